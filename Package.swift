@@ -1,0 +1,137 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Read from top to bottom: what others may embed, then the targets in the direction of the arrows.
+// Everything points to Events; backends point to their contract; only composition roots point to a backend.
+
+let package = Package(
+    name: "carillon",
+    products: [
+        .executable(name: "carillon", targets: ["carillon"]),
+        .executable(name: "carillon-bench", targets: ["carillon-bench"]),
+        .library(name: "CarillonProducer", targets: ["CarillonProducer"]),
+        .library(name: "CarillonStreamSQLite", targets: ["CarillonStreamSQLite"]),
+        .library(name: "CarillonKit", targets: ["CarillonKit"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    ],
+    targets: [
+        // System libraries: module maps and shims, no logic.
+        .systemLibrary(name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
+
+        // What a job event is.
+        .target(name: "CarillonEvents", path: "Sources/Shared/Events"),
+        // Which events become which notifications. Pure.
+        .target(
+            name: "CarillonRules", dependencies: ["CarillonEvents", .product(name: "Yams", package: "Yams")],
+            path: "Sources/Shared/Rules"),
+
+        // The stream: contract, then backend.
+        .target(name: "CarillonStream", dependencies: ["CarillonEvents"], path: "Sources/Shared/Stream"),
+        .target(name: "CarillonSQLite", dependencies: ["CSQLite", "CPlatform"], path: "Sources/Shared/SQLite"),
+        .target(
+            name: "CarillonStreamSQLite",
+            dependencies: ["CarillonEvents", "CarillonStream", "CarillonSQLite"], path: "Sources/Shared/StreamSQLite"),
+
+        // The ledger: contract, then backend.
+        .target(
+            name: "CarillonLedger", dependencies: ["CarillonEvents", .product(name: "Crypto", package: "swift-crypto")],
+            path: "Sources/Shared/Ledger"),
+        .target(
+            name: "CarillonLedgerSQLite",
+            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonSQLite"], path: "Sources/Shared/LedgerSQLite"),
+
+        // Embedded in schedulers.
+        .target(
+            name: "CarillonProducer", dependencies: ["CarillonEvents", "CarillonStream", "CPlatform"],
+            path: "Sources/Producer"),
+
+        // The path of an event.
+        .target(
+            name: "CarillonWorker",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl", "CPlatform",
+                .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], path: "Sources/Worker"),
+        .target(
+            name: "CarillonServer",
+            dependencies: [
+                "CarillonEvents", "CarillonLedger", "CarillonStream",
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], path: "Sources/Server"),
+
+        // Fakes, for our tests and for those of embedders.
+        .target(
+            name: "CarillonKit", dependencies: ["CarillonEvents", "CarillonStream", "CarillonLedger"], path: "Sources/Kit"),
+
+        // Composition roots.
+        .executableTarget(
+            name: "carillon",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ], path: "Sources/CLI"),
+        .executableTarget(
+            name: "carillon-bench",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], path: "Benchmarks/carillon-bench"),
+        // Tests, a target for each module; the long forms are targets of their own.
+        .testTarget(name: "EventsTests", dependencies: ["CarillonEvents", "CarillonKit"]),
+        .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
+        .testTarget(
+            name: "StreamTests",
+            dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit"]),
+        .testTarget(
+            name: "LedgerTests",
+            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),
+        .testTarget(name: "ProducerTests", dependencies: ["CarillonEvents", "CarillonStream", "CarillonProducer", "CarillonKit"]),
+        .testTarget(
+            name: "WorkerTests",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
+                "CarillonWorker", "CarillonKit",
+            ]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
+                "CarillonSQLite", "CarillonWorker", "CarillonKit",
+            ]),
+        .testTarget(name: "CommandTests", dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonLedger"]),
+        .testTarget(name: "CrashTests", dependencies: ["carillon", "CarillonKit"]),
+        .testTarget(name: "TidyTests"),
+    ]
+)
+
+// One list of settings for every target, each line with its reason.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),  // dynamic dispatch is visible
+    .enableUpcomingFeature("InternalImportsByDefault"),  // no import leaks into our API
+    .enableUpcomingFeature("MemberImportVisibility"),  // a file says what it uses
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),  // async stays where it was called
+    .strictMemorySafety(),  // every crossing into C says `unsafe`
+]
+for target in package.targets where target.type != .system { target.swiftSettings = strict }

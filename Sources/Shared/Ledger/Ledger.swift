@@ -1,0 +1,322 @@
+public import CarillonEvents
+
+// The ledger: the one store of what was decided, what is owed and what was sent.
+//
+// Three levels: a *decision* is about (event, rule); a selected decision makes a *notification* (here of one event);
+// a *delivery* is (notification, target). A notification of one event is not a row of its own: its deliveries name the
+// event and the rule. Everything that waits for a time stands in one due-time table.
+//
+// Contract, held by `LedgerContract` in the tests over every backend:
+// - `decide` writes a batch's decisions and moves its position in one durable transaction, or changes nothing.
+// - A decided event is never decided again within the dedup horizon.
+// - A delivery is leased by one session at a time; only the head of its (target, subject) pair is ever leased.
+// - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
+// - What a dead session held is pending again as soon as its death is known.
+//
+// All calls may block and none is async; one thread uses one `Ledger` value. `decide` survives the machine's crash;
+// `settle` may lose its last moments then (P4 counts the copies), never at a process's.
+
+/// The number of a delivery in this ledger; grows with time.
+public typealias DeliveryID = Int64
+/// The number of a worker's session.
+public typealias SessionID = Int64
+/// The number of a change of the rules or secrets; grows by one with each.
+public typealias Revision = Int64
+
+/// What a worker does with the ledger.
+public protocol Ledger: AnyObject {
+    // Sessions
+
+    /// Registers a worker; its leases hold until `until` or until its death is noticed.
+    func begin(session worker: String, until: Timestamp, now: Timestamp) throws(LedgerError) -> SessionID
+    /// Prolongs the session. False when others have already ended it: its leases are gone.
+    func extend(_ session: SessionID, until: Timestamp) throws(LedgerError) -> Bool
+    /// Ends the session; what it still held is pending, due now.
+    func end(_ session: SessionID, now: Timestamp) throws(LedgerError)
+    /// Ends every session that died or ran out, as `end` does. Returns how many deliveries are pending again.
+    func reap(now: Timestamp) throws(LedgerError) -> Int
+
+    // Position and decisions
+
+    /// The next offset to decide, `nil` when nothing was ever decided.
+    func position(_ stream: String, _ partition: Int32) throws(LedgerError) -> Int64?
+    /// Decides a batch. See `Decided` for what can come of it.
+    func decide(_ batch: Decisions, for session: SessionID, now: Timestamp) throws(LedgerError) -> Decided
+
+    // Deliveries
+
+    /// Leases pending deliveries that are due, as many as there is room for, fair by lane.
+    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims
+    /// Writes how tries ended and frees the next of each pair.
+    func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError)
+
+    // Rules and secrets
+
+    /// The newest revision of rules and secrets.
+    func revision() throws(LedgerError) -> Revision
+    /// Every workspace's documents as of now, with the revision they make.
+    func rules() throws(LedgerError) -> RuleSources
+    /// A workspace's documents as they were when `revision` decided.
+    func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
+    /// A secret by name; `nil` when it was never set.
+    func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]?
+
+    /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
+    func tend(now: Timestamp) throws(LedgerError) -> Bool
+}
+
+/// A text of a rule document with the name people know it by.
+public struct SourceText: Sendable, Hashable, Codable {
+    /// The file's name, for messages.
+    public var file: String
+    /// Its YAML.
+    public var text: String
+    /// Makes one.
+    public init(file: String, text: String) { (self.file, self.text) = (file, text) }
+}
+
+/// All documents in force.
+public struct RuleSources: Sendable {
+    /// The revision they make together.
+    public var revision: Revision
+    /// By workspace.
+    public var workspaces: [String: [SourceText]]
+    /// The revision each workspace last changed at.
+    public var changed: [String: Revision]
+    /// Makes one.
+    public init(revision: Revision, workspaces: [String: [SourceText]], changed: [String: Revision]) {
+        (self.revision, self.workspaces, self.changed) = (revision, workspaces, changed)
+    }
+}
+
+/// What one batch of the stream comes to, as arrays that point into each other, so that a batch costs a few allocations.
+public struct Decisions: Sendable {
+    /// An event some rule selected.
+    public struct Event: Sendable {
+        public var key: Key
+        public var workspace: String
+        public var type: String
+        public var subject: String?
+        /// The event's own time, or the stream's where it had none.
+        public var time: Timestamp
+        public var appended: Timestamp
+        public var offset: Int64
+        /// Where it stands in `bytes`.
+        public var value: Range<Int>
+        /// Its selections in `selections`.
+        public var selections: Range<Int>
+        public init(
+            key: Key, workspace: String, type: String, subject: String?, time: Timestamp, appended: Timestamp,
+            offset: Int64, value: Range<Int>, selections: Range<Int>
+        ) {
+            (self.key, self.workspace, self.type, self.subject) = (key, workspace, type, subject)
+            (self.time, self.appended, self.offset) = (time, appended, offset)
+            (self.value, self.selections) = (value, selections)
+        }
+    }
+    /// A rule that selected an event: suppressed for a reason, or with deliveries.
+    public struct Selection: Sendable {
+        /// The rule's identity.
+        public var rule: String
+        /// Why nothing is sent; `nil` when something is.
+        public var suppressed: Suppression?
+        /// Its deliveries in `deliveries`.
+        public var deliveries: Range<Int>
+        public init(rule: String, suppressed: Suppression?, deliveries: Range<Int>) {
+            (self.rule, self.suppressed, self.deliveries) = (rule, suppressed, deliveries)
+        }
+    }
+    /// A target of a notification.
+    public struct Delivery: Sendable {
+        public var key: Key
+        /// The target's name: an endpoint, or `channel/contact`.
+        public var target: String
+        /// What is kept in order; `nil` when the rule wants no order.
+        public var pair: Key?
+        /// When it is not worth sending any more.
+        public var expires: Timestamp
+        /// Whether the worker has room to send it at once.
+        public var wanted: Bool
+        public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
+            (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
+        }
+    }
+    /// A record that cannot be decided: what it was and why.
+    public struct Parked: Sendable {
+        public var offset: Int64
+        public var reason: String
+        public var value: Range<Int>
+        public init(offset: Int64, reason: String, value: Range<Int>) {
+            (self.offset, self.reason, self.value) = (offset, reason, value)
+        }
+    }
+    /// The stream and the partition.
+    public var stream: String
+    public var partition: Int32
+    /// Where the batch begins; the ledger's position must stand here.
+    public var from: Int64
+    /// The position afterwards.
+    public var next: Int64
+    /// The rules it was matched against.
+    public var revision: Revision
+    /// Records read, records lost to retention before `from + gap`, and records no rule selected.
+    public var read = 0
+    public var gap: Int64 = 0
+    public var unmatched = 0
+    /// The buffer the values stand in.
+    public var bytes: [UInt8]
+    public var events: [Event] = []
+    public var selections: [Selection] = []
+    public var deliveries: [Delivery] = []
+    public var parked: [Parked] = []
+
+    /// An empty batch, to fill.
+    public init(
+        stream: String, partition: Int32, from: Int64, next: Int64, revision: Revision, bytes: [UInt8]
+    ) {
+        (self.stream, self.partition, self.from, self.next) = (stream, partition, from, next)
+        (self.revision, self.bytes) = (revision, bytes)
+    }
+}
+
+/// Why a selected event sends nothing.
+public enum Suppression: String, Sendable, CaseIterable {
+    /// The event was older than `delivery.max_event_age` when it was decided.
+    case stale
+}
+
+/// What came of deciding a batch.
+public enum Decided: Sendable {
+    /// Done. One answer for each delivery of the batch, in order.
+    case done([Birth], duplicates: Int)
+    /// Another reader decided part of it: nothing changed, go on from the ledger's position.
+    case moved(Int64?)
+    /// The rules changed since the batch was matched: nothing changed, match again.
+    case rulesMoved
+}
+
+/// How a delivery began.
+public enum Birth: Sendable, Equatable {
+    /// Leased to the worker that decided it: send it.
+    case leased(DeliveryID, epoch: Int64)
+    /// It waits in the ledger: no room, or an earlier one of its pair is not settled.
+    case pending(DeliveryID)
+    /// Its event was decided before.
+    case duplicate
+}
+
+/// How much more a worker can take into memory.
+public struct Room: Sendable {
+    /// In all.
+    public var total: Int
+    /// In one lane, counting what `used` says is there already.
+    public var perLane: Int
+    /// What each lane holds now.
+    public var used: [Int64: Int]
+    /// Makes one.
+    public init(total: Int, perLane: Int, used: [Int64: Int] = [:]) {
+        (self.total, self.perLane, self.used) = (total, perLane, used)
+    }
+}
+
+/// Deliveries leased by `claim`.
+public struct Claims: Sendable {
+    /// Ours to send.
+    public var deliveries: [Claimed]
+    /// When the next one that waits for a time is due; `nil` when none waits.
+    public var nextDue: Timestamp?
+    /// Makes one.
+    public init(deliveries: [Claimed], nextDue: Timestamp?) { (self.deliveries, self.nextDue) = (deliveries, nextDue) }
+}
+
+/// One leased delivery with all that is needed to send it again.
+public struct Claimed: Sendable {
+    public var delivery: DeliveryID
+    public var epoch: Int64
+    /// Tries that failed so far, in this round and before.
+    public var attempts: Int
+    public var key: Key
+    public var workspace, rule, target: String
+    /// The rules that decided it.
+    public var revision: Revision
+    /// The lane for fairness: one per target.
+    public var lane: Int64
+    /// When this round began, for giving up, and when sending is no longer worth it.
+    public var roundBegan: Timestamp
+    public var expires: Timestamp
+    public var appended: Timestamp
+    /// The event as it was published.
+    public var event: [UInt8]
+    public init(
+        delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, workspace: String, rule: String, target: String,
+        revision: Revision, lane: Int64, roundBegan: Timestamp, expires: Timestamp, appended: Timestamp, event: [UInt8]
+    ) {
+        (self.delivery, self.epoch, self.attempts, self.key) = (delivery, epoch, attempts, key)
+        (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
+        (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
+        (self.appended, self.event) = (appended, event)
+    }
+}
+
+/// How a leased delivery goes on.
+public struct Settlement: Sendable {
+    /// The next state.
+    public enum Ending: Sendable, Equatable {
+        /// The receiver has it.
+        case delivered
+        /// It failed and is tried again at a time.
+        case retry(at: Timestamp)
+        /// It failed for good.
+        case dead
+        /// It is not worth sending any more.
+        case expired
+        /// It was not tried: pending again, due at once.
+        case released
+    }
+    public var delivery: DeliveryID
+    public var epoch: Int64
+    public var ending: Ending
+    /// The class of the failure or the reason of the expiry; empty when delivered.
+    public var reason: String
+    /// The HTTP status, 0 when there was none, and the receiver's own words.
+    public var status: Int
+    public var words: String
+    public init(
+        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = ""
+    ) {
+        (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
+        (self.reason, self.status, self.words) = (reason, status, words)
+    }
+}
+
+/// Why the ledger could not do what it was asked.
+public struct LedgerError: Error, Sendable, CustomStringConvertible {
+    /// The class of the failure.
+    public enum Kind: Sendable, Equatable {
+        /// There is no ledger at that place.
+        case missing
+        /// Someone else holds it for now.
+        case busy
+        /// The disk is full.
+        case full
+        /// What stands there is damaged or foreign.
+        case corrupt
+        /// It was written by a newer Carillon.
+        case schema(found: Int, known: Int)
+        /// Anything else.
+        case other
+    }
+    /// The class of the failure.
+    public let kind: Kind
+    /// What was attempted, in the caller's words.
+    public let doing: String
+    /// The library's own words.
+    public let cause: String?
+    /// Makes one.
+    public init(_ kind: Kind, doing: String, cause: String? = nil) {
+        (self.kind, self.doing, self.cause) = (kind, doing, cause)
+    }
+    /// Whether the same call may succeed later.
+    public var isTransient: Bool { kind == .busy || kind == .full }
+    public var description: String { "ledger could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
+}

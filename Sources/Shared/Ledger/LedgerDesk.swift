@@ -1,0 +1,175 @@
+public import CarillonEvents
+
+// The desk: what people and programs ask of the ledger or tell it. Apart from the worker's contract, because it is called
+// from other processes, by hand, and never on the path. One thread uses one desk.
+
+/// The state of a delivery, named the same in code, tables, listings and tests.
+public enum DeliveryState: String, Sendable, CaseIterable, Codable {
+    case pending, leased, delivered, dead, expired, withheld, cancelled
+}
+
+/// Which deliveries a command means; absent fields mean all.
+public struct DeliveryFilter: Sendable {
+    public var key: Key?
+    public var workspace, rule, subject, contact: String?
+    public var state: DeliveryState?
+    public var since: Timestamp?
+    /// At most this many, newest first.
+    public var limit: Int
+    public init(
+        key: Key? = nil, workspace: String? = nil, rule: String? = nil, subject: String? = nil, contact: String? = nil,
+        state: DeliveryState? = nil, since: Timestamp? = nil, limit: Int = 100
+    ) {
+        (self.key, self.workspace, self.rule, self.subject, self.contact) = (key, workspace, rule, subject, contact)
+        (self.state, self.since, self.limit) = (state, since, limit)
+    }
+}
+
+/// A delivery as people see it.
+public struct DeliveryRow: Sendable, Codable {
+    public var id: DeliveryID
+    public var key, workspace, rule, target, type: String
+    public var subject: String?
+    public var state: DeliveryState
+    public var attempts: Int
+    /// Why it is dead, expired, withheld or waiting to be tried again.
+    public var reason: String
+    /// Milliseconds since the epoch.
+    public var decidedAt: Int64
+    public var dueAt, settledAt: Int64?
+    public init(
+        id: DeliveryID, key: String, workspace: String, rule: String, target: String, type: String, subject: String?,
+        state: DeliveryState, attempts: Int, reason: String, decidedAt: Int64, dueAt: Int64?, settledAt: Int64?
+    ) {
+        (self.id, self.key, self.workspace, self.rule, self.target) = (id, key, workspace, rule, target)
+        (self.type, self.subject, self.state, self.attempts) = (type, subject, state, attempts)
+        (self.reason, self.decidedAt, self.dueAt, self.settledAt) = (reason, decidedAt, dueAt, settledAt)
+    }
+}
+
+/// One failed try of a delivery, as people see it.
+public struct AttemptRow: Sendable, Codable {
+    public var number: Int
+    public var at: Int64
+    public var reason: String
+    public var status: Int
+    public var words: String
+    public init(number: Int, at: Int64, reason: String, status: Int, words: String) {
+        (self.number, self.at, self.reason, self.status, self.words) = (number, at, reason, status, words)
+    }
+}
+
+/// A parked record, as people see it.
+public struct ParkedRow: Sendable, Codable {
+    public var stream: String
+    public var partition: Int32
+    public var offset: Int64
+    public var reason: String
+    public var at: Int64
+    public var bytes: [UInt8]
+    public init(stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, bytes: [UInt8]) {
+        (self.stream, self.partition, self.offset) = (stream, partition, offset)
+        (self.reason, self.at, self.bytes) = (reason, at, bytes)
+    }
+}
+
+/// The state of the whole, for `status` and for metrics.
+public struct LedgerStatus: Sendable, Codable {
+    public var revision: Revision
+    public var positions: [PositionRow]
+    /// Deliveries by state.
+    public var deliveries: [String: Int64]
+    public var oldestPending: Int64?
+    public var parked: Int64
+    public var suppressed: [String: Int64]
+    public var workers: [WorkerRow]
+    public struct PositionRow: Sendable, Codable {
+        public var stream: String
+        public var partition: Int32
+        public var next: Int64
+        public init(stream: String, partition: Int32, next: Int64) {
+            (self.stream, self.partition, self.next) = (stream, partition, next)
+        }
+    }
+    public struct WorkerRow: Sendable, Codable {
+        public var session: SessionID
+        public var name: String
+        public var until: Int64
+        public var alive: Bool
+        public var leased: Int64
+        public init(session: SessionID, name: String, until: Int64, alive: Bool, leased: Int64) {
+            (self.session, self.name, self.until, self.alive, self.leased) = (session, name, until, alive, leased)
+        }
+    }
+    public init(
+        revision: Revision, positions: [PositionRow], deliveries: [String: Int64], oldestPending: Int64?, parked: Int64,
+        suppressed: [String: Int64], workers: [WorkerRow]
+    ) {
+        (self.revision, self.positions, self.deliveries) = (revision, positions, deliveries)
+        (self.oldestPending, self.parked, self.suppressed, self.workers) = (oldestPending, parked, suppressed, workers)
+    }
+}
+
+/// The conservation law, counted (P3). `residue` names everything that does not add up; empty when the law holds.
+public struct Conservation: Sendable, Codable {
+    public var read, unmatched, matched, duplicate, parked, lost: Int64
+    /// (event, rule) pairs selected, and what became of them.
+    public var selected, notified, suppressed: Int64
+    public var deliveries: [String: Int64]
+    public var residue: [String]
+    public init(
+        read: Int64, unmatched: Int64, matched: Int64, duplicate: Int64, parked: Int64, lost: Int64, selected: Int64,
+        notified: Int64, suppressed: Int64, deliveries: [String: Int64], residue: [String]
+    ) {
+        (self.read, self.unmatched, self.matched) = (read, unmatched, matched)
+        (self.duplicate, self.parked, self.lost) = (duplicate, parked, lost)
+        (self.selected, self.notified, self.suppressed) = (selected, notified, suppressed)
+        (self.deliveries, self.residue) = (deliveries, residue)
+    }
+}
+
+/// One workspace's new documents, checked and compiled by the caller.
+public struct RuleChange: Sendable {
+    public var workspace: String
+    /// The documents; empty removes the workspace's rules.
+    public var sources: [SourceText]
+    /// The identities of the enabled rules, each with its targets: pending deliveries of all others end.
+    public var living: [String: Set<String>]
+    public init(workspace: String, sources: [SourceText], living: [String: Set<String>]) {
+        (self.workspace, self.sources, self.living) = (workspace, sources, living)
+    }
+}
+
+/// What people and programs do with the ledger.
+public protocol LedgerDesk: AnyObject {
+    /// The documents in force.
+    func rules() throws(LedgerError) -> RuleSources
+    /// Replaces the documents of these workspaces in one transaction, provided the rules still stand at `base`.
+    ///
+    /// - Returns: the new revision and how many pending deliveries ended as `expired(rule_removed)`;
+    ///   `nil` when somebody else changed the rules since `base`: read, compare and try again.
+    func apply(_ changes: [RuleChange], base: Revision, keepPending: Bool, now: Timestamp) throws(LedgerError)
+        -> (revision: Revision, expired: Int)?
+    /// Sets a secret.
+    func setSecret(_ name: String, of workspace: String, to value: [UInt8], now: Timestamp) throws(LedgerError)
+    /// Forgets a secret; false when there was none.
+    func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
+    /// The names of a workspace's secrets with the time each was set.
+    func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)]
+    /// Lists deliveries, newest first.
+    func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow]
+    /// The failed tries of a delivery, oldest first.
+    func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]
+    /// The event behind a delivery, as it was published.
+    func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]?
+    /// Reopens dead, expired and cancelled deliveries: pending, due now, with a new round; or makes waiting ones due now.
+    func retry(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
+    /// Ends open deliveries that are not on their way as `cancelled`.
+    func cancel(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
+    /// Parked records, newest first.
+    func parked(limit: Int) throws(LedgerError) -> [ParkedRow]
+    /// How it stands.
+    func status(now: Timestamp) throws(LedgerError) -> LedgerStatus
+    /// Counts the conservation law in one snapshot.
+    func verify(now: Timestamp) throws(LedgerError) -> Conservation
+}

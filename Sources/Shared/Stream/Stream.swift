@@ -1,0 +1,153 @@
+public import CarillonEvents
+
+// The stream: what was published, kept in order, until every group has read it.
+//
+// Contract, held by `StreamContract` in the tests over every backend:
+// - `append` returns when the batch is durable: it survives `kill -9` of any process and of the machine.
+// - Events of one workspace stand in one partition, in the order of their appends.
+// - Offsets grow and are never used twice. A group has one reader a partition; a reader that dies is replaced at once.
+// - What a group has not read is never removed.
+//
+// All calls may block and none is async: the worker runs them on a thread of its own, which keeps the path one
+// straight function and lets the simulation drive it step by step.
+
+/// The number of a partition.
+public typealias Partition = Int32
+
+/// A record's place in its partition.
+public typealias Offset = Int64
+
+/// Appends events. Several threads and processes may append at the same time.
+public protocol StreamAppender: Sendable {
+    /// Appends all events or none; durable when it returns.
+    ///
+    /// - Throws: `StreamError`; when `isRetriable`, the same batch may be tried again later.
+    func append(_ events: [EncodedEvent]) throws(StreamError)
+}
+
+/// Reads a stream as one member of a group. One thread calls everything but `wake`.
+public protocol StreamReader: AnyObject {
+    /// The stream's name in the ledger's positions.
+    var name: String { get }
+    /// Waits up to `wait` for the next thing that happened to this reader.
+    func poll(wait: Duration) throws(StreamError) -> Polled
+    /// Sets where an assigned partition is read next. `nil` means the earliest record kept.
+    func seek(_ partition: Partition, to offset: Offset?) throws(StreamError)
+    /// Says how far the group has decided, for retention and for lag tools. The ledger stays the truth.
+    func commit(_ partition: Partition, next: Offset) throws(StreamError)
+    /// Records not yet read in the assigned partitions.
+    func lag() throws(StreamError) -> Int64
+    /// Whether every partition of the stream is read to its end as of now, whoever reads it.
+    func isDrained(positions: [Partition: Offset]) throws(StreamError) -> Bool
+    /// Ends a `poll` that is waiting, from any thread; remembered when none is.
+    var doorbell: any Doorbell { get }
+    /// Gives the partitions back.
+    func close()
+}
+
+/// Wakes a waiting reader.
+public protocol Doorbell: Sendable {
+    /// Ends the wait under way, or the next one.
+    func ring()
+}
+
+/// What `poll` met.
+public enum Polled: Sendable {
+    /// These partitions are ours now; nothing is read from one before its `seek`.
+    case assigned([Partition])
+    /// These partitions are another's now.
+    case revoked([Partition])
+    /// Records of one partition, in order.
+    case records(RecordBatch)
+    /// The wait ended with nothing, or the doorbell rang.
+    case nothing
+}
+
+/// Records of one partition in one buffer, so that reading allocates once a batch.
+public struct RecordBatch: Sendable {
+    /// One record: its place, its time and where its parts stand in `bytes`.
+    public struct Record: Sendable {
+        /// The place in the partition.
+        public var offset: Offset
+        /// When the stream took it.
+        public var appended: Timestamp
+        /// The record's key: the workspace. Empty when unknown.
+        public var key: Slice
+        /// The event's type where the stream knows it without parsing. Empty when unknown.
+        public var type: Slice
+        /// The structured CloudEvent.
+        public var value: Slice
+        /// Makes a record.
+        public init(offset: Offset, appended: Timestamp, key: Slice, type: Slice, value: Slice) {
+            (self.offset, self.appended, self.key, self.type, self.value) = (offset, appended, key, type, value)
+        }
+    }
+    /// Where they come from.
+    public let partition: Partition
+    /// Where the reader wanted to go on; less than the first record's offset when records were lost to retention.
+    public let expected: Offset
+    /// The buffer all slices refer to.
+    public var bytes: [UInt8] = []
+    /// The records in order.
+    public var records: [Record] = []
+
+    /// An empty batch, to fill.
+    public init(partition: Partition, expected: Offset) {
+        self.partition = partition
+        self.expected = expected
+    }
+    /// The offset behind the last record.
+    public var next: Offset { records.last.map { $0.offset + 1 } ?? expected }
+    /// How many records retention took before they were read.
+    public var gap: Int64 { records.first.map { $0.offset - expected } ?? 0 }
+
+    /// Adds one record, copying its parts.
+    public mutating func add(
+        offset: Offset, appended: Timestamp, key: Span<UInt8>, type: Span<UInt8>, value: Span<UInt8>
+    ) {
+        records.append(Record(
+            offset: offset, appended: appended, key: copy(key), type: copy(type), value: copy(value)))
+    }
+
+    private mutating func copy(_ part: Span<UInt8>) -> Slice {
+        let start = bytes.count
+        part.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+        return Slice(start, bytes.count)
+    }
+}
+
+/// Why a stream could not do what it was asked, and whether to ask again.
+public struct StreamError: Error, Sendable, CustomStringConvertible {
+    /// The class of the failure.
+    public enum Kind: Sendable, Equatable {
+        /// There is no stream at that place.
+        case missing
+        /// The disk, or the broker's quota, is full.
+        case full
+        /// Someone else holds it for now.
+        case busy
+        /// It cannot be reached for now.
+        case unreachable
+        /// One event is larger than the stream takes.
+        case tooLarge
+        /// It was written by a newer Carillon.
+        case schema(found: Int, known: Int)
+        /// What stands there is damaged or foreign.
+        case corrupt
+        /// Anything else.
+        case other
+    }
+    /// The class of the failure.
+    public let kind: Kind
+    /// What was attempted, in the caller's words.
+    public let doing: String
+    /// The library's own words.
+    public let cause: String?
+    /// Makes one.
+    public init(_ kind: Kind, doing: String, cause: String? = nil) {
+        (self.kind, self.doing, self.cause) = (kind, doing, cause)
+    }
+    /// Whether the same call may succeed later.
+    public var isRetriable: Bool { [.full, .busy, .unreachable].contains(kind) }
+    public var description: String { "stream could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
+}

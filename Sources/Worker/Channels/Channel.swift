@@ -1,0 +1,176 @@
+public import CarillonEvents
+public import CarillonLedger
+
+// A channel knows two things about one kind of receiver: how a delivery becomes a request, and what an answer means.
+// Both are pure functions; the courier does the sending. A new channel is one file in this folder.
+
+/// One admitted delivery, complete enough to be sent.
+public struct Outgoing: Sendable {
+    /// The delivery's row in the ledger.
+    public let delivery: DeliveryID
+    /// Which claim of it this is; a failure of an older claim is not counted.
+    public let epoch: Int64
+    /// Tries that failed before this one, plus one.
+    public let attempt: Int
+    /// The lane for fairness and concurrency: one per endpoint.
+    public let lane: Int64
+    /// What to send: everything a channel may say.
+    public let notice: Notice
+    /// Where to, with its secrets in the clear; never logged.
+    public let endpoint: Endpoint
+    /// Nothing is sent once this moment of the worker's uptime has come, less the request's own timeout.
+    public let leaseEnds: Duration
+
+    /// Makes one.
+    public init(
+        delivery: DeliveryID, epoch: Int64, attempt: Int, lane: Int64, notice: Notice, endpoint: Endpoint, leaseEnds: Duration
+    ) {
+        (self.delivery, self.epoch, self.attempt, self.lane) = (delivery, epoch, attempt, lane)
+        (self.notice, self.endpoint, self.leaseEnds) = (notice, endpoint, leaseEnds)
+    }
+}
+
+/// What a notification says, ready for any channel. The same for every copy of a delivery.
+public struct Notice: Sendable {
+    /// The delivery's key: the id receivers deduplicate on.
+    public let key: Key
+    /// Names the receiver reads.
+    public let workspace, rule, severity: String
+    /// The event's own words: type, subject, RFC 3339 time (empty when it had none).
+    public let type: String
+    public let subject: String?
+    public let time: String
+    /// Rendered text.
+    public let title, message: String
+    /// The CloudEvent, as one JSON object, exactly as it was published.
+    public let event: ArraySlice<UInt8>
+    /// The event's W3C trace context, when it had one.
+    public let traceparent: String?
+
+    /// Makes one.
+    public init(
+        key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
+        title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?
+    ) {
+        (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
+        (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
+        (self.event, self.traceparent) = (event, traceparent)
+    }
+}
+
+/// Where a delivery goes: an address with its secrets resolved. Built once per endpoint and revision, shared by its deliveries.
+public final class Endpoint: Sendable {
+    /// Its name in the rule document.
+    public let name: String
+    /// The address; may hold a secret, so it is never printed whole.
+    public let url: String
+    /// Signing secrets, newest first; two while one rotates.
+    public let secrets: [[UInt8]]
+    /// Headers the document adds.
+    public let headers: [(name: String, value: String)]
+    /// Which channel speaks to it.
+    public let channel: any Channel
+
+    /// Makes one.
+    public init(
+        name: String, url: String, secrets: [[UInt8]], headers: [(name: String, value: String)], channel: any Channel
+    ) {
+        (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
+    }
+}
+
+/// A way to reach a kind of receiver.
+public protocol Channel: Sendable {
+    /// The channel's name in metrics and documents.
+    var name: String { get }
+    /// The request for one try; a pure function, so every copy has the same body.
+    func request(for outgoing: Outgoing, now: Timestamp) -> Request
+    /// What the receiver's answer means.
+    func outcome(of answer: Response) -> Outcome
+}
+
+/// An HTTP request, ready for the wire.
+public struct Request: Sendable {
+    /// The verb.
+    public var method: String
+    /// The address.
+    public var url: String
+    /// Complete header lines, `name: value`.
+    public var headers: [String]
+    /// The body.
+    public var body: [UInt8]
+    /// Makes one.
+    public init(method: String, url: String, headers: [String], body: [UInt8]) {
+        (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
+    }
+}
+
+/// What came back.
+public struct Response: Sendable {
+    /// The HTTP status.
+    public var status: Int
+    /// The `Retry-After` header as it stood.
+    public var retryAfter: String?
+    /// The first bytes of the body, bounded.
+    public var body: [UInt8]
+    /// Makes one.
+    public init(status: Int, retryAfter: String? = nil, body: [UInt8] = []) {
+        (self.status, self.retryAfter, self.body) = (status, retryAfter, body)
+    }
+}
+
+/// How one try ended.
+public enum Outcome: Sendable, Equatable {
+    /// The receiver said yes.
+    case delivered
+    /// It may be tried again: later, and not before `after` when the receiver said so.
+    case failed(FailureReason, after: Duration?)
+    /// No use in trying again.
+    case refused(FailureReason)
+    /// The request may have arrived; no answer did.
+    case ambiguous(FailureReason)
+    /// Nothing was sent: the lease would have run out, or the worker stops. Not an attempt.
+    case unsent
+}
+
+/// The class of a failure, in the words of the metric `carillon_delivery_failures_total`.
+public enum FailureReason: String, Sendable, CaseIterable {
+    case authError, rateLimited, clientError, serverError, contextDeadlineExceeded, other, dns, tls, blocked, render
+}
+
+/// One try, ended.
+public struct Ending: Sendable {
+    /// The delivery and the claim it was sent under.
+    public let delivery: DeliveryID
+    public let epoch: Int64
+    /// The lane it used, to free its place.
+    public let lane: Int64
+    /// The number of this try, and the channel, for metrics.
+    public let attempt: Int
+    public let channel: String
+    /// How it ended.
+    public let outcome: Outcome
+    /// The HTTP status; 0 when there was none.
+    public let status: Int
+    /// The receiver's or the library's own words, bounded, without a secret.
+    public let words: String
+
+    /// Makes one.
+    public init(_ sent: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "") {
+        (delivery, epoch, lane, attempt) = (sent.delivery, sent.epoch, sent.lane, sent.attempt)
+        channel = sent.endpoint.channel.name
+        (self.outcome, self.status, self.words) = (outcome, status, words)
+    }
+}
+
+/// Carries requests to receivers on a thread of its own and says how each try ended.
+public protocol Courier: AnyObject, Sendable {
+    /// Takes deliveries; never blocks. Each is answered by exactly one ending.
+    func offer(_ deliveries: [Outgoing])
+    /// The endings since the last call; never blocks.
+    func collect() -> [Ending]
+    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself or at `deadline`.
+    func drain()
+    /// Stops the thread; what is on the wire is given up.
+    func close()
+}
