@@ -19,6 +19,8 @@ struct MemoryLog: Sendable {
     struct Shelf: Sendable {
         var records: [Stored] = []
         var end: Offset = 0
+        /// The newest append; the next one is never before it, so that time and offset are one order.
+        var appended = Timestamp(milliseconds: .min)
         var earliest: Offset { records.first?.offset ?? end }
 
         /// The index of the first record at or behind `offset`; records are sorted by offset.
@@ -29,6 +31,12 @@ struct MemoryLog: Sendable {
                 if records[middle].offset < offset { low = middle + 1 } else { high = middle }
             }
             return low
+        }
+
+        mutating func add(_ event: EncodedEvent, at now: Timestamp) {
+            appended = max(appended, now)
+            records.append(Stored(offset: end, appended: appended, event: event))
+            end += 1
         }
     }
 
@@ -60,8 +68,7 @@ struct MemoryLog: Sendable {
     mutating func append(_ events: [EncodedEvent], at now: Timestamp) {
         for event in events {
             let partition = Int(Partitioner.partition(of: event.workspace.utf8, among: Partition(shelves.count)))
-            shelves[partition].records.append(Stored(offset: shelves[partition].end, appended: now, event: event))
-            shelves[partition].end += 1
+            shelves[partition].add(event, at: now)
         }
     }
 
@@ -71,10 +78,10 @@ struct MemoryLog: Sendable {
         shelves[Int(partition)].records.removeFirst(count)
     }
 
-    /// Removes what is older than `moment` and read by every group there is.
+    /// Removes what is older than `moment` and read by every group; all is kept as long as there is no group.
     mutating func retain(before moment: Timestamp) {
         for partition in shelves.indices {
-            let read = groups.values.map { $0.committed[Partition(partition)] ?? 0 }.min() ?? .max
+            let read = groups.values.map { $0.committed[Partition(partition)] ?? 0 }.min() ?? 0
             let keep = shelves[partition].records.firstIndex { $0.appended >= moment || $0.offset >= read }
             shelves[partition].records.removeFirst(keep ?? shelves[partition].records.count)
         }
@@ -141,11 +148,13 @@ struct MemoryLog: Sendable {
             let partition = (reader.turn + step) % count
             guard let position = reader.held[partition] ?? nil else { continue }
             let shelf = shelves[Int(partition)]
+            guard position < shelf.end else { continue }
             let found = shelf.records[shelf.index(of: position)...].prefix(limit)
-            guard let last = found.last else { continue }
-            members[member]?.held[partition] = last.offset + 1
+            var batch = batch(of: found, in: partition, expected: position)
+            if found.isEmpty { batch.emptied = shelf.end }
+            members[member]?.held[partition] = batch.next
             members[member]?.turn = (partition + 1) % count
-            return .records(batch(of: found, in: partition, expected: position))
+            return .records(batch)
         }
         return .nothing
     }
@@ -178,14 +187,13 @@ struct MemoryLog: Sendable {
         guard let reader = members[member] else { return 0 }
         return reader.held.reduce(0) { sum, held in
             let shelf = shelves[Int(held.key)]
-            return sum + Int64(shelf.records.count - shelf.index(of: held.value ?? shelf.earliest))
+            return sum + (held.value.map { max(0, shelf.end - $0) } ?? 0)
         }
     }
 
     func isDrained(_ positions: [Partition: Offset]) -> Bool {
         shelves.indices.allSatisfy { partition in
-            let shelf = shelves[partition]
-            return shelf.index(of: positions[Partition(partition)] ?? 0) == shelf.records.count
+            (positions[Partition(partition)] ?? 0) >= shelves[partition].end
         }
     }
 }

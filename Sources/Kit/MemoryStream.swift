@@ -46,7 +46,7 @@ public final class MemoryStream: Sendable {
         log.withLock { $0.lose(partition, before: offset) }
     }
 
-    /// Removes what was appended before `moment` and has been read by every group.
+    /// Removes what was appended before `moment` and has been read by every group; all of it while no group has joined.
     public func retain(before moment: Timestamp) { log.withLock { $0.retain(before: moment) } }
 }
 

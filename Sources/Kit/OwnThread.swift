@@ -1,21 +1,31 @@
 import Foundation
+import Synchronization
 
-/// Runs a body that may block on a thread of its own, so that the test's other tasks keep theirs.
+/// A body that may block, on a thread of its own that starts at once.
 ///
-/// - Returns: what the body returned, once it has.
-public func onOwnThread<Value: Sendable, Failure: Error>(
-    _ body: @escaping @Sendable () throws(Failure) -> sending Value
-) async throws(Failure) -> Value {
-    let result = await withCheckedContinuation { (waiting: CheckedContinuation<Result<Value, Failure>, Never>) in
-        let thread = Thread {
-            do throws(Failure) {
-                waiting.resume(returning: .success(try body()))
-            } catch {
-                waiting.resume(returning: .failure(error))
-            }
+/// Blocking calls do not belong on the threads that run a test's tasks: there are as many as the machine has cores.
+public final class OwnThread<Value: Sendable>: Sendable {
+    private let result = Mutex<Result<Value, any Error>?>(nil)
+    private let ended = DispatchSemaphore(value: 0)
+
+    /// Starts the body.
+    public init(_ body: @escaping @Sendable () throws -> Value) {
+        let thread = Thread { [self] in
+            let ending = Result { try body() }
+            result.withLock { $0 = ending }
+            ended.signal()
         }
         thread.stackSize = 4 << 20
         thread.start()
     }
-    return try result.get()
+
+    /// Waits for the body's end.
+    ///
+    /// - Returns: what it returned. Throws what it threw. May be called once or often.
+    public func join() throws -> Value {
+        ended.wait()
+        defer { ended.signal() }
+        guard let ending = result.withLock({ $0 }) else { preconditionFailure("signalled before the body ended") }
+        return try ending.get()
+    }
 }
