@@ -41,7 +41,7 @@ public struct WebhookChannel: Channel {
         json.reserveCapacity(320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count)
         func member(_ name: StaticString, _ value: String) {
             unsafe json.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-            JSONText.append(quoted: value, to: &json)
+            JSON.append(quoted: value, to: &json)
         }
         member(#"{"type":"#, notice.type)
         member(#","timestamp":"#, notice.time)
@@ -63,7 +63,7 @@ public struct WebhookChannel: Channel {
     }
 
     /// One signature for each secret, newest first; `nil` when there is none.
-    static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
+    package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
         guard !signers.isEmpty else { return nil }
         var head: [UInt8] = []
         head.reserveCapacity(64)
