@@ -62,7 +62,7 @@ struct ByteTable: Sendable {
         var hasher = Hasher()
         hasher.combine(tag)
         // The bytes are only read, and only here.
-        key.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        unsafe key.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
         return hasher.finalize()
     }
 }

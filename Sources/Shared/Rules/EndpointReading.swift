@@ -9,18 +9,25 @@ enum ChannelNames {
     ]
 }
 
+/// An endpoint as its document has it.
+struct EndpointDraft {
+    let name: String
+    let place: Place
+    /// `nil` when something in it was reported.
+    let spec: EndpointSpec?
+}
+
 /// Reads the endpoints of one document, in its order.
-func endpoints(_ tree: Tree, _ findings: inout Findings) -> [(spec: EndpointSpec, place: Place)] {
+func endpointDrafts(_ tree: Tree, _ findings: inout Findings) -> [EndpointDraft] {
     guard case .mapping(let pairs) = tree.content else {
         findings.report("'endpoints' is a mapping of names to endpoints, not \(tree.kind)", at: tree.place)
         return []
     }
-    return keyed(pairs, &findings).compactMap { key, value in
-        if let fault = endpointNameFault(key.name) {
-            findings.report(fault, at: key.place)
-            return nil
-        }
-        return EndpointReading(name: key.name, place: key.place).spec(value, &findings).map { ($0, key.place) }
+    return keyed(pairs, &findings).map { key, value in
+        let fault = endpointNameFault(key.name)
+        if let fault { findings.report(fault, at: key.place) }
+        let spec = EndpointReading(name: key.name, place: key.place).spec(value, &findings)
+        return EndpointDraft(name: key.name, place: key.place, spec: fault == nil ? spec : nil)
     }
 }
 

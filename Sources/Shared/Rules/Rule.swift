@@ -42,7 +42,7 @@ public struct Rule: Sendable {
     /// Its severity; `warning` unless the document says otherwise.
     public let severity: Severity
     /// The names of the endpoints it notifies, each once, in the document's order.
-    public let targets: [String]
+    public private(set) var targets: [String]
     /// The title it was given.
     public let title: Template?
     /// The message it was given.
@@ -58,9 +58,14 @@ public struct Rule: Sendable {
     /// How much of the target quota it uses.
     public var units: Int { targets.count }
 
-    /// The types as the document spells them, for lists and differences.
-    let eventNames: [String]
     let pattern: Pattern?
+
+    /// The same rule with targets that exist.
+    func with(targets: [String]) -> Rule {
+        var rule = self
+        rule.targets = targets
+        return rule
+    }
 
     /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
     var condition: Pattern? {
