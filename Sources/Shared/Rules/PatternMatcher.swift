@@ -16,6 +16,8 @@ public struct MatchScratch: Sendable {
     /// By mapping: the visit it counts in, and its count.
     fileprivate var counting: [UInt64] = []
     fileprivate var counts: [Int32] = []
+    /// By path: the visit in which it was met. Of members with one name the first counts, as for templates.
+    fileprivate var met: [UInt64] = []
     /// By depth: the visit of the object being walked.
     fileprivate var visits = Array(repeating: UInt64(0), count: FileLimit.depth + 2)
     fileprivate var lastVisit: UInt64 = 0
@@ -24,7 +26,8 @@ public struct MatchScratch: Sendable {
     /// Makes an empty one; it grows to what the largest workspace needs.
     public init() {}
 
-    fileprivate mutating func fit(_ units: Int) {
+    fileprivate mutating func fit(units: Int, paths: Int) {
+        if met.count < paths { met += Array(repeating: 0, count: paths - met.count) }
         guard fulfilled.count < units else { return }
         let more = units - fulfilled.count
         fulfilled += Array(repeating: 0, count: more)
@@ -149,7 +152,7 @@ extension PatternMatcher {
     func match(
         _ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int], using scratch: inout MatchScratch
     ) {
-        scratch.fit(units.count)
+        scratch.fit(units: units.count, paths: nodes.count)
         scratch.enter(0)
         for (attribute, node) in attributes {
             guard let value = Self.value(of: attribute, in: outline) else { continue }
@@ -199,7 +202,10 @@ extension PatternMatcher {
     ) {
         var left = nodes[node].children
         JSON.members(of: object, in: text) { key, value in
-            guard let child = child(key, of: text, at: node) else { return true }
+            guard let child = child(key, of: text, at: node), scratch.met[child] != scratch.visits[depth] else {
+                return true
+            }
+            scratch.met[child] = scratch.visits[depth]
             meet(value, of: text, at: child, depth: depth, &hits, &scratch)
             left -= 1
             return left > 0
