@@ -7,7 +7,8 @@ struct BinaryModeTests {
 
     private func kafka(_ more: Headers = [], contentType: String? = "application/json") -> Headers {
         let base: Headers = [
-            ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "job.failed"), ("ce_workspace", "ws-7"),
+            ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "job.failed"),
+            ("ce_workspace", "ws-7"),
             ("ce_time", "2026-01-05T08:00:00Z"),
         ]
         return base + (contentType.map { [("content-type", $0)] } ?? []) + more
@@ -35,12 +36,15 @@ struct BinaryModeTests {
         #expect(value("ce-subject", in: http) == encoded)
         #expect(value("ce_subject", in: kafka) == text)
         #expect(string("subject", of: try CloudEvents.prepare(headers: http, data: nil, http: true, now: now)) == text)
-        #expect(string("subject", of: try CloudEvents.prepare(headers: kafka, data: nil, http: false, now: now)) == text)
+        #expect(
+            string("subject", of: try CloudEvents.prepare(headers: kafka, data: nil, http: false, now: now)) == text)
     }
 
     @Test(
         "structured mode is told by its content type, in any case and with parameters",
-        arguments: ["Application/CloudEvents+json; charset=UTF-8", "application/cloudevents", "application/cloudevents+json"])
+        arguments: [
+            "Application/CloudEvents+json; charset=UTF-8", "application/cloudevents", "application/cloudevents+json",
+        ])
     func structured(contentType: String) throws {
         let body = Array(OutlineTests.sample.utf8)
         let event = try CloudEvents.prepare(headers: [("Content-Type", contentType)], data: body, http: false, now: now)
@@ -59,7 +63,8 @@ struct BinaryModeTests {
     @Test("in binary mode partitionkey stands in for workspace, stays an attribute, and data stays as it came")
     func partitionkey() throws {
         let headers: Headers = [
-            ("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "t"), ("ce_specversion", "1.0"), ("content-type", "application/json"),
+            ("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "t"), ("ce_specversion", "1.0"),
+            ("content-type", "application/json"),
             ("ce_partitionkey", "ws-7"), ("other", "kept out"),
         ]
         let body = Array(" {\"a\":1, \"a\":2}\n".utf8)
@@ -83,17 +88,24 @@ struct BinaryModeTests {
 
     static let bodies: [(contentType: String?, body: [UInt8], member: String)] = [
         ("application/json", Array("[1,2]".utf8), #""data":[1,2]"#), (nil, Array("17".utf8), #""data":17"#),
-        ("text/json; charset=utf-8", Array("null".utf8), #""data":null"#), ("application/problem+json", Array("{}".utf8), #""data":{}"#),
-        ("application/json", Array("{oops".utf8), #""data_base64":"e29vcHM=""#), (nil, Array("oops".utf8), #""data_base64":"b29wcw==""#),
+        ("text/json; charset=utf-8", Array("null".utf8), #""data":null"#),
+        ("application/problem+json", Array("{}".utf8), #""data":{}"#),
+        ("application/json", Array("{oops".utf8), #""data_base64":"e29vcHM=""#),
+        (nil, Array("oops".utf8), #""data_base64":"b29wcw==""#),
         ("text/plain", Array("a \"b\"\n\u{0}é".utf8), #""data":"a \"b\"\n\u0000é""#),
-        ("application/xml", Array("<a/>".utf8), #""data":"<a/>""#), ("text/plain", [0xff, 0x00], #""data_base64":"/wA=""#),
+        ("application/xml", Array("<a/>".utf8), #""data":"<a/>""#),
+        ("text/plain", [0xff, 0x00], #""data_base64":"/wA=""#),
         ("application/octet-stream", [0xde, 0xad, 0xbe, 0xef], #""data_base64":"3q2+7w==""#),
         ("text/plain", Array("{}".utf8), #""data":"{}""#),
     ]
 
-    @Test("every body is carried by the member its content type asks for and comes back as it was", arguments: bodies, [true, false])
+    @Test(
+        "every body is carried by the member its content type asks for and comes back as it was", arguments: bodies,
+        [true, false])
     func data(body: (contentType: String?, body: [UInt8], member: String), http: Bool) throws {
-        let headers = kafka(contentType: body.contentType).map { (name: http ? $0.name.replacing("_", with: "-") : $0.name, value: $0.value) }
+        let headers = kafka(contentType: body.contentType).map {
+            (name: http ? $0.name.replacing("_", with: "-") : $0.name, value: $0.value)
+        }
         let event = try CloudEvents.prepare(headers: headers, data: body.body, http: http, now: now)
         #expect(event.text.hasSuffix("," + body.member + "}"))
         let back = try CloudEvents.binaryHeaders(of: event, http: http)
@@ -113,7 +125,8 @@ struct BinaryModeTests {
     @Test("HTTP header names may have any case, and values may be quoted")
     func httpForms() throws {
         let headers: Headers = [
-            ("CE-ID", "\"a\\\"b%20c\""), ("Ce-Source", "/s"), ("ce-Type", "t"), ("cE-SpecVersion", "1.0"), ("CE-WORKSPACE", "v%c3%a9"),
+            ("CE-ID", "\"a\\\"b%20c\""), ("Ce-Source", "/s"), ("ce-Type", "t"), ("cE-SpecVersion", "1.0"),
+            ("CE-WORKSPACE", "v%c3%a9"),
         ]
         let event = try CloudEvents.prepare(headers: headers, data: nil, http: true, now: now)
         #expect(string("id", of: event) == "a\"b c")
@@ -123,7 +136,8 @@ struct BinaryModeTests {
     @Test(
         "a header that cannot become an attribute is refused by its name",
         arguments: [
-            ("ce-subject", "100%"), ("ce-subject", "%4"), ("ce-subject", "%zz"), ("ce-subject", "%ff"), ("ce-my_name", "1"),
+            ("ce-subject", "100%"), ("ce-subject", "%4"), ("ce-subject", "%zz"), ("ce-subject", "%ff"),
+            ("ce-my_name", "1"),
             ("ce-", "1"), ("ce-data", "1"), ("ce-datacontenttype", "text/plain"),
         ])
     func badHeaders(name: String, value: String) {
@@ -133,10 +147,13 @@ struct BinaryModeTests {
         }
     }
 
-    @Test("headers are held to what attributes are held to", arguments: [
-        (("ce_id", "2"), EventError.Kind.duplicateKey(name: "id")), (("ce_subject", ""), .empty(attribute: "subject")),
-        (("ce_subject", "a\u{0}"), .nul(attribute: "subject")),
-    ])
+    @Test(
+        "headers are held to what attributes are held to",
+        arguments: [
+            (("ce_id", "2"), EventError.Kind.duplicateKey(name: "id")),
+            (("ce_subject", ""), .empty(attribute: "subject")),
+            (("ce_subject", "a\u{0}"), .nul(attribute: "subject")),
+        ])
     func attributes(header: (String, String), expected: EventError.Kind) {
         #expect(kind(kafka([(header.0, header.1)])) == expected)
     }
@@ -171,7 +188,8 @@ struct BinaryModeTests {
             let second = try CloudEvents.prepare(headers: headers, data: data, http: http, now: now)
             let again = try CloudEvents.binaryHeaders(of: second, http: http)
             #expect(string("subject", of: second) == string("subject", of: first), "seed \(seed)")
-            #expect(again.data == data && second.type == first.type && second.workspace == first.workspace, "seed \(seed)")
+            #expect(
+                again.data == data && second.type == first.type && second.workspace == first.workspace, "seed \(seed)")
         }
     }
 }

@@ -4,14 +4,23 @@ import Testing
 @Suite("A rule's events select by type", .timeLimit(.minutes(1)))
 struct EventSelectorTests {
     static let cases: [(selector: String, wants: [String], not: [String])] = [
-        ("job.failed", ["job.failed"], ["job.fail", "job.failed2", "job.failed.x", "Job.failed", "job", "", "pipeline.failed"]),
-        ("job.*", ["job.failed", "job.x", "job.作业"], ["job", "job.", "job.array.failed", "jobs.failed", "ajob.failed", ""]),
+        (
+            "job.failed", ["job.failed"],
+            ["job.fail", "job.failed2", "job.failed.x", "Job.failed", "job", "", "pipeline.failed"]
+        ),
+        (
+            "job.*", ["job.failed", "job.x", "job.作业"],
+            ["job", "job.", "job.array.failed", "jobs.failed", "ajob.failed", ""]
+        ),
         ("*.failed", ["job.failed", "pipeline.failed"], [".failed", "failed", "job.array.failed", "job.failed.x"]),
         ("*", ["job", "x"], ["", "job.failed", "."]),
         ("*.*", ["job.failed"], ["job", "job.", ".failed", "a.b.c"]),
         ("job.*.failed", ["job.array.failed"], ["job.failed", "job..failed", "job.a.b.failed"]),
         ("job.finished", ["job.succeeded", "job.failed"], ["job.stopped", "job.finished", "job.running"]),
-        ("job.ended", ["job.succeeded", "job.failed", "job.stopped"], ["job.ended", "job.retained", "pipeline.failed"]),
+        (
+            "job.ended", ["job.succeeded", "job.failed", "job.stopped"],
+            ["job.ended", "job.retained", "pipeline.failed"]
+        ),
         ("pipeline.finished", ["pipeline.succeeded", "pipeline.failed"], ["pipeline.stopped", "job.failed"]),
         ("model.changed", ["model.approved", "model.rejected"], ["model.changed", "model.deleted"]),
         ("com.example.thing", ["com.example.thing"], ["com.example", "com.example.things"]),
@@ -27,8 +36,10 @@ struct EventSelectorTests {
     @Test(
         "what is no type, pattern or alias is refused with a reason",
         arguments: [
-            ("", "is empty"), ("job.fail*", "within a segment"), ("*ed", "within a segment"), ("job.**", "within a segment"),
-            ("job.*.", "empty segment"), (".*", "empty segment"), ("job failed", "white space"), ("job.failed\n", "white space"),
+            ("", "is empty"), ("job.fail*", "within a segment"), ("*ed", "within a segment"),
+            ("job.**", "within a segment"),
+            ("job.*.", "empty segment"), (".*", "empty segment"), ("job failed", "white space"),
+            ("job.failed\n", "white space"),
             ("job.\u{1}", "control"),
         ])
     func refuses(text: String, reason: String) {
@@ -49,7 +60,9 @@ struct EventSelectorTests {
 
     @Test("every word of the lifecycle is wanted by its family's pattern")
     func families() throws {
-        for (pattern, words) in [("job.*", Lifecycle.Job.all), ("pipeline.*", Lifecycle.Pipeline.all), ("model.*", Lifecycle.Model.all)] {
+        for (pattern, words) in [
+            ("job.*", Lifecycle.Job.all), ("pipeline.*", Lifecycle.Pipeline.all), ("model.*", Lifecycle.Model.all),
+        ] {
             let selector = try EventSelector(pattern)
             for word in words { #expect(selector.selects(word)) }
         }

@@ -29,7 +29,8 @@ struct OutlineTests {
 
     @Test("attributes are found by what their names say, not by how they are written")
     func escapedNames() throws {
-        let bytes = Array(#"{"specversion":"1.\u0030","i\u0064":"1","source":"s","type":"t","\u0077orkspace":"v"}"#.utf8)
+        let bytes = Array(
+            #"{"specversion":"1.\u0030","i\u0064":"1","source":"s","type":"t","\u0077orkspace":"v"}"#.utf8)
         let outline = try CloudEvents.outline(bytes.span)
         let workspace = JSON.string(outline.workspace, in: bytes.span)
         #expect(workspace == "v")
@@ -38,8 +39,10 @@ struct OutlineTests {
 
     typealias Refused = (text: String, kind: EventError.Kind)
     static let refused: [Refused] = [
-        ("", .json(JSONError(.noValue, at: 0))), ("[]", .notAnObject(found: "an array")), ("\"a\"", .notAnObject(found: "a string")),
-        ("17", .notAnObject(found: "a number")), ("null", .notAnObject(found: "null")), ("true", .notAnObject(found: "true or false")),
+        ("", .json(JSONError(.noValue, at: 0))), ("[]", .notAnObject(found: "an array")),
+        ("\"a\"", .notAnObject(found: "a string")),
+        ("17", .notAnObject(found: "a number")), ("null", .notAnObject(found: "null")),
+        ("true", .notAnObject(found: "true or false")),
         ("[", .json(JSONError(.truncated, at: 1))), ("{}", .missing(attribute: "specversion")),
         (event() + "x", .json(JSONError(.trailing, at: event().utf8.count))),
         (#"{"specversion":"1.0"}"#, .missing(attribute: "id")),
@@ -52,20 +55,31 @@ struct OutlineTests {
         (#"{"id":7}"#, .wrongType(attribute: "id", expected: "a string")),
         (#"{"id":""}"#, .empty(attribute: "id")), (#"{"source":""}"#, .empty(attribute: "source")),
         (#"{"type":""}"#, .empty(attribute: "type")), (#"{"workspace":""}"#, .empty(attribute: "workspace")),
-        (#"{"partitionkey":""}"#, .empty(attribute: "partitionkey")), (#"{"subject":""}"#, .empty(attribute: "subject")),
+        (#"{"partitionkey":""}"#, .empty(attribute: "partitionkey")),
+        (#"{"subject":""}"#, .empty(attribute: "subject")),
         (#"{"workspace":["a"]}"#, .wrongType(attribute: "workspace", expected: "a string")),
-        (#"{"workspace":"a\u0000b"}"#, .nul(attribute: "workspace")), (#"{"traceparent":"\u0000"}"#, .nul(attribute: "traceparent")),
-        (#"{"time":"yesterday"}"#, .badTime(found: "\"yesterday\"")), (#"{"time":17}"#, .wrongType(attribute: "time", expected: "a string")),
+        (#"{"workspace":"a\u0000b"}"#, .nul(attribute: "workspace")),
+        (#"{"traceparent":"\u0000"}"#, .nul(attribute: "traceparent")),
+        (#"{"time":"yesterday"}"#, .badTime(found: "\"yesterday\"")),
+        (#"{"time":17}"#, .wrongType(attribute: "time", expected: "a string")),
         (#"{"time":"2026-02-30T00:00:00Z"}"#, .badTime(found: "\"2026-02-30T00:00:00Z\"")),
-        (#"{"Job":1}"#, .badAttributeName("Job")), (#"{"job_id":1}"#, .badAttributeName("job_id")), (#"{"":1}"#, .badAttributeName("")),
+        (#"{"Job":1}"#, .badAttributeName("Job")), (#"{"job_id":1}"#, .badAttributeName("job_id")),
+        (#"{"":1}"#, .badAttributeName("")),
         (#"{"jöb":1}"#, .badAttributeName("jöb")), (#"{"\u004aob":1}"#, .badAttributeName("Job")),
-        (#"{"labels":{}}"#, .wrongType(attribute: "labels", expected: "a string, a number or a boolean; put structure into data")),
+        (
+            #"{"labels":{}}"#,
+            .wrongType(attribute: "labels", expected: "a string, a number or a boolean; put structure into data")
+        ),
         (#"{"id":"1","id":"1"}"#, .duplicateKey(name: "id")), (#"{"id":"1","\u0069d":"1"}"#, .duplicateKey(name: "id")),
-        (#"{"\u0069d":"1","id":"1"}"#, .duplicateKey(name: "id")), (#"{"x":1,"data":{"x":2},"x":3}"#, .duplicateKey(name: "x")),
+        (#"{"\u0069d":"1","id":"1"}"#, .duplicateKey(name: "id")),
+        (#"{"x":1,"data":{"x":2},"x":3}"#, .duplicateKey(name: "x")),
         (#"{"id":null,"id":"1"}"#, .duplicateKey(name: "id")),
-        (event(#""data_base64":"AA==""#), .dataTwice), (#"{"data_base64":1}"#, .wrongType(attribute: "data_base64", expected: "a string")),
-        (#"{"data_base64":"A"}"#, .badBase64), (#"{"data_base64":"AA=A"}"#, .badBase64), (#"{"data_base64":"A==="}"#, .badBase64),
-        (#"{"data_base64":"AA-_"}"#, .badBase64), (event(data: "{\"a\":\"\\uD800\"}"), .json(JSONError(.loneSurrogate, at: 132))),
+        (event(#""data_base64":"AA==""#), .dataTwice),
+        (#"{"data_base64":1}"#, .wrongType(attribute: "data_base64", expected: "a string")),
+        (#"{"data_base64":"A"}"#, .badBase64), (#"{"data_base64":"AA=A"}"#, .badBase64),
+        (#"{"data_base64":"A==="}"#, .badBase64),
+        (#"{"data_base64":"AA-_"}"#, .badBase64),
+        (event(data: "{\"a\":\"\\uD800\"}"), .json(JSONError(.loneSurrogate, at: 132))),
     ]
 
     @Test("what is no complete CloudEvent is refused, with the attribute at fault", arguments: refused)
@@ -77,7 +91,8 @@ struct OutlineTests {
     func descriptions() {
         #expect(
             refusal(event(#""time2":{}"#))?.description
-                == "event could not be accepted: 'time2' has to be a string, a number or a boolean; put structure into data (at byte 127)")
+                == "event could not be accepted: 'time2' has to be a string, a number or a boolean; put structure into data (at byte 127)"
+        )
         #expect(
             refusal(#"{"a":tru}"#)?.description
                 == "event could not be accepted: not JSON: this is not true, false or null at byte 5")
@@ -96,7 +111,10 @@ struct OutlineTests {
 
     @Test(
         "extensions may be strings, numbers, booleans or null, in any number",
-        arguments: [#""x":"é""#, #""x":"""#, #""x":-1.5e300"#, #""x":true"#, #""x":null"#, #""0":0"#, #""traceparent":"00-1-1-00""#])
+        arguments: [
+            #""x":"é""#, #""x":"""#, #""x":-1.5e300"#, #""x":true"#, #""x":null"#, #""0":0"#,
+            #""traceparent":"00-1-1-00""#,
+        ])
     func extensions(member: String) {
         #expect(refusal(event(member)) == nil)
     }
@@ -134,12 +152,15 @@ struct OutlineTests {
         #expect(refusal(nested(256))?.kind == .json(JSONError(.depth, at: 126 + 255)))
     }
 
-    @Test("partitionkey stands in for workspace, and a mismatch is told", arguments: [
-        (#""workspace":"a""#, "a", false), (#""partitionkey":"a""#, "a", false),
-        (#""partitionkey":"a","workspace":"a""#, "a", false), (#""partitionkey":"\u0061","workspace":"a""#, "a", false),
-        (#""partitionkey":"b","workspace":"a""#, "a", true), (#""partitionkey":null,"workspace":"a""#, "a", false),
-        (#""workspace":null,"partitionkey":"b""#, "b", false),
-    ])
+    @Test(
+        "partitionkey stands in for workspace, and a mismatch is told",
+        arguments: [
+            (#""workspace":"a""#, "a", false), (#""partitionkey":"a""#, "a", false),
+            (#""partitionkey":"a","workspace":"a""#, "a", false),
+            (#""partitionkey":"\u0061","workspace":"a""#, "a", false),
+            (#""partitionkey":"b","workspace":"a""#, "a", true), (#""partitionkey":null,"workspace":"a""#, "a", false),
+            (#""workspace":null,"partitionkey":"b""#, "b", false),
+        ])
     func partitionkey(members: String, workspace: String, mismatch: Bool) throws {
         let bytes = Array(#"{"specversion":"1.0","id":"1","source":"s","type":"t",\#(members)}"#.utf8)
         let outline = try CloudEvents.outline(bytes.span)
@@ -155,7 +176,9 @@ struct OutlineTests {
         }
     }
 
-    @Test("random changes of bytes never crash, and what is accepted has its attributes inside", arguments: UInt64(1)...300)
+    @Test(
+        "random changes of bytes never crash, and what is accepted has its attributes inside",
+        arguments: UInt64(1)...300)
     func mutations(seed: UInt64) {
         var random = SplitMix(seed: seed)
         var bytes = Array(Self.sample.utf8)

@@ -19,16 +19,24 @@ struct PrepareTests {
     static let base = #""specversion":"1.0","id":"1","source":"s","type":"t""#
     static let filled: [(members: String, workspace: String?, expected: String)] = [
         (#""workspace":"a""#, nil, #"{"time":"2026-01-05T08:00:00.250Z",BASE,"workspace":"a"}"#),
-        (#""partitionkey":"\u0061\"","time":"2020-01-01T00:00:00Z""#, nil,
-            #"{"workspace":"\u0061\"",BASE,"partitionkey":"\u0061\"","time":"2020-01-01T00:00:00Z"}"#),
+        (
+            #""partitionkey":"\u0061\"","time":"2020-01-01T00:00:00Z""#, nil,
+            #"{"workspace":"\u0061\"",BASE,"partitionkey":"\u0061\"","time":"2020-01-01T00:00:00Z"}"#
+        ),
         (#""x":1"#, "w\"1", #"{"workspace":"w\"1","time":"2026-01-05T08:00:00.250Z",BASE,"x":1}"#),
         (#""partitionkey":"k""#, "w", #"{"workspace":"k","time":"2026-01-05T08:00:00.250Z",BASE,"partitionkey":"k"}"#),
-        (#""workspace":"a","partitionkey":"k""#, "w",
-            #"{"time":"2026-01-05T08:00:00.250Z",BASE,"workspace":"a","partitionkey":"k"}"#),
-        (#""time" : null , "workspace":null"#, "w",
-            #"{BASE,"time" : "2026-01-05T08:00:00.250Z" , "workspace":"w"}"#),
-        (#""workspace":null,"time":null,"x":"\u00e9""#, "w",
-            #"{BASE,"workspace":"w","time":"2026-01-05T08:00:00.250Z","x":"\u00e9"}"#),
+        (
+            #""workspace":"a","partitionkey":"k""#, "w",
+            #"{"time":"2026-01-05T08:00:00.250Z",BASE,"workspace":"a","partitionkey":"k"}"#
+        ),
+        (
+            #""time" : null , "workspace":null"#, "w",
+            #"{BASE,"time" : "2026-01-05T08:00:00.250Z" , "workspace":"w"}"#
+        ),
+        (
+            #""workspace":null,"time":null,"x":"\u00e9""#, "w",
+            #"{BASE,"workspace":"w","time":"2026-01-05T08:00:00.250Z","x":"\u00e9"}"#
+        ),
         (#""workspace":"a","time":null"#, nil, #"{BASE,"workspace":"a","time":"2026-01-05T08:00:00.250Z"}"#),
     ]
 
@@ -111,7 +119,8 @@ struct JobEventTests {
         let event = JobEvent(id: "1", source: "s", type: "t", workspace: "w")
         #expect(
             try event.encoded(now: now).text
-                == #"{"specversion":"1.0","id":"1","source":"s","type":"t","time":"2026-01-05T08:00:00.250Z","workspace":"w"}"#)
+                == #"{"specversion":"1.0","id":"1","source":"s","type":"t","time":"2026-01-05T08:00:00.250Z","workspace":"w"}"#
+        )
     }
 
     @Test("its own time is kept")
@@ -128,7 +137,9 @@ struct JobEventTests {
 
     @Test("empty names and members that repeat are refused")
     func refused() {
-        #expect(throws: EventError.self) { try JobEvent(id: "", source: "s", type: "t", workspace: "w").encoded(now: now) }
+        #expect(throws: EventError.self) {
+            try JobEvent(id: "", source: "s", type: "t", workspace: "w").encoded(now: now)
+        }
         #expect(throws: EventError(.duplicateKey(name: "a"))) {
             try JobEvent(id: "1", source: "s", type: "t", workspace: "w", data: ["a": 1, "a": 2]).encoded(now: now)
         }
@@ -141,11 +152,14 @@ struct JobEventTests {
         #expect(((try? event.encoded(now: now)) != nil) == (levels + 1 <= 255))
     }
 
-    @Test("extreme numbers are written as JSON", arguments: [
-        Double.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0.0, 1e21, 1e-7, 0.1, 123456789.125,
-    ])
+    @Test(
+        "extreme numbers are written as JSON",
+        arguments: [
+            Double.greatestFiniteMagnitude, .leastNonzeroMagnitude, -0.0, 1e21, 1e-7, 0.1, 123456789.125,
+        ])
     func numbers(number: Double) throws {
-        let event = JobEvent(id: "1", source: "s", type: "t", workspace: "w", data: .array([.double(number), .integer(.min)]))
+        let event = JobEvent(
+            id: "1", source: "s", type: "t", workspace: "w", data: .array([.double(number), .integer(.min)]))
         let encoded = try event.encoded(now: now)
         #expect(encoded.text.hasSuffix(#""data":[\#(number),-9223372036854775808]}"#))
     }

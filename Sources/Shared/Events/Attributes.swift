@@ -9,15 +9,27 @@ enum KnownAttribute: String {
             switch name.count {
             case 2: name.spells("id", in: text) ? .id : nil
             case 4:
-                if name.spells("type", in: text) { .type } else if name.spells("time", in: text) { .time }
-                else if name.spells("data", in: text) { .data } else { nil }
+                if name.spells("type", in: text) {
+                    .type
+                } else if name.spells("time", in: text) {
+                    .time
+                } else if name.spells("data", in: text) {
+                    .data
+                } else {
+                    nil
+                }
             case 6: name.spells("source", in: text) ? .source : nil
             case 7: name.spells("subject", in: text) ? .subject : nil
             case 9: name.spells("workspace", in: text) ? .workspace : nil
             case 10: name.spells("dataschema", in: text) ? .dataschema : nil
             case 11:
-                if name.spells("specversion", in: text) { .specversion }
-                else if name.spells("data_base64", in: text) { .dataBase64 } else { nil }
+                if name.spells("specversion", in: text) {
+                    .specversion
+                } else if name.spells("data_base64", in: text) {
+                    .dataBase64
+                } else {
+                    nil
+                }
             case 12: name.spells("partitionkey", in: text) ? .partitionkey : nil
             case 15: name.spells("datacontenttype", in: text) ? .datacontenttype : nil
             default: nil
@@ -66,7 +78,9 @@ struct NamesSeen {
 
     /// Whether a member before `name` has its name.
     private func stands(_ name: Slice, in text: Span<UInt8>) -> Bool {
-        if let plain = JSON.plain(name, in: text) { return stands(text.extracting(plain.range), before: name, in: text) }
+        if let plain = JSON.plain(name, in: text) {
+            return stands(text.extracting(plain.range), before: name, in: text)
+        }
         return stands(JSON.unescaped(name, in: text).span, before: name, in: text)
     }
 

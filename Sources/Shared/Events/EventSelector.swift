@@ -51,7 +51,9 @@ public struct EventSelector: Sendable, Hashable, CustomStringConvertible {
             guard start <= type.count else { return false }
             var end = start
             while end < type.count, type[end] != UInt8(ascii: ".") { end += 1 }
-            guard segment.isEmpty ? end > start : type.extracting(start..<end).equals(segment.span) else { return false }
+            guard segment.isEmpty ? end > start : type.extracting(start..<end).equals(segment.span) else {
+                return false
+            }
             guard (place == segments.count - 1) == (end == type.count) else { return false }
             start = end + 1
         }
