@@ -3,7 +3,9 @@ enum KnownAttribute: String {
     case id, source, type, workspace, specversion, subject, time, data, partitionkey, datacontenttype, dataschema
     case dataBase64 = "data_base64"
 
-    /// The attribute whose name stands at `name`. The length decides first, so that most names cost one comparison.
+    /// The attribute whose name stands at `name`.
+    ///
+    /// The length decides first, so that most names cost one comparison.
     init?(_ name: Slice, in text: Span<UInt8>) {
         let found: Self? =
             switch name.count {
@@ -70,10 +72,11 @@ struct NamesSeen {
 
     @inline(__always)
     private func bit(_ name: Slice, _ text: Span<UInt8>) -> UInt64 {
-        // First, last and length tell the usual attributes apart.
+        // These three bytes and the length tell the usual attributes apart.
         let first = Int(text[name.start + 1])
+        let second = Int(text[name.start + 2])  // of a name this short, its quote or colon
         let last = Int(text[max(name.start, name.end - 2)])
-        return 1 << UInt64((first &* 1 &+ last &* 1 &+ (name.count - 2) &* 19) & 63)
+        return 1 << UInt64((first &* 1 &+ second &* 1 &+ last &* 1 &+ (name.count - 2) &* 2) & 63)
     }
 
     /// Whether a member before `name` has its name.
