@@ -11,6 +11,8 @@ struct Feed {
         /// The time of the first event and the time the events take, in milliseconds.
         var start: Int64
         var span: Int64
+        /// Whether each event gets the moment it is written instead.
+        var isLive: Bool
     }
 
     /// How many earlier lines may come again; some of them are old by then, as after a scheduler's restart.
@@ -50,7 +52,8 @@ struct Feed {
             guard written < plan.events else { return }
         }
         let start = text.bytes.count
-        text.write(happening, at: plan.start + plan.span * Int64(written) / Int64(plan.events))
+        let planned = plan.start + plan.span * Int64(written) / Int64(plan.events)
+        text.write(happening, at: plan.isLive ? WallClock.milliseconds() : planned)
         written += 1
         if plan.duplicates > 0, random.below(8) == 0 { remember(ArraySlice(Array(text.bytes[start...]))) }
     }

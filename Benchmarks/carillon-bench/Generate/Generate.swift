@@ -1,7 +1,7 @@
 import ArgumentParser
-import FoundationEssentials
+import Foundation
 
-struct Generate: ParsableCommand {
+struct Generate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes realistic job events, one CloudEvent a line.",
         discussion: """
@@ -10,6 +10,7 @@ struct Generate: ParsableCommand {
 
             carillon-bench generate --events 10000 --seed 7 --workspaces 4 --out events.jsonl
             carillon-bench generate --events 1000000 --ws-prefix ws- --workspaces 10000 | carillon publish -
+            carillon-bench generate --events 10000 --rate 500 | carillon publish -
             """)
 
     @Option(help: "How many lines to write.")
@@ -28,6 +29,8 @@ struct Generate: ParsableCommand {
     var start: String?
     @Option(help: "Seconds between the first event and the last.")
     var over = 600
+    @Option(help: "Lines a second, each stamped with the moment it is written, in place of --start and --over.")
+    var rate: Int?
     @Option(help: "Where to write; standard output when absent.")
     var out: String?
 
@@ -35,28 +38,31 @@ struct Generate: ParsableCommand {
         guard events >= 0, workspaces >= 1, over >= 0 else {
             throw ValidationError("--events and --over must not be negative and --workspaces at least 1")
         }
+        guard rate ?? 1 >= 1 else { throw ValidationError("--rate is at least 1") }
         guard (0...0.9).contains(duplicates), (0...10_000).contains(nodeFailures) else {
             throw ValidationError("--duplicates is a share up to 0.9, --node-failures at most 10000")
         }
     }
 
-    func run() throws {
+    func run() async throws {
         let last = try start.map(Self.milliseconds) ?? WallClock.milliseconds()
         var feed = Feed(Feed.Plan(
             events: events, seed: seed, workspaces: Vocabulary.workspaces(workspaces, prefix: wsPrefix),
             duplicates: duplicates, nodeFailuresPer10000: nodeFailures, start: last - Int64(over) * 1000,
-            span: Int64(over) * 1000))
+            span: Int64(over) * 1000, isLive: rate != nil))
         let output = try Output(path: out)
+        let clock = ContinuousClock()
+        let began = clock.now
         var total = 0
-        let took = try ContinuousClock().measure {
-            while case let chunk = feed.next(size: 1 << 20), !chunk.isEmpty {
-                try output.write(chunk)
-                total += chunk.count
-            }
+        while case let chunk = feed.next(size: rate == nil ? 1 << 20 : 1), !chunk.isEmpty {
+            try output.write(chunk)
+            total += chunk.count
+            if let rate { try await clock.sleep(until: began + .seconds(feed.written) / rate, tolerance: .zero) }
         }
         let average = feed.written == 0 ? 0 : total / feed.written
         StandardError.say(
-            "\(feed.written) events, \(feed.repeated) of them repeated, \(total) bytes, \(average) on average, in \(took)")
+            "\(feed.written) events, \(feed.repeated) of them repeated, \(total) bytes, \(average) on average, in "
+                + "\((clock.now - began).formatted(.units(allowed: [.seconds], fractionalPart: .show(length: 2))))")
     }
 
     private static func milliseconds(_ text: String) throws -> Int64 {
