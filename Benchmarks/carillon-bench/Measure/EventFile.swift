@@ -35,7 +35,7 @@ struct EventFile {
         }
     }
 
-    private static func member(_ name: StaticString, of line: ArraySlice<UInt8>) -> String? {
+    fileprivate static func member(_ name: StaticString, of line: ArraySlice<UInt8>) -> String? {
         guard let at = line.end(of: name) else { return nil }
         return String(decoding: line[at...].prefix { $0 != UInt8(ascii: "\"") }, as: UTF8.self)
     }
@@ -56,6 +56,9 @@ extension ArraySlice<UInt8> {
 }
 
 extension EncodedEvent {
+    /// The text behind `name`, which is the member's name with its quotes, colon and the value's first quote.
+    func member(_ name: StaticString) -> String? { EventFile.member(name, of: bytes[...]) }
+
     /// The same event with a mark in its data, by which the limits' sink measures the way from here to there.
     func stamped(sent nanoseconds: Int64) -> EncodedEvent {
         guard let data = bytes[...].end(of: "\"data\":{") else { return self }
