@@ -1,8 +1,8 @@
-import CarillonEvents
-import CarillonLedger
+public import CarillonEvents
+public import CarillonLedger
 import CarillonRules
-import CarillonStream
-import Logging
+public import CarillonStream
+public import Logging
 
 /// The worker's one thread of decisions: reads, decides, claims, settles, in turns.
 ///
@@ -18,13 +18,13 @@ public final class Path {
     let crash: CrashPoints
     let logger: Logger
     let meters: Meters
-    let capacity: Lanes.Capacity
+    let capacity: LaneRoom.Capacity
 
     var random: any RandomNumberGenerator & Sendable
     var session: Session
     var book: CurrentRules
     var addresses: Addresses
-    var lanes = Lanes()
+    var lanes = LaneRoom()
     /// What is leased to us and not settled.
     var held: [DeliveryID: Held] = [:]
     /// What ended and is not written.
@@ -50,7 +50,7 @@ public final class Path {
         (self.ledger, self.reader, self.courier, self.clock) = (ledger, reader, courier, clock)
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
-        capacity = Lanes.Capacity(total: configuration.concurrency * 16, perLane: configuration.concurrency * 8)
+        capacity = LaneRoom.Capacity(total: configuration.concurrency * 16, perLane: configuration.concurrency * 8)
         addresses = Addresses(channels: configuration.channels)
         book = CurrentRules(limits: RuleLimits(), logger: logger)
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)

@@ -1,6 +1,8 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonStream
+import Glibc
+import Logging
 
 // One turn of the worker's loop. The order matters: what ended is settled before more is taken on, what waits in the ledger
 // goes before what is new, and the wait comes last.
@@ -47,7 +49,7 @@ extension Path {
         }
         guard try reader.isDrained(positions: all) else { return false }
         let look = try ledger.claim(for: session.id, room: Room(total: 0, perLane: 0), now: clock.now())
-        return !look.isAnythingDue
+        return !look.leftBehind
     }
 
     /// Stops taking work and settles what is on the wire; then nothing is leased to this worker.
@@ -62,6 +64,13 @@ extension Path {
         try ledger.end(session.id, now: clock.now())
         reader.close()
         courier.close()
+    }
+
+    /// Goes back to where the ledger stands, after it or the stream was away for a moment.
+    func recover(after wait: Duration) throws {
+        var time = timespec(tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.milliseconds % 1000) * 1_000_000)
+        unsafe _ = nanosleep(&time, nil)
+        for partition in positions.keys { try seek(partition, to: try ledger.position(reader.name, partition)) }
     }
 
     /// Where a partition of ours goes on.
@@ -90,7 +99,7 @@ extension Path {
         guard hasWaiting || isDue, room.total > 0 else { return 0 }
         let claims = try ledger.claim(for: session.id, room: room, now: clock.now())
         nextDue = claims.nextDue
-        hasWaiting = claims.deliveries.count == room.total
+        hasWaiting = claims.leftBehind
         try dispatch(claims.deliveries)
         return claims.deliveries.count
     }

@@ -186,7 +186,7 @@ struct StillClock: CarillonEvents.Clock {
 }
 
 /// A courier with a bell, so that a test waits for endings and not for time.
-struct Rig {
+struct CourierRig {
     let courier: CurlCourier
     private let bell: AsyncStream<Void>
 

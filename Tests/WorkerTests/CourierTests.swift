@@ -10,7 +10,7 @@ struct CourierTests {
     func delivers() async throws {
         let server = ScriptedServer { _, _ in .answer(204) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let secret = [UInt8](repeating: 7, count: 24)
         let ending = await rig.send(
@@ -35,7 +35,7 @@ struct CourierTests {
     func copiesAreIdentical() async throws {
         let server = ScriptedServer { number, _ in number < 2 ? .answer(503) : .answer(200) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let hook = endpoint(server.url)
         var outcomes: [Outcome?] = []
@@ -52,7 +52,7 @@ struct CourierTests {
     func connectionsAreReused() async throws {
         let server = ScriptedServer { _, _ in .answer(200, body: "ok") }
         defer { server.stop() }
-        let rig = try Rig(concurrency: 8, perLane: 4)
+        let rig = try CourierRig(concurrency: 8, perLane: 4)
         defer { rig.courier.close() }
         let hook = endpoint(server.url)
         rig.courier.offer((1...200).map { outgoing(hook, id: $0) })
@@ -71,7 +71,7 @@ struct CourierTests {
     func retryAfter(text: String, seconds: Int64?) async throws {
         let server = ScriptedServer { _, _ in .answer(429, headers: ["rEtRy-AfTeR: \(text)"]) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let ending = await rig.send(outgoing(endpoint(server.url)))
         #expect(ending?.outcome == .failed(.rateLimited, after: seconds.map { .seconds($0) }))
@@ -83,7 +83,7 @@ struct CourierTests {
         let target = elsewhere.url
         let server = ScriptedServer { _, _ in .answer(302, headers: ["Location: \(target)"]) }
         defer { server.stop(); elsewhere.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let ending = await rig.send(outgoing(endpoint(server.url)))
         #expect(ending?.outcome == .failed(.clientError, after: nil))
@@ -97,7 +97,7 @@ struct CourierTests {
         let hung = ScriptedServer { _, _ in .after(gate, .answer(200)) }
         let quick = ScriptedServer { _, _ in .answer(200) }
         defer { hung.stop(); quick.stop() }
-        let rig = try Rig(concurrency: 4, perLane: 3)
+        let rig = try CourierRig(concurrency: 4, perLane: 3)
         defer { rig.courier.close() }
         defer { gate.open() }
         let (slow, fast) = (endpoint(hung.url), endpoint(quick.url))
@@ -115,7 +115,7 @@ struct CourierTests {
         let gate = Gate()
         let server = ScriptedServer { _, _ in .after(gate, .answer(200)) }
         defer { server.stop() }
-        let rig = try Rig(concurrency: 2, perLane: 2)
+        let rig = try CourierRig(concurrency: 2, perLane: 2)
         defer { rig.courier.close() }
         defer { gate.open() }
         let hook = endpoint(server.url)
@@ -137,7 +137,7 @@ struct CourierTests {
         let server = ScriptedServer { _, _ in .after(gate, .answer(200)) }
         defer { server.stop() }
         defer { gate.open() }
-        let rig = try Rig(concurrency: 2, perLane: 2)
+        let rig = try CourierRig(concurrency: 2, perLane: 2)
         let hook = endpoint(server.url)
         rig.courier.offer((1...5).map { outgoing(hook, id: $0) })
         await server.arrival(of: 2)
@@ -155,7 +155,7 @@ struct CourierTests {
     func shortLease() async throws {
         let server = ScriptedServer { _, _ in .answer(200) }
         defer { server.stop() }
-        let rig = try Rig(timeout: .seconds(15))
+        let rig = try CourierRig(timeout: .seconds(15))
         defer { rig.courier.close() }
         let uptime = StillClock().uptime()
         #expect(await rig.send(outgoing(endpoint(server.url), leaseEnds: uptime + .seconds(15)))?.outcome == .unsent)
@@ -168,9 +168,24 @@ struct CourierTests {
     func hangUpIsAmbiguous() async throws {
         let server = ScriptedServer { _, _ in .hangUp }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint(server.url)))?.outcome == .ambiguous(.other))
+    }
+
+    @Test("a kept connection that the receiver closed costs a second copy at most, with the same id and body")
+    func keptConnectionBreaks() async throws {
+        let server = ScriptedServer { number, _ in number == 1 ? .hangUp : .answer(200) }
+        defer { server.stop() }
+        let rig = try CourierRig()
+        defer { rig.courier.close() }
+        let hook = endpoint(server.url)
+        #expect(await rig.send(outgoing(hook, id: 1))?.outcome == .delivered)
+        #expect(await rig.send(outgoing(hook, id: 2))?.outcome == .delivered)
+        let copies = server.received.dropFirst()
+        #expect(copies.count == 2)
+        #expect(Set(copies.map { $0.header("webhook-id") }).count == 1)
+        #expect(Set(copies.map(\.body)).count == 1)
     }
 
     @Test("an endpoint that does not answer in time leaves the outcome ambiguous")
@@ -179,7 +194,7 @@ struct CourierTests {
         let server = ScriptedServer { _, _ in .after(gate, .hangUp) }
         defer { server.stop() }
         defer { gate.open() }
-        let rig = try Rig(timeout: .milliseconds(200))
+        let rig = try CourierRig(timeout: .milliseconds(200))
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint(server.url)))?.outcome == .ambiguous(.contextDeadlineExceeded))
     }
@@ -190,7 +205,7 @@ struct CourierTests {
     func garbageIsAmbiguous(answer: String) async throws {
         let server = ScriptedServer { _, _ in .raw(answer) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint(server.url)))?.outcome == .ambiguous(.other))
     }
@@ -201,7 +216,7 @@ struct CourierTests {
             .raw("HTTP/1.1 \(number == 0 ? 200 : 503) OK\r\nContent-Length: 100\r\nRetry-After: 7\r\n\r\nhalf")
         }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let hook = endpoint(server.url)
         #expect(await rig.send(outgoing(hook))?.outcome == .delivered)
@@ -212,7 +227,7 @@ struct CourierTests {
     func hugeAnswerIsCut() async throws {
         let server = ScriptedServer { _, _ in .answer(400, body: String(repeating: "é\u{1b}[31m", count: 500_000)) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let ending = try #require(await rig.send(outgoing(endpoint(server.url))))
         #expect(ending.outcome == .refused(.clientError))
@@ -223,7 +238,7 @@ struct CourierTests {
     @Test("an endpoint where nobody listens fails and is tried again, also on a handle that was used before")
     func refusedConnection() async throws {
         let gone = ScriptedServer { _, _ in .answer(200) }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint(gone.url)))?.outcome == .delivered)
         let empty = endpoint("http://127.0.0.1:1/hook")
@@ -235,14 +250,14 @@ struct CourierTests {
 
     @Test("a name that does not resolve fails for its name and is tried again")
     func unknownName() async throws {
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint("http://nobody.invalid/hook")))?.outcome == .failed(.dns, after: nil))
     }
 
     @Test("a receiver that speaks no TLS fails for its TLS")
     func noTLS() async throws {
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let plain = ScriptedServer(greeting: "220 this is mail\r\n\r\n") { _, _ in .hangUp }
         defer { plain.stop() }
@@ -254,7 +269,7 @@ struct CourierTests {
         "an address that is no web address is refused",
         arguments: ["file:///etc/passwd", "gopher://127.0.0.1/", "http://", "not a url", "", "http://a b/", "smtp://127.0.0.1"])
     func badAddress(url: String) async throws {
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(endpoint(url)))?.outcome == .refused(.clientError))
     }
@@ -263,7 +278,7 @@ struct CourierTests {
     func noInjection() async throws {
         let server = ScriptedServer { _, _ in .answer(200) }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let hostile: [(name: String, value: String)] = [
             ("x-a", "1\r\nx-evil: 1"), ("x-b\r\nx-evil", "1"), ("x-c", "a\nx-evil: 1"), ("x-d", "\0x"), ("x e", "1"),
@@ -287,7 +302,7 @@ struct CourierTests {
             .answer(500, body: "no \(request.line) for \(request.header("authorization") ?? "")")
         }
         defer { server.stop() }
-        let rig = try Rig()
+        let rig = try CourierRig()
         defer { rig.courier.close() }
         let hook = endpoint(
             "http://user:p4ssw0rd@127.0.0.1:\(server.port)/services/T0B0XYZ9/k3y?token=s3cr3t-token",
@@ -305,10 +320,10 @@ struct CourierTests {
 
     @Test("the courier passes its crash points in order, once for each delivery")
     func crashPoints() async throws {
-        let passed = Box<CrashPoint>()
+        let passed = CourierLog<CrashPoint>()
         let server = ScriptedServer { _, _ in .answer(200) }
         defer { server.stop() }
-        let rig = try Rig(crash: CrashPoints { passed.append($0) })
+        let rig = try CourierRig(crash: CrashPoints { passed.append($0) })
         defer { rig.courier.close() }
         for id in 1...2 { _ = await rig.send(outgoing(endpoint(server.url), id: Int64(id))) }
         #expect(passed.all == [.beforeSend, .onWire, .afterAnswer, .beforeSend, .onWire, .afterAnswer])
@@ -316,7 +331,7 @@ struct CourierTests {
 
     @Test("a crash point acts the n-th time it is reached, and not again")
     func crashPointCounts() throws {
-        let acted = Box<Int>()
+        let acted = CourierLog<Int>()
         let points = CrashPoints(.onWire, times: 3) { acted.append(1) }
         for _ in 1...5 {
             points.reach(.onWire)
@@ -377,7 +392,7 @@ struct LanesTests {
 }
 
 /// A list that several threads append to.
-final class Box<Element: Sendable>: Sendable {
+final class CourierLog<Element: Sendable>: Sendable {
     private let items = Mutex<[Element]>([])
     func append(_ item: Element) { items.withLock { $0.append(item) } }
     var all: [Element] { items.withLock { $0 } }

@@ -1,4 +1,6 @@
+import CarillonEvents
 import CarillonLedger
+import CarillonRules
 import CarillonStream
 
 // In: what was matched. Out: proof that it was decided: one durable ledger transaction wrote the decisions and moved the

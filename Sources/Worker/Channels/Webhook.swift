@@ -28,7 +28,9 @@ public struct WebhookChannel: Channel {
         headers.append("user-agent", Self.userAgent)
         if let trace = outgoing.notice.traceparent { headers.append("traceparent", trace) }
         headers.append(document: outgoing.endpoint.headers)
-        return Request(method: "POST", url: outgoing.endpoint.url, headers: headers, body: body)
+        return Request(
+            method: outgoing.endpoint.method, url: outgoing.endpoint.url, headers: headers, body: body,
+            verifiesTLS: outgoing.endpoint.verifiesTLS)
     }
 
     public func outcome(of answer: Response) -> Outcome {

@@ -18,6 +18,7 @@ import Glibc
     private let addressGuard: AddressGuard
     private var url = ""
     private var method = ""
+    private var verifiesTLS = true  // as curl begins
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
     private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
     private var body = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 1)
@@ -101,6 +102,11 @@ import Glibc
             set(CURLOPT_POST, 1)
             let code = set(CURLOPT_CUSTOMREQUEST, method)
             guard code == CURLE_OK else { return code }
+        }
+        if verifiesTLS != request.verifiesTLS {
+            verifiesTLS = request.verifiesTLS
+            set(CURLOPT_SSL_VERIFYPEER, verifiesTLS ? 1 : 0)
+            set(CURLOPT_SSL_VERIFYHOST, verifiesTLS ? 2 : 0)
         }
         guard url != request.url else { return CURLE_OK }
         url = request.url

@@ -1,6 +1,7 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonRules
+import CarillonStream
 
 // In: what was admitted or claimed, leased to this worker. Out: deliveries on the courier's desk. Never waits.
 // What can go wrong: an address or a secret that cannot be found. The try fails with that reason and is planned again, so
@@ -11,7 +12,7 @@ struct Held {
     let attempts: Int
     let roundBegan: Timestamp
     let lane: Int64
-    let appended: Timestamp
+    /// What latency is counted from: the event's own time, or the stream's.
     let time: Timestamp
 }
 
@@ -29,8 +30,7 @@ extension Path {
                 admitted.matched.decisions.deliveries[delivery.index].key, plan.rules.rules[plan.rule],
                 of: plan.rules.workspace, bytes, plan.outline)
             let held = Held(
-                attempts: 0, roundBegan: now, lane: delivery.lane, appended: record.appended,
-                time: record.appended)
+                attempts: 0, roundBegan: now, lane: delivery.lane, time: notice.moment(appended: record.appended))
             send(delivery.id, delivery.epoch, held, notice, to: plan.target, plan.rules, into: &batch)
         }
         courier.offer(batch)
@@ -42,8 +42,7 @@ extension Path {
         for claimed in claims {
             lanes.hold(claimed.lane, claimed.workspace, claimed.target)
             let held = Held(
-                attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, appended: claimed.appended,
-                time: claimed.appended)
+                attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
             guard claimed.expires > clock.now() else {
                 end(claimed.delivery, claimed.epoch, held, .expired, reason: "expire_after")
                 continue
@@ -79,6 +78,11 @@ extension Path {
 }
 
 extension Notice {
+    /// The event's own time, but never later than the stream had it.
+    func moment(appended: Timestamp) -> Timestamp {
+        min(Timestamp(rfc3339: Array(time.utf8).span) ?? appended, appended)
+    }
+
     /// What a rule says about an event; the same whenever it is asked.
     init(_ key: Key, _ rule: Rule, of workspace: String, _ bytes: [UInt8], _ outline: EventOutline) {
         let text = bytes.span
@@ -86,8 +90,7 @@ extension Notice {
         self.init(
             key: key, workspace: workspace, rule: rule.name, severity: rule.severity.rawValue,
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
-            title: (rule.title ?? Template.defaultTitle).render(text, outline),
-            message: (rule.message ?? Template.defaultMessage).render(text, outline),
+            title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],
             traceparent: string(JSON.member("traceparent", of: Slice(0, bytes.count), in: text)))
     }

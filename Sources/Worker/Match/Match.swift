@@ -42,11 +42,12 @@ extension Path {
         return matched
     }
 
-    private func match(_ event: Decoded.Event, at now: Timestamp, _ room: inout Lanes.Plan, into matched: inout Matched) {
-        let record = matched.batch.records[event.record]
-        let text = matched.batch.bytes.span.extracting(record.value.range)
+    private func match(_ event: Decoded.Event, at now: Timestamp, _ room: inout LaneRoom.Plan, into matched: inout Matched) {
+        let batch = matched.batch
+        let record = batch.records[event.record]
+        let text = batch.bytes.span.extracting(record.value.range)
         selected.removeAll(keepingCapacity: true)
-        event.rules.match(text, event.outline, scratch: &scratch, into: &selected)
+        event.rules.match(text, event.outline, into: &selected, using: &scratch)
         guard !selected.isEmpty else {
             matched.decisions.unmatched += 1
             return
@@ -62,7 +63,7 @@ extension Path {
     }
 
     private func select(
-        _ index: Int, of event: Decoded.Event, _ facts: Facts, at now: Timestamp, _ room: inout Lanes.Plan,
+        _ index: Int, of event: Decoded.Event, _ facts: Facts, at now: Timestamp, _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
         let rule = event.rules.rules[index]

@@ -1,16 +1,16 @@
 import CarillonLedger
 
 /// How many deliveries each lane (a workspace's target) has in memory, so that no receiver fills it alone.
-struct Lanes {
+struct LaneRoom {
     /// How much fits.
     struct Capacity {
         let total: Int
         let perLane: Int
     }
-    private struct Target: Hashable {
+    fileprivate struct Target: Hashable {
         let workspace, name: String
     }
-    /// Lanes known by number; forgotten when they are empty and many.
+    /// LaneRoom known by number; forgotten when they are empty and many.
     private var numbers: [Target: Int64] = [:]
     private(set) var held: [Int64: Int] = [:]
     private(set) var total = 0
@@ -20,7 +20,7 @@ struct Lanes {
         fileprivate var left: Int
         fileprivate let perLane: Int
         fileprivate var taken: [Target: Int] = [:]
-        fileprivate let lanes: Lanes
+        fileprivate let lanes: LaneRoom
 
         /// Takes a place for one delivery; false when the memory or the lane is full.
         mutating func take(_ workspace: String, _ name: String) -> Bool {
