@@ -27,7 +27,7 @@ struct LedgerCost: ParsableCommand {
 
     func run() throws {
         let file = try EventFile(path: events)
-        var worker = Rehearsal(try SQLiteLedger.create(at: ledger), room: room, isOrdered: !unordered)
+        var worker = Clerk(try SQLiteLedger.create(at: ledger), room: room, isOrdered: !unordered)
         try worker.begin()
         let meter = Meter()
         for start in stride(from: 0, to: file.events.count, by: batch) {
@@ -38,7 +38,7 @@ struct LedgerCost: ParsableCommand {
 }
 
 /// A worker without stream, rules and receiver: every event is selected by one rule and every delivery succeeds.
-private struct Rehearsal {
+private struct Clerk {
     private let ledger: SQLiteLedger
     private let room: Int
     private let isOrdered: Bool
