@@ -101,6 +101,7 @@ let package = Package(
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ], path: "Benchmarks/carillon-bench"),
         // Tests, a target for each module; the long forms are targets of their own.
         .testTarget(name: "EventsTests", dependencies: ["CarillonEvents", "CarillonKit"]),

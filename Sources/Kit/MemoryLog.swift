@@ -115,7 +115,7 @@ struct MemoryLog: Sendable {
     mutating func poll(_ member: Int, atMost limit: Int) -> Polled {
         guard let group = members[member]?.group else { return .nothing }
         if let change = rebalance(member, in: group) { return change }
-        return read(member, atMost: limit)
+        return limit > 0 ? read(member, atMost: limit) : .nothing
     }
 
     /// The next change of ownership this member has to hear of.

@@ -75,13 +75,14 @@ public final class MemoryReader: StreamReader {
     }
 
     public var name: String { stream.name }
+    public var partitionCount: Partition { stream.log.withLock { Partition($0.shelves.count) } }
     public var doorbell: any Doorbell { bell }
     /// How often the doorbell was rung; no poll waits here, so a ring has nothing to end.
     public var rings: Int { bell.rings }
 
     /// Says what happened next; returns at once whatever `wait` is.
-    public func poll(wait: Duration) throws(StreamError) -> Polled {
-        stream.log.withLock { $0.poll(member, atMost: stream.batch) }
+    public func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {
+        stream.log.withLock { $0.poll(member, atMost: min(stream.batch, limit)) }
     }
 
     public func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {
