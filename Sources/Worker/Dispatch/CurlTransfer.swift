@@ -16,6 +16,7 @@ import Glibc
     /// What it carries now.
     var carried: Outgoing?
     private let addressGuard: AddressGuard
+    private let sockets: CurlSockets
     private var url = ""
     private var method = ""
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
@@ -31,10 +32,10 @@ import Glibc
     private var refused = 0
 
     /// Makes a handle; `nil` when there is no memory for one.
-    init?(timeout: Duration, guard addressGuard: AddressGuard) {
+    init?(timeout: Duration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
         guard let easy = unsafe curl_easy_init() else { return nil }
         unsafe self.easy = easy
-        self.addressGuard = addressGuard
+        (self.addressGuard, self.sockets) = (addressGuard, sockets)
         kept.reserveCapacity(Self.keptLimit)
         configure(timeout: timeout)
     }
@@ -71,6 +72,11 @@ import Glibc
         }
         unsafe _ = carillon_setopt_opensocket(easy) { me, _, address in
             unsafe CurlTransfer.at(me).open(address)
+        }
+        // The connection outlives this handle's transfer, so it gets the sockets' pointer, not ours.
+        unsafe _ = carillon_setopt_ptr(easy, CURLOPT_CLOSESOCKETDATA, sockets.pointer)
+        unsafe _ = carillon_setopt_closesocket(easy) { sockets, socket in
+            unsafe CurlSockets.at(sockets).close(socket)
         }
     }
 
@@ -200,6 +206,6 @@ import Glibc
             return CURL_SOCKET_BAD
         }
         allowed += 1
-        return socket(target.family, target.socktype | Int32(SOCK_CLOEXEC.rawValue), target.protocol)
+        return sockets.open(target.family, target.socktype, target.protocol)
     }
 }
