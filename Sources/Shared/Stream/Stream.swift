@@ -97,9 +97,11 @@ public struct RecordBatch: Sendable {
         self.expected = expected
     }
     /// The offset behind the last record.
-    public var next: Offset { records.last.map { $0.offset + 1 } ?? expected }
+    public var next: Offset { records.last.map { $0.offset + 1 } ?? emptied ?? expected }
     /// How many records retention took before they were read.
-    public var gap: Int64 { records.first.map { $0.offset - expected } ?? 0 }
+    public var gap: Int64 { (records.first?.offset ?? emptied ?? expected) - expected }
+    /// Where reading goes on when retention left nothing to read; `nil` as long as there are records.
+    public var emptied: Offset?
 
     /// Adds one record, copying its parts.
     public mutating func add(
@@ -111,7 +113,7 @@ public struct RecordBatch: Sendable {
 
     private mutating func copy(_ part: Span<UInt8>) -> Slice {
         let start = bytes.count
-        part.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+        unsafe part.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         return Slice(start, bytes.count)
     }
 }
