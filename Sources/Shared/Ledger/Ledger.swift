@@ -197,8 +197,8 @@ public enum Decided: Sendable {
 
 /// How a delivery began.
 public enum Birth: Sendable, Equatable {
-    /// Leased to the worker that decided it: send it.
-    case leased(DeliveryID, epoch: Int64)
+    /// Leased to the worker that decided it: send it. The lane is the target's, for fairness.
+    case leased(DeliveryID, epoch: Int64, lane: Int64)
     /// It waits in the ledger: no room, or an earlier one of its pair is not settled.
     case pending(DeliveryID)
     /// Its event was decided before.
@@ -281,9 +281,13 @@ public struct Settlement: Sendable {
     /// The HTTP status, 0 when there was none, and the receiver's own words.
     public var status: Int
     public var words: String
+    /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
+    public var notBefore: Timestamp?
     public init(
-        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = ""
+        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
+        notBefore: Timestamp? = nil
     ) {
+        self.notBefore = notBefore
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }
