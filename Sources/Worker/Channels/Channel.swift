@@ -70,12 +70,15 @@ public final class Endpoint: Sendable {
     public let headers: [(name: String, value: String)]
     /// Which channel speaks to it.
     public let channel: any Channel
+    /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
+    let signers: [WebhookSigner]
 
-    /// Makes one.
+    /// Makes one. A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, secrets: [[UInt8]], headers: [(name: String, value: String)], channel: any Channel
     ) {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
+        signers = secrets.map(WebhookSigner.init)
     }
 }
 
@@ -95,12 +98,12 @@ public struct Request: Sendable {
     public var method: String
     /// The address.
     public var url: String
-    /// Complete header lines, `name: value`.
-    public var headers: [String]
+    /// The header lines; no text can break out of its line.
+    public var headers: HeaderLines
     /// The body.
     public var body: [UInt8]
     /// Makes one.
-    public init(method: String, url: String, headers: [String], body: [UInt8]) {
+    public init(method: String, url: String, headers: HeaderLines, body: [UInt8]) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
     }
 }
@@ -109,12 +112,12 @@ public struct Request: Sendable {
 public struct Response: Sendable {
     /// The HTTP status.
     public var status: Int
-    /// The `Retry-After` header as it stood.
-    public var retryAfter: String?
+    /// What the `Retry-After` header asks for, from now; `nil` when it was absent or unreadable.
+    public var retryAfter: Duration?
     /// The first bytes of the body, bounded.
     public var body: [UInt8]
     /// Makes one.
-    public init(status: Int, retryAfter: String? = nil, body: [UInt8] = []) {
+    public init(status: Int, retryAfter: Duration? = nil, body: [UInt8] = []) {
         (self.status, self.retryAfter, self.body) = (status, retryAfter, body)
     }
 }
@@ -165,12 +168,14 @@ public struct Ending: Sendable {
 
 /// Carries requests to receivers on a thread of its own and says how each try ended.
 public protocol Courier: AnyObject, Sendable {
-    /// Takes deliveries; never blocks. Each is answered by exactly one ending.
+    /// Takes deliveries; never blocks. Each is answered by exactly one ending, also after `drain` and `close`.
     func offer(_ deliveries: [Outgoing])
     /// The endings since the last call; never blocks.
     func collect() -> [Ending]
-    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself or at `deadline`.
+    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at its
+    /// timeout.
     func drain()
-    /// Stops the thread; what is on the wire is given up.
+    /// Stops the thread and waits for it. What is on the wire is given up: `ambiguous` where the receiver may have the
+    /// request, `unsent` where it cannot; all endings can be collected when this returns.
     func close()
 }
