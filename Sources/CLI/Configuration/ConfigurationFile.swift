@@ -22,7 +22,8 @@ struct ConfigurationFile {
         do {
             guard let root = try Yams.compose(yaml: text), !Self.isNull(root) else { return }
             guard let sections = root.mapping else {
-                return report(root, "a configuration is keys with values, such as \"stream: {retention: 7d}\"")
+                report(root, "a configuration is keys with values, such as \"stream: {retention: 7d}\"")
+                return
             }
             for (name, node) in sections { read(node, key: Self.name(name), at: name) }
         } catch let error as YamlError {
