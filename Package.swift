@@ -107,7 +107,13 @@ let package = Package(
         .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
         .testTarget(
             name: "StreamTests",
-            dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit"]),
+            dependencies: [
+                "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit", "stream-probe",
+            ]),
+        // Another process for the stream's tests.
+        .executableTarget(
+            name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
+            path: "Tests/Tools/StreamProbe"),
         .testTarget(
             name: "LedgerTests",
             dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),

@@ -40,7 +40,7 @@ public struct CrashPoints: Sendable {
     @inline(__always)
     public func reach(_ point: CrashPoint) { if let hook { hook(point) } }
 
-    static func parse(_ text: String) throws(CrashPointsError) -> (CrashPoint, times: Int) {
+    package static func parse(_ text: String) throws(CrashPointsError) -> (CrashPoint, times: Int) {
         let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
         guard let point = CrashPoint(rawValue: String(parts[0])) else { throw CrashPointsError(text: text) }
         guard parts.count == 2 else { return (point, 1) }

@@ -183,6 +183,8 @@ public struct Decisions: Sendable {
 public enum Suppression: String, Sendable, CaseIterable {
     /// The event was older than `delivery.max_event_age` when it was decided.
     case stale
+    /// The rule's `expire_after` had passed when it was decided.
+    case expired
 }
 
 /// What came of deciding a batch.
@@ -225,8 +227,12 @@ public struct Claims: Sendable {
     public var deliveries: [Claimed]
     /// When the next one that waits for a time is due; `nil` when none waits.
     public var nextDue: Timestamp?
+    /// Whether some that are due now were left behind for lack of room.
+    public var leftBehind: Bool
     /// Makes one.
-    public init(deliveries: [Claimed], nextDue: Timestamp?) { (self.deliveries, self.nextDue) = (deliveries, nextDue) }
+    public init(deliveries: [Claimed], nextDue: Timestamp?, leftBehind: Bool = false) {
+        (self.deliveries, self.nextDue, self.leftBehind) = (deliveries, nextDue, leftBehind)
+    }
 }
 
 /// One leased delivery with all that is needed to send it again.

@@ -8,12 +8,15 @@ extension SQLiteLedger {
         let later = lanes.lazy.map(\.at).filter { $0 > now.milliseconds }.min()
         let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
         guard room.total > 0, !ready.isEmpty else {
-            return Claims(deliveries: [], nextDue: later.map { Timestamp(milliseconds: $0) })
+            return Claims(
+                deliveries: [], nextDue: later.map { Timestamp(milliseconds: $0) },
+                leftBehind: lanes.contains { $0.at <= now.milliseconds })
         }
         let taken = try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
             try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
         }
-        return Claims(deliveries: taken, nextDue: later.map { Timestamp(milliseconds: $0) })
+        return Claims(
+            deliveries: taken, nextDue: later.map { Timestamp(milliseconds: $0) }, leftBehind: taken.count == room.total)
     }
 
     /// Each lane that has something waiting, with its earliest time: one index probe a lane.

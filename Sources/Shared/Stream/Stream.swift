@@ -29,8 +29,12 @@ public protocol StreamAppender: Sendable {
 public protocol StreamReader: AnyObject {
     /// The stream's name in the ledger's positions.
     var name: String { get }
+    /// How many partitions the stream has.
+    var partitionCount: Partition { get }
     /// Waits up to `wait` for the next thing that happened to this reader.
-    func poll(wait: Duration) throws(StreamError) -> Polled
+    ///
+    /// - Parameter limit: the most records to read; zero reads none, but still waits and tells assignments.
+    func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled
     /// Sets where an assigned partition is read next. `nil` means the earliest record kept.
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError)
     /// Says how far the group has decided, for retention and for lag tools. The ledger stays the truth.
@@ -43,6 +47,11 @@ public protocol StreamReader: AnyObject {
     var doorbell: any Doorbell { get }
     /// Gives the partitions back.
     func close()
+}
+
+extension StreamReader {
+    /// Waits up to `wait` for the next thing that happened to this reader, with batches of up to 5,000 records.
+    public func poll(wait: Duration) throws(StreamError) -> Polled { try poll(wait: wait, limit: 5_000) }
 }
 
 /// Wakes a waiting reader.

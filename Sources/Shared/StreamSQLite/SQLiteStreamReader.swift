@@ -11,10 +11,10 @@ final class SQLiteStreamReader: StreamReader {
     private static let memberNumber = Atomic<Int>(0)
 
     let name = "sqlite"
+    let partitionCount: Partition
     private let database: Database
     private let path: String
     private let group: String
-    private let batch: Int
     private let clock: any Clock
     private let watch: BellWatch
     private var membership: Membership
@@ -26,13 +26,14 @@ final class SQLiteStreamReader: StreamReader {
     private var hints: [Partition: Offset] = [:]
     private var lastHint: Duration = .zero
 
-    init(_ stream: SQLiteStream, group: String, batch: Int = 5_000) throws(StreamError) {
-        (path, self.group, self.batch, clock) = (stream.path, group, batch, stream.clock)
+    init(_ stream: SQLiteStream, group: String) throws(StreamError) {
+        (path, self.group, clock) = (stream.path, group, stream.clock)
         let database = try stream.connect(.readWrite)
         self.database = database
         let count = try stream.attempting("open \(path)") { () throws(SQLiteFailure) in
             try SQLiteStream.tails(database).count
         }
+        partitionCount = Partition(count)
         do {
             let safe = String(group.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "_" })
             let number = Self.memberNumber.wrappingAdd(1, ordering: .relaxed).newValue
@@ -67,12 +68,12 @@ final class SQLiteStreamReader: StreamReader {
 
     var doorbell: any Doorbell { OwnBell(watch: watch) }
 
-    func poll(wait: Duration) throws(StreamError) -> Polled {
+    func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {
         let deadline = clock.uptime() + wait
         var rang = false
         while true {
             if let change = try look(force: rang) { return change }
-            if let records = try read() { return .records(records) }
+            if limit > 0, let records = try read(limit) { return .records(records) }
             if rang { return .nothing }
             let left = min(deadline - clock.uptime(), .seconds(1))
             guard left > .zero else { return .nothing }
@@ -152,7 +153,7 @@ final class SQLiteStreamReader: StreamReader {
     private var gainedBefore: [Partition] = []
 
     /// The next batch, taking turns among the partitions that have one.
-    private func read() throws(StreamError) -> RecordBatch? {
+    private func read(_ limit: Int) throws(StreamError) -> RecordBatch? {
         guard !next.isEmpty else { return nil }
         return try SQLiteStream.attempting("read \(path)") { () throws(SQLiteFailure) in
             let tails = try SQLiteStream.tails(database)
@@ -160,7 +161,7 @@ final class SQLiteStreamReader: StreamReader {
                 let (partition, end) = tails[(Int(turn) + step) % tails.count]
                 guard let from = next[partition], from < end else { continue }
                 turn = partition
-                var batch = try read(partition, from: from)
+                var batch = try read(partition, from: from, limit)
                 if batch.records.isEmpty { batch.emptied = end }
                 next[partition] = batch.next
                 return batch
@@ -169,10 +170,10 @@ final class SQLiteStreamReader: StreamReader {
         }
     }
 
-    private func read(_ partition: Partition, from: Offset) throws(SQLiteFailure) -> RecordBatch {
+    private func read(_ partition: Partition, from: Offset, _ limit: Int) throws(SQLiteFailure) -> RecordBatch {
         let select = try self.select(partition)
         select.bind(1, from)
-        select.bind(2, Int64(batch))
+        select.bind(2, Int64(limit))
         defer { select.reset() }
         var records = RecordBatch(partition: partition, expected: from)
         while records.bytes.count < Self.batchBytes, try select.step() {

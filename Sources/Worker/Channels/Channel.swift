@@ -64,6 +64,10 @@ public final class Endpoint: Sendable {
     public let name: String
     /// The address; may hold a secret, so it is never printed whole.
     public let url: String
+    /// The verb.
+    public let method: String
+    /// Whether a receiver's certificate must be good.
+    public let verifiesTLS: Bool
     /// Signing secrets, newest first; two while one rotates.
     public let secrets: [[UInt8]]
     /// Headers the document adds.
@@ -75,9 +79,11 @@ public final class Endpoint: Sendable {
 
     /// Makes one. A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
-        name: String, url: String, secrets: [[UInt8]], headers: [(name: String, value: String)], channel: any Channel
+        name: String, url: String, method: String = "POST", secrets: [[UInt8]],
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, channel: any Channel
     ) {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
+        (self.method, self.verifiesTLS) = (method, verifiesTLS)
         signers = secrets.map(WebhookSigner.init)
     }
 }
@@ -102,9 +108,12 @@ public struct Request: Sendable {
     public var headers: HeaderLines
     /// The body.
     public var body: [UInt8]
+    /// Whether the receiver's certificate must be good.
+    public var verifiesTLS: Bool
     /// Makes one.
-    public init(method: String, url: String, headers: HeaderLines, body: [UInt8]) {
+    public init(method: String, url: String, headers: HeaderLines, body: [UInt8], verifiesTLS: Bool = true) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
+        self.verifiesTLS = verifiesTLS
     }
 }
 

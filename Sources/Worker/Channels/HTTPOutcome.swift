@@ -1,11 +1,11 @@
-import CarillonEvents
+package import CarillonEvents
 
 extension Outcome {
     /// What an HTTP status means where the receiver's own words do not decide. The whole policy is this table.
     ///
     /// A redirect is not followed (it could lead inside the network, and the signature was for another address), but it is
     /// tried again: proxies redirect while they are serviced, and an owner who corrects the address in time loses nothing.
-    init(ofStatus status: Int, retryAfter: Duration?) {
+    package init(ofStatus status: Int, retryAfter: Duration?) {
         self =
             switch status {
             case 200..<300: .delivered
@@ -20,9 +20,9 @@ extension Outcome {
 }
 
 /// The `Retry-After` header: seconds, or one of HTTP's three forms of a date.
-enum RetryAfter {
+package enum RetryAfter {
     /// The wait from `now`, never negative and at most `RetrySchedule.longestWish`; `nil` when the text is neither form.
-    static func parse(_ text: String, now: Timestamp) -> Duration? {
+    package static func parse(_ text: String, now: Timestamp) -> Duration? {
         let trimmed = text.utf8.drop { $0 == 0x20 || $0 == 0x09 }.prefix { (0x20..<0x7f).contains($0) }
         guard !trimmed.isEmpty else { return nil }
         let wait: Duration

@@ -28,7 +28,9 @@ public struct WebhookChannel: Channel {
         headers.append("user-agent", Self.userAgent)
         if let trace = outgoing.notice.traceparent { headers.append("traceparent", trace) }
         headers.append(document: outgoing.endpoint.headers)
-        return Request(method: "POST", url: outgoing.endpoint.url, headers: headers, body: body)
+        return Request(
+            method: outgoing.endpoint.method, url: outgoing.endpoint.url, headers: headers, body: body,
+            verifiesTLS: outgoing.endpoint.verifiesTLS)
     }
 
     public func outcome(of answer: Response) -> Outcome {
@@ -41,7 +43,7 @@ public struct WebhookChannel: Channel {
         json.reserveCapacity(320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count)
         func member(_ name: StaticString, _ value: String) {
             unsafe json.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-            JSONText.append(quoted: value, to: &json)
+            JSON.append(quoted: value, to: &json)
         }
         member(#"{"type":"#, notice.type)
         member(#","timestamp":"#, notice.time)
@@ -63,7 +65,7 @@ public struct WebhookChannel: Channel {
     }
 
     /// One signature for each secret, newest first; `nil` when there is none.
-    static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
+    package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
         guard !signers.isEmpty else { return nil }
         var head: [UInt8] = []
         head.reserveCapacity(64)

@@ -1,3 +1,4 @@
+public import CarillonEvents
 import Crypto
 
 /// The signing secrets of Standard Webhooks: `whsec_` and base64 of 24 to 64 bytes.
@@ -27,11 +28,32 @@ public struct WebhookSecretError: Error, Sendable, CustomStringConvertible {
     }
 }
 
+/// Checks what `WebhookChannel` signs, as a receiver does.
+public enum WebhookSignature {
+    /// How far a receiver's clock may stand from the timestamp.
+    public static let tolerance = Duration.seconds(300)
+
+    /// Whether one of the header's `v1` signatures was made by one of the secrets, within the tolerance of `now`.
+    public static func verify(
+        _ header: String, id: String, timestamp: String, body: [UInt8], secrets: [[UInt8]], now: Timestamp
+    ) -> Bool {
+        guard let seconds = Int64(timestamp), abs(now.milliseconds / 1000 - seconds) <= tolerance.components.seconds
+        else { return false }
+        let signed = Array("\(id).\(timestamp).".utf8) + body
+        let codes = header.split(separator: " ").filter { $0.hasPrefix("v1,") }
+            .compactMap { Base64.decode(Array($0.dropFirst(3).utf8)) }
+        return secrets.contains { secret in
+            let key = SymmetricKey(data: secret)
+            return codes.contains { HMAC<SHA256>.isValidAuthenticationCode($0, authenticating: signed, using: key) }
+        }
+    }
+}
+
 /// Signs with one secret. The key's schedule is done once; a signature copies it.
-struct WebhookSigner: Sendable {
+package struct WebhookSigner: Sendable {
     private let keyed: HMAC<SHA256>
 
-    init(secret: [UInt8]) { keyed = HMAC(key: SymmetricKey(data: secret)) }
+    package init(secret: [UInt8]) { keyed = HMAC(key: SymmetricKey(data: secret)) }
 
     /// Appends `v1,<base64>` over the head (`id.timestamp.`) and the body.
     func append(to header: inout [UInt8], head: [UInt8], body: [UInt8]) {
