@@ -4,6 +4,8 @@ import CarillonLedgerSQLite
 import CarillonPlatform
 import CarillonStream
 import CarillonStreamSQLite
+import CarillonWorker
+import Foundation
 
 // The one file that names backends: how a configuration becomes a stream and a ledger.
 
@@ -41,5 +43,51 @@ extension Configuration {
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    }
+}
+
+extension Configuration {
+    /// The worker of this deployment.
+    ///
+    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
+    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
+        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+        var settings = CarillonWorker.Worker.Configuration()
+        settings.name = "\(ProcessInfo.processInfo.hostName):\(getpid())"
+        settings.concurrency = worker.concurrency
+        settings.lease = worker.lease
+        settings.timeout = delivery.timeout
+        settings.retry = RetrySchedule(
+            first: delivery.retryFirst, factor: delivery.retryFactor, max: delivery.retryMax,
+            giveUpAfter: delivery.giveUpAfter)
+        settings.maxEventAge = delivery.maxEventAge
+        settings.untilIdle = untilIdle
+        let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
+        let wire = CurlCourier.Configuration(
+            concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
+            exemptions: exemptions)
+        let configuration = self
+        return CarillonWorker.Worker(
+            configuration: settings,
+            parts: {
+                let ledger = try configuration.createLedger()
+                if let crash {
+                    ledger.reach = { step in
+                        crash.reach(step == .inDecision ? .inDecision : .inSettle)
+                        return true
+                    }
+                }
+                let reader = try configuration.createStream().reader(group: configuration.worker.group)
+                return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
+            },
+            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) }, clock: clock,
+            logger: Log.logger("carillon.worker"), crash: crash ?? .none)
+    }
+
+    /// - Throws: when this process could not write the ledger.
+    func checkLedgerIsWritable() throws(Failure) {
+        guard unsafe access(ledger.path, R_OK | W_OK) == 0 else {
+            throw Failure("\(ledger.path) cannot be written: \(systemWords(errno))")
+        }
     }
 }

@@ -24,7 +24,8 @@ struct Carillon: AsyncParsableCommand {
             """,
         version: CarillonVersion.current,
         subcommands: [
-            Publish.self, Secrets.self, Deliveries.self, Poison.self, Status.self, Verify.self,
+            Serve.self, Work.self, Publish.self, Rules.self, Secrets.self, Deliveries.self, Poison.self, Status.self,
+            Verify.self, Sink.self,
         ])
 
     static func main() async {

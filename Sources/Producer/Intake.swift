@@ -25,14 +25,13 @@ final class Intake: Sendable {
 
     private let state: Mutex<State>
     private let bell: BellWatch
-    private let room: BellWatch
     private let clock: any Clock
     private let process = getpid()
 
-    init(limits: Producer.Limits, clock: any Clock) throws(PlatformError) {
+    /// - Parameter spool: a folder; the thread wakes when a process closes a file in it, and when it dies.
+    init(limits: Producer.Limits, spool: String?, clock: any Clock) throws(PlatformError) {
         state = Mutex(State(outbox: Outbox(limits: limits)))
-        bell = try BellWatch(files: [])
-        room = try BellWatch(files: [])
+        bell = try BellWatch(files: [], folders: spool.map { [$0] } ?? [])
         self.clock = clock
     }
 
@@ -52,9 +51,6 @@ final class Intake: Sendable {
 
     /// Takes back the count of a refusal that the caller waits out.
     func forgetRefusal() { state.withLock { $0.counts.refused -= 1 } }
-
-    /// Sleeps until some events left, at most `milliseconds`.
-    func waitForRoom(milliseconds: Int64) { _ = room.wait(milliseconds: milliseconds) }
 
     func counts() -> Producer.Counts {
         state.withLock { state in
@@ -110,7 +106,6 @@ final class Intake: Sendable {
             case .refused: state.counts.refused += UInt64(count)
             }
         }
-        room.ring()
     }
 
     func note(drained: Int, trouble: String?) {

@@ -33,8 +33,8 @@ public final class Producer: Sendable {
         limits: Producer.Limits = Producer.Limits(), clock: any Clock = SystemClock(),
         report: (@Sendable (Acknowledgement) -> Void)? = nil
     ) throws {
-        intake = try Intake(limits: limits, clock: clock)
         let spool = try spool.map { try Spool(folder: $0, limits: limits, clock: clock) }
+        intake = try Intake(limits: limits, spool: spool?.folder, clock: clock)
         let carrier = Carrier(open: appender, spool: spool, limits: limits)
         try Loop(intake: intake, carrier: carrier, clock: clock, report: report).start()
     }
@@ -47,13 +47,16 @@ public final class Producer: Sendable {
     public func append(_ event: EncodedEvent) -> Admission { intake.push(event) }
 
     /// Takes an event, waiting for room while memory is full: for programs that may block and have nothing else to do.
-    public func appendWaiting(_ event: EncodedEvent) -> Admission {
-        while true {
+    ///
+    /// - Parameter time: after this long without room it is refused after all.
+    public func appendWaiting(_ event: EncodedEvent, atMost time: Duration) -> Admission {
+        for _ in 0..<max(1, time.milliseconds / 2) {
             let admission = intake.push(event)
             guard admission == .refused(.full) else { return admission }
             intake.forgetRefusal()
-            intake.waitForRoom(milliseconds: 1_000)
+            usleep(2_000)
         }
+        return intake.push(event)
     }
 
     /// What was done so far.

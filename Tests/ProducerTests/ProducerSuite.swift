@@ -153,7 +153,7 @@ struct ProducerSuite {
     @Test("appendWaiting waits for room instead of refusing")
     func waits() async throws {
         let producer = try producer { $0.events = 10 }
-        for number in 0..<1_000 { #expect(producer.appendWaiting(EncodedEvent("e\(number)")) == .accepted(Ticket(number))) }
+        for number in 0..<1_000 { #expect(producer.appendWaiting(EncodedEvent("e\(number)"), atMost: .seconds(30)) == .accepted(Ticket(number))) }
         let counts = await producer.close()
         #expect(counts.appended == 1_000 && counts.refused == 0)
     }

@@ -33,6 +33,8 @@ struct Configuration: Sendable, Equatable {
     var home: String
     /// The file it was read from, when there is one.
     var file: String?
+    /// All values by key.
+    var values: Values
     var stream: Stream
     var ledger: Ledger
     var worker: Worker
@@ -49,7 +51,7 @@ struct Configuration: Sendable, Equatable {
 extension Configuration {
     init(_ values: Values, home: String, file: String?) {
         self.home = home
-        self.file = file
+        (self.file, self.values) = (file, values)
         stream = Stream(
             path: values.text("stream.path"), partitions: Int32(clamping: values.integer("stream.partitions")),
             retention: values.duration("stream.retention"))
@@ -106,8 +108,13 @@ extension Configuration {
 }
 
 /// Checked values by key. The getters trap on a key of another kind: our own mistake in `Settings` or above.
-struct Values {
+struct Values: Sendable, Equatable {
     let all: [String: Setting.Value]
+
+    /// The keys whose values differ.
+    func differences(from other: Values) -> [String] {
+        Settings.all.map(\.key).filter { all[$0] != other.all[$0] }
+    }
 
     func optionalText(_ key: String) -> String? {
         if case .text(let text) = all[key] { text } else { nil }

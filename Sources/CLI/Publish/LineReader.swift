@@ -22,7 +22,7 @@ struct LineReader: ~Copyable {
 
     /// Opens a file; `-` is standard input.
     init(_ path: String) throws(Failure) {
-        handle = path == "-" ? dup(STDIN_FILENO) : unsafe open(path, O_RDONLY | O_CLOEXEC)
+        handle = unsafe path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard handle >= 0 else { throw Failure("\(path): cannot be opened: \(systemWords(errno))") }
     }
 

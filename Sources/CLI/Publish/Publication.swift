@@ -12,6 +12,9 @@ final class Publication {
     private let producer: Producer
     private let shown: Progress
     private let refusals: Refusals
+    /// How long a full memory may stay full: the stream is away and the spool cannot take more.
+    private let patience = Duration.seconds(30)
+    private var isStuck = false
 
     /// - Throws: when there is no stream, or one that can never take events: then nothing was published.
     init(_ configuration: Configuration, spoolsWithoutStream: Bool) throws {
@@ -41,8 +44,11 @@ final class Publication {
     /// - Returns: why it was refused; `nil` when it was taken.
     func publish(_ event: EncodedEvent) -> Refusal? {
         shown.step(bytes: event.bytes.count)
-        if case .refused(let refusal) = producer.appendWaiting(event) { return refusal }
-        return nil
+        guard !isStuck, case .refused(let refusal) = producer.appendWaiting(event, atMost: patience) else {
+            return isStuck ? .full : nil
+        }
+        isStuck = refusal == .full
+        return refusal
     }
 
     /// Waits until everything is durable and says where.

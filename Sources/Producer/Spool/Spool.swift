@@ -77,7 +77,8 @@ public final class Spool {
         seal()
         for name in names() {
             let path = folder + "/" + name
-            guard let segment = SegmentReader(path: path) else { continue }
+            // Looking first leaves a living writer's file unopened, and so rings nobody's bell.
+            guard !FileLock.isHeld(path: path), let segment = SegmentReader(path: path) else { continue }
             do throws(StreamError) { return try drain(segment, name, path, into: stream) } catch {
                 releaseOwnership()
                 throw error
