@@ -40,7 +40,7 @@ struct RuleFiles {
 
     private mutating func add(_ path: String) throws(Failure) {
         var facts = stat()
-        guard path == "-" || unsafe stat(path, &facts) == 0 else { throw Failure("\(path): no such file or folder") }
+        guard unsafe path == "-" || stat(path, &facts) == 0 else { throw Failure("\(path): no such file or folder") }
         guard path != "-", facts.st_mode & S_IFMT == S_IFDIR else { return try read(path) }
         hasFolder = true
         let found = (FileManager.default.enumerator(atPath: path)?.compactMap { $0 as? String } ?? [])
