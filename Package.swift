@@ -105,6 +105,7 @@ let package = Package(
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ], path: "Benchmarks/carillon-bench"),
         .executableTarget(
             name: "example-scheduler",
