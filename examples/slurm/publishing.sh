@@ -10,8 +10,10 @@ export LC_ALL=C.UTF-8
 hooks=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 for settings in "$hooks/settings" /etc/carillon/slurm/settings; do
     if [[ -r $settings ]]; then
+        set -a # what it sets, `carillon` and `squeue` see
         # shellcheck source=settings.example
         source "$settings"
+        set +a
         break
     fi
 done
@@ -22,8 +24,6 @@ done
 : "${CARILLON_SLURM_WORKSPACES:=}"
 : "${CARILLON_SLURM_LOG:=/var/log/slurm/carillon.log}"
 : "${CARILLON_SLURM_TIMEOUT:=5}"
-[[ -z ${CARILLON_HOME:-} ]] || export CARILLON_HOME
-[[ -z ${SLURM_CONF:-} ]] || export SLURM_CONF
 
 # One line into the log of what went wrong. Slurm throws away what hooks print.
 complain() { printf '%s %s[%d]: %s\n' "$(date +%FT%T%z)" "${0##*/}" "$$" "$*" >>"$CARILLON_SLURM_LOG"; }
@@ -65,12 +65,31 @@ workspace_of() {
     fi
 }
 
+# add KEY TEXT: one more member of `data`, a text whatever it looks like: `carillon publish` takes 123, true or "x" for
+# JSON, and a job may have any of them for its name.
+add() {
+    local text=$2 number character
+    if [[ $text =~ ^([0-9\"-]|true$|false$|null$) ]]; then
+        text=${text//\\/\\\\}
+        text=${text//\"/\\\"}
+        if [[ $text == *[[:cntrl:]]* ]]; then
+            for number in {1..31}; do
+                printf -v character '%b' "\\x$(printf %x "$number")"
+                text=${text//"$character"/"$(printf '\\u%04x' "$number")"}
+            done
+        fi
+        text="\"$text\""
+    fi
+    data+=("$1=$text")
+}
+
 # publish TYPE SUBJECT WORKSPACE KEY=VALUE…: one event, in bounded time. Its id is made of subject, attempt and type, so
 # publishing it again is the same event. When it fails, the log has the command to run by hand.
 publish() {
-    local type=$1 subject=$2 workspace=$3 pair problem status
+    local type=$1 subject=$2 workspace=$3 now pair problem status
+    TZ=UTC printf -v now '%(%FT%T)T.%sZ' "${EPOCHREALTIME%.*}" "${EPOCHREALTIME#*.}"
     local -a command=("$CARILLON" publish --type "$type" --workspace "$workspace" --subject "$subject"
-        --source "/slurm/$CARILLON_SLURM_CLUSTER")
+        --source "/slurm/$CARILLON_SLURM_CLUSTER" --time "$now")
     shift 3
     for pair in "$@"; do command+=(--data "$pair"); done
     problem=$(timeout --kill-after=1 "$CARILLON_SLURM_TIMEOUT" "${command[@]}" 2>&1 >/dev/null </dev/null)
