@@ -30,6 +30,8 @@ let package = Package(
 
         // What a job event is.
         .target(name: "CarillonEvents", path: "Sources/Shared/Events"),
+        // Locks, doorbells, clocks: what is Linux about Carillon.
+        .target(name: "CarillonPlatform", dependencies: ["CarillonEvents", "CPlatform"], path: "Sources/Shared/Platform"),
         // Which events become which notifications. Pure.
         .target(
             name: "CarillonRules", dependencies: ["CarillonEvents", .product(name: "Yams", package: "Yams")],
@@ -37,10 +39,12 @@ let package = Package(
 
         // The stream: contract, then backend.
         .target(name: "CarillonStream", dependencies: ["CarillonEvents"], path: "Sources/Shared/Stream"),
-        .target(name: "CarillonSQLite", dependencies: ["CSQLite", "CPlatform"], path: "Sources/Shared/SQLite"),
+        .target(
+            name: "CarillonSQLite", dependencies: ["CarillonPlatform", "CSQLite"], path: "Sources/Shared/SQLite"),
         .target(
             name: "CarillonStreamSQLite",
-            dependencies: ["CarillonEvents", "CarillonStream", "CarillonSQLite"], path: "Sources/Shared/StreamSQLite"),
+            dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CarillonSQLite"],
+            path: "Sources/Shared/StreamSQLite"),
 
         // The ledger: contract, then backend.
         .target(
@@ -48,18 +52,19 @@ let package = Package(
             path: "Sources/Shared/Ledger"),
         .target(
             name: "CarillonLedgerSQLite",
-            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonSQLite"], path: "Sources/Shared/LedgerSQLite"),
+            dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonSQLite"],
+            path: "Sources/Shared/LedgerSQLite"),
 
         // Embedded in schedulers.
         .target(
-            name: "CarillonProducer", dependencies: ["CarillonEvents", "CarillonStream", "CPlatform"],
+            name: "CarillonProducer", dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CPlatform"],
             path: "Sources/Producer"),
 
         // The path of an event.
         .target(
             name: "CarillonWorker",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl", "CPlatform",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl", "CPlatform",
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -81,7 +86,7 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -93,7 +98,7 @@ let package = Package(
         .executableTarget(
             name: "carillon-bench",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ], path: "Benchmarks/carillon-bench"),
@@ -102,7 +107,13 @@ let package = Package(
         .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
         .testTarget(
             name: "StreamTests",
-            dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit"]),
+            dependencies: [
+                "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit", "stream-probe",
+            ]),
+        // Another process for the stream's tests.
+        .executableTarget(
+            name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
+            path: "Tests/Tools/StreamProbe"),
         .testTarget(
             name: "LedgerTests",
             dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),

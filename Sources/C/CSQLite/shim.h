@@ -15,4 +15,8 @@ static inline int carillon_bind_text(sqlite3_stmt *s, int i, const char *p, int 
 static inline int carillon_bind_text_static(sqlite3_stmt *s, int i, const char *p, int n) {
     return sqlite3_bind_text(s, i, n ? p : "", n, SQLITE_STATIC);
 }
+// Closing the last connection would checkpoint outside the database's lock; variadic, so not importable.
+static inline int carillon_no_checkpoint_on_close(sqlite3 *db) {
+    return sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)0);
+}
 #endif

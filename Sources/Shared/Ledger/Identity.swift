@@ -1,4 +1,3 @@
-public import CarillonEvents
 import Crypto
 
 // Identity: 128-bit hashes over length-delimited parts, frozen by golden vectors in the tests.
@@ -16,7 +15,7 @@ public struct Key: Sendable, Hashable {
     /// The key as 32 lower-case hexadecimal digits: the `webhook-id`.
     public var description: String {
         let digits = Array("0123456789abcdef".utf8)
-        return String(unsafeUninitializedCapacity: 32) { buffer in
+        return unsafe String(unsafeUninitializedCapacity: 32) { buffer in
             for i in 0..<16 {
                 let shift = UInt64(60 - 4 * i)
                 unsafe buffer[i] = digits[Int(high >> shift & 15)]
@@ -42,7 +41,7 @@ public struct KeyHasher {
     private var hash = SHA256()
 
     /// Starts a hash of one kind of thing, so that an event and a delivery never share a key.
-    public init(_ kind: String) { add(Array(kind.utf8).span) }
+    public init(_ kind: String) { add(kind) }
 
     /// Adds one part.
     public mutating func add(_ part: Span<UInt8>) {

@@ -183,6 +183,8 @@ public struct Decisions: Sendable {
 public enum Suppression: String, Sendable, CaseIterable {
     /// The event was older than `delivery.max_event_age` when it was decided.
     case stale
+    /// The rule's `expire_after` had passed when it was decided.
+    case expired
 }
 
 /// What came of deciding a batch.
@@ -197,8 +199,8 @@ public enum Decided: Sendable {
 
 /// How a delivery began.
 public enum Birth: Sendable, Equatable {
-    /// Leased to the worker that decided it: send it.
-    case leased(DeliveryID, epoch: Int64)
+    /// Leased to the worker that decided it: send it. The lane is the target's, for fairness.
+    case leased(DeliveryID, epoch: Int64, lane: Int64)
     /// It waits in the ledger: no room, or an earlier one of its pair is not settled.
     case pending(DeliveryID)
     /// Its event was decided before.
@@ -225,8 +227,12 @@ public struct Claims: Sendable {
     public var deliveries: [Claimed]
     /// When the next one that waits for a time is due; `nil` when none waits.
     public var nextDue: Timestamp?
+    /// Whether some that are due now were left behind for lack of room.
+    public var leftBehind: Bool
     /// Makes one.
-    public init(deliveries: [Claimed], nextDue: Timestamp?) { (self.deliveries, self.nextDue) = (deliveries, nextDue) }
+    public init(deliveries: [Claimed], nextDue: Timestamp?, leftBehind: Bool = false) {
+        (self.deliveries, self.nextDue, self.leftBehind) = (deliveries, nextDue, leftBehind)
+    }
 }
 
 /// One leased delivery with all that is needed to send it again.
@@ -281,9 +287,13 @@ public struct Settlement: Sendable {
     /// The HTTP status, 0 when there was none, and the receiver's own words.
     public var status: Int
     public var words: String
+    /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
+    public var notBefore: Timestamp?
     public init(
-        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = ""
+        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
+        notBefore: Timestamp? = nil
     ) {
+        self.notBefore = notBefore
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }

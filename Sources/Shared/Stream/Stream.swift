@@ -29,8 +29,12 @@ public protocol StreamAppender: Sendable {
 public protocol StreamReader: AnyObject {
     /// The stream's name in the ledger's positions.
     var name: String { get }
+    /// How many partitions the stream has.
+    var partitionCount: Partition { get }
     /// Waits up to `wait` for the next thing that happened to this reader.
-    func poll(wait: Duration) throws(StreamError) -> Polled
+    ///
+    /// - Parameter limit: the most records to read; zero reads none, but still waits and tells assignments.
+    func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled
     /// Sets where an assigned partition is read next. `nil` means the earliest record kept.
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError)
     /// Says how far the group has decided, for retention and for lag tools. The ledger stays the truth.
@@ -43,6 +47,11 @@ public protocol StreamReader: AnyObject {
     var doorbell: any Doorbell { get }
     /// Gives the partitions back.
     func close()
+}
+
+extension StreamReader {
+    /// Waits up to `wait` for the next thing that happened to this reader, with batches of up to 5,000 records.
+    public func poll(wait: Duration) throws(StreamError) -> Polled { try poll(wait: wait, limit: 5_000) }
 }
 
 /// Wakes a waiting reader.
@@ -97,9 +106,11 @@ public struct RecordBatch: Sendable {
         self.expected = expected
     }
     /// The offset behind the last record.
-    public var next: Offset { records.last.map { $0.offset + 1 } ?? expected }
+    public var next: Offset { records.last.map { $0.offset + 1 } ?? emptied ?? expected }
     /// How many records retention took before they were read.
-    public var gap: Int64 { records.first.map { $0.offset - expected } ?? 0 }
+    public var gap: Int64 { (records.first?.offset ?? emptied ?? expected) - expected }
+    /// Where reading goes on when retention left nothing to read; `nil` as long as there are records.
+    public var emptied: Offset?
 
     /// Adds one record, copying its parts.
     public mutating func add(
@@ -111,7 +122,7 @@ public struct RecordBatch: Sendable {
 
     private mutating func copy(_ part: Span<UInt8>) -> Slice {
         let start = bytes.count
-        part.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+        unsafe part.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         return Slice(start, bytes.count)
     }
 }

@@ -64,18 +64,27 @@ public final class Endpoint: Sendable {
     public let name: String
     /// The address; may hold a secret, so it is never printed whole.
     public let url: String
+    /// The verb.
+    public let method: String
+    /// Whether a receiver's certificate must be good.
+    public let verifiesTLS: Bool
     /// Signing secrets, newest first; two while one rotates.
     public let secrets: [[UInt8]]
     /// Headers the document adds.
     public let headers: [(name: String, value: String)]
     /// Which channel speaks to it.
     public let channel: any Channel
+    /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
+    let signers: [WebhookSigner]
 
-    /// Makes one.
+    /// Makes one. A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
-        name: String, url: String, secrets: [[UInt8]], headers: [(name: String, value: String)], channel: any Channel
+        name: String, url: String, method: String = "POST", secrets: [[UInt8]],
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, channel: any Channel
     ) {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
+        (self.method, self.verifiesTLS) = (method, verifiesTLS)
+        signers = secrets.map(WebhookSigner.init)
     }
 }
 
@@ -95,13 +104,16 @@ public struct Request: Sendable {
     public var method: String
     /// The address.
     public var url: String
-    /// Complete header lines, `name: value`.
-    public var headers: [String]
+    /// The header lines; no text can break out of its line.
+    public var headers: HeaderLines
     /// The body.
     public var body: [UInt8]
+    /// Whether the receiver's certificate must be good.
+    public var verifiesTLS: Bool
     /// Makes one.
-    public init(method: String, url: String, headers: [String], body: [UInt8]) {
+    public init(method: String, url: String, headers: HeaderLines, body: [UInt8], verifiesTLS: Bool = true) {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
+        self.verifiesTLS = verifiesTLS
     }
 }
 
@@ -109,12 +121,12 @@ public struct Request: Sendable {
 public struct Response: Sendable {
     /// The HTTP status.
     public var status: Int
-    /// The `Retry-After` header as it stood.
-    public var retryAfter: String?
+    /// What the `Retry-After` header asks for, from now; `nil` when it was absent or unreadable.
+    public var retryAfter: Duration?
     /// The first bytes of the body, bounded.
     public var body: [UInt8]
     /// Makes one.
-    public init(status: Int, retryAfter: String? = nil, body: [UInt8] = []) {
+    public init(status: Int, retryAfter: Duration? = nil, body: [UInt8] = []) {
         (self.status, self.retryAfter, self.body) = (status, retryAfter, body)
     }
 }
@@ -165,12 +177,14 @@ public struct Ending: Sendable {
 
 /// Carries requests to receivers on a thread of its own and says how each try ended.
 public protocol Courier: AnyObject, Sendable {
-    /// Takes deliveries; never blocks. Each is answered by exactly one ending.
+    /// Takes deliveries; never blocks. Each is answered by exactly one ending, also after `drain` and `close`.
     func offer(_ deliveries: [Outgoing])
     /// The endings since the last call; never blocks.
     func collect() -> [Ending]
-    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself or at `deadline`.
+    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at its
+    /// timeout.
     func drain()
-    /// Stops the thread; what is on the wire is given up.
+    /// Stops the thread and waits for it. What is on the wire is given up: `ambiguous` where the receiver may have the
+    /// request, `unsent` where it cannot; all endings can be collected when this returns.
     func close()
 }

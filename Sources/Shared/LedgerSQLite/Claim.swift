@@ -1,0 +1,96 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+extension SQLiteLedger {
+    public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes() }
+        let later = lanes.lazy.map(\.at).filter { $0 > now.milliseconds }.min()
+        let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
+        guard room.total > 0, !ready.isEmpty else {
+            return Claims(
+                deliveries: [], nextDue: later.map { Timestamp(milliseconds: $0) },
+                leftBehind: lanes.contains { $0.at <= now.milliseconds })
+        }
+        let taken = try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
+            try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
+        }
+        return Claims(
+            deliveries: taken, nextDue: later.map { Timestamp(milliseconds: $0) }, leftBehind: taken.count == room.total)
+    }
+
+    /// Each lane that has something waiting, with its earliest time: one index probe a lane.
+    private func waitingLanes() throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
+        let next = try database.statement("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
+        var lanes: [(lane: Int64, at: Int64)] = []
+        var last: Int64 = -1
+        while true {
+            next.bind(1, last)
+            defer { next.reset() }
+            guard try next.step() else { return lanes }
+            last = next.int(0)
+            lanes.append((last, next.int(1)))
+        }
+    }
+
+    /// Begins behind the lane served last, so that a full house is shared in turns.
+    private func inTurn(_ lanes: [Int64]) -> [Int64] {
+        let start = lanes.firstIndex { $0 > claimCursor } ?? 0
+        return Array(lanes[start...] + lanes[..<start])
+    }
+
+    private func take(
+        from lanes: [Int64], for session: SessionID, room: Room, now: Int64
+    ) throws(SQLiteFailure) -> [Claimed] {
+        var taken: [Claimed] = []
+        // First round: a fair share each; second round: what room is left.
+        for share in [max(1, room.total / lanes.count), room.total] {
+            for lane in lanes where taken.count < room.total {
+                let mine = taken.lazy.filter { $0.lane == lane }.count
+                let free = room.perLane - (room.used[lane] ?? 0) - mine
+                let limit = min(share, free, room.total - taken.count)
+                if limit > 0 { taken += try take(limit, from: lane, for: session, now: now) }
+                claimCursor = lane
+            }
+        }
+        try moved(.pending, .leased, taken.count)
+        return taken
+    }
+
+    private func take(
+        _ limit: Int, from lane: Int64, for session: SessionID, now: Int64
+    ) throws(SQLiteFailure) -> [Claimed] {
+        let query = try database.statement(
+            """
+            SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
+                d.expires, e.appended, e.bytes
+            FROM due JOIN delivery d ON d.id = due.delivery JOIN event e ON e.seq = d.event
+                JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = due.lane
+            WHERE due.lane = ? AND due.at <= ? ORDER BY due.at, due.delivery LIMIT ?
+            """)
+        query.bind(1, lane)
+        query.bind(2, now)
+        query.bind(3, Int64(limit))
+        var taken: [(at: Int64, claimed: Claimed)] = []
+        while try query.step() { taken.append((query.int(0), claimed(query, lane))) }
+        let lease = try database.statement(
+            "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")
+        for (at, claimed) in taken {
+            try dequeue(claimed.delivery, lane: lane, at: at)
+            lease.bind(1, claimed.delivery)
+            lease.bind(2, session)
+            lease.bind(3, claimed.epoch)
+            try lease.run()
+        }
+        return taken.map(\.claimed)
+    }
+
+    private func claimed(_ row: Statement, _ lane: Int64) -> Claimed {
+        let key = row.halves(4)
+        return Claimed(
+            delivery: row.int(1), epoch: row.int(2), attempts: Int(row.int(3)), key: Key(high: key.high, low: key.low),
+            workspace: row.text(5), rule: row.text(6), target: row.text(7), revision: row.int(8), lane: lane,
+            roundBegan: Timestamp(milliseconds: row.int(9)), expires: Timestamp(milliseconds: row.int(10)),
+            appended: Timestamp(milliseconds: row.int(11)), event: row.blob(12))
+    }
+}

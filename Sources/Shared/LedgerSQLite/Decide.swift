@@ -1,0 +1,261 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+extension SQLiteLedger: Ledger {
+    public func position(_ stream: String, _ partition: Int32) throws(LedgerError) -> Int64? {
+        try attempting("read the position of \(stream)/\(partition)") { () throws(SQLiteFailure) in
+            try storedPosition(stream, partition)
+        }
+    }
+
+    public func decide(
+        _ batch: Decisions, for session: SessionID, now: Timestamp
+    ) throws(LedgerError) -> Decided {
+        let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
+        return try transaction(.machine, doing) { () throws(SQLiteFailure) -> Decided in
+            guard try storedRevision() == batch.revision else { return .rulesMoved }
+            let stands = try storedPosition(batch.stream, batch.partition)
+            guard stands == nil || stands == batch.from else { return .moved(stands) }
+            var writer = try DecisionWriter(self, batch, session: session, now: now)
+            try writer.write()
+            try pass(.inDecision)
+            return .done(writer.births, duplicates: writer.duplicates)
+        }
+    }
+
+    public func revision() throws(LedgerError) -> Revision {
+        try attempting("read the revision") { () throws(SQLiteFailure) in try storedRevision() }
+    }
+
+    func storedRevision() throws(SQLiteFailure) -> Revision {
+        try database.int("SELECT value FROM meta WHERE name = 'revision'") ?? 0
+    }
+
+    private func storedPosition(_ stream: String, _ partition: Int32) throws(SQLiteFailure) -> Int64? {
+        let query = try database.statement("SELECT next FROM position WHERE stream = ? AND partition = ?")
+        query.bind(1, stream)
+        query.bind(2, Int64(partition))
+        defer { query.reset() }
+        return try query.step() ? query.int(0) : nil
+    }
+}
+
+/// Writes one batch's decisions; lives for one transaction.
+private struct DecisionWriter {
+    private let ledger: SQLiteLedger
+    private let batch: Decisions
+    private let session: SessionID
+    private let now: Int64
+    private let event, delivery, openHead: Statement
+    private(set) var births: [Birth] = []
+    private(set) var duplicates = 0
+    private var selected = 0, suppressed = 0, leased = 0, pending = 0
+
+    init(_ ledger: SQLiteLedger, _ batch: Decisions, session: SessionID, now: Timestamp) throws(SQLiteFailure) {
+        (self.ledger, self.batch, self.session) = (ledger, batch, session)
+        self.now = now.milliseconds
+        event = try ledger.database.statement(
+            """
+            INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
+            VALUES (?,?,?,?,?,?,?,?,?)
+            """)
+        delivery = try ledger.database.statement(
+            """
+            INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
+                session, due) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13)
+            """)
+        openHead = try ledger.database.statement(
+            "SELECT id, state, due, lane, not_before FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1")
+    }
+
+    mutating func write() throws(SQLiteFailure) {
+        births.reserveCapacity(batch.deliveries.count)
+        if !batch.events.isEmpty { try ledger.seen.open() }
+        for event in batch.events { try write(event) }
+        try ledger.seen.close(now: now)
+        for parked in batch.parked { try park(parked) }
+        try note()
+        try advance()
+        try ledger.moved(nil, .leased, leased)
+        try ledger.moved(nil, .pending, pending)
+        try ledger.tally("suppressed", suppressed)
+    }
+
+    private mutating func write(_ event: Decisions.Event) throws(SQLiteFailure) {
+        let deliveries = batch.selections[event.selections].reduce(0) { $0 + $1.deliveries.count }
+        guard try ledger.seen.insert(event.key) else {
+            duplicates += 1
+            births.append(contentsOf: repeatElement(.duplicate, count: deliveries))
+            return
+        }
+        let row = try insert(event)
+        selected += event.selections.count
+        for selection in batch.selections[event.selections] {
+            let rule = try ledger.names.rule(event.workspace, selection.rule, in: ledger.database)
+            if let reason = selection.suppressed { try suppress(row, rule, reason) }
+            for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
+                births.append(try insert(delivery, part, of: event, row, rule))
+            }
+        }
+    }
+
+    private func insert(_ event: Decisions.Event) throws(SQLiteFailure) -> Int64 {
+        self.event.bind(1, high: event.key.high, low: event.key.low)
+        self.event.bind(2, event.workspace)
+        self.event.bind(3, event.type)
+        self.event.bind(4, event.subject)
+        self.event.bind(5, event.time.milliseconds)
+        self.event.bind(6, event.appended.milliseconds)
+        self.event.bind(7, Int64(batch.partition))
+        self.event.bind(8, event.offset)
+        self.event.bind(9, blob: batch.bytes.span.extracting(event.value))
+        try self.event.run()
+        return ledger.database.lastInserted
+    }
+
+    private mutating func insert(
+        _ delivery: Decisions.Delivery, _ part: Int, of event: Decisions.Event, _ row: Int64, _ rule: Int64
+    ) throws(SQLiteFailure) -> Birth {
+        let lane = try ledger.names.lane(event.workspace, delivery.target, in: ledger.database)
+        let isHead = try delivery.pair.map { (pair) throws(SQLiteFailure) in try !pullForward(pair) } ?? true
+        let isLeased = isHead && delivery.wanted
+        let due: Int64? = isHead && !isLeased ? now : nil
+        let insert = self.delivery
+        insert.bind(1, row)
+        insert.bind(2, rule)
+        insert.bind(3, lane)
+        insert.bind(4, Int64(part))
+        insert.bind(5, batch.revision)
+        insert.bind(6, high: delivery.key.high, low: delivery.key.low)
+        insert.bind(7, delivery.pair.map { Int64(bitPattern: $0.low) })
+        insert.bind(8, now)
+        insert.bind(9, delivery.expires.milliseconds)
+        insert.bind(10, isLeased ? StateCode.leased : StateCode.pending)
+        insert.bind(11, isLeased ? 1 : 0)
+        insert.bind(12, isLeased ? session : 0)
+        insert.bind(13, due)
+        try insert.run()
+        let id = ledger.database.lastInserted
+        if let due { try ledger.enqueue(id, lane: lane, at: due) }
+        if isLeased { leased += 1 } else { pending += 1 }
+        return isLeased ? .leased(id, epoch: 1, lane: lane) : .pending(id)
+    }
+
+    /// Whether an earlier one of the pair is open; if it waits for its next try, it waits no longer (P13).
+    private func pullForward(_ pair: Key) throws(SQLiteFailure) -> Bool {
+        openHead.bind(1, Int64(bitPattern: pair.low))
+        defer { openHead.reset() }
+        guard try openHead.step() else { return false }
+        guard openHead.int(1) == StateCode.pending, let due = openHead.optionalInt(2) else { return true }
+        let sooner = max(now, openHead.optionalInt(4) ?? now)
+        if sooner < due { try ledger.reschedule(openHead.int(0), lane: openHead.int(3), from: due, to: sooner) }
+        return true
+    }
+
+    private mutating func suppress(_ event: Int64, _ rule: Int64, _ reason: Suppression) throws(SQLiteFailure) {
+        let insert = try ledger.database.statement(
+            "INSERT INTO suppressed (event, rule, reason, at) VALUES (?, ?, ?, ?)")
+        insert.bind(1, event)
+        insert.bind(2, rule)
+        insert.bind(3, reason.rawValue)
+        insert.bind(4, now)
+        try insert.run()
+        suppressed += 1
+        try ledger.tally("suppressed.\(reason.rawValue)", 1)
+    }
+
+    private func park(_ parked: Decisions.Parked) throws(SQLiteFailure) {
+        let insert = try ledger.database.statement(
+            "INSERT INTO parked (stream, partition, offset, reason, at, bytes) VALUES (?, ?, ?, ?, ?, ?)")
+        insert.bind(1, batch.stream)
+        insert.bind(2, Int64(batch.partition))
+        insert.bind(3, parked.offset)
+        insert.bind(4, parked.reason)
+        insert.bind(5, now)
+        insert.bind(6, blob: batch.bytes.span.extracting(parked.value))
+        try insert.run()
+    }
+
+    /// Writes the batch down; a batch that goes on where the last one of the same hour and revision ended prolongs it, so
+    /// that a trickle of single events does not fill the ledger with rows.
+    private func note() throws(SQLiteFailure) {
+        let hour = now / 3_600_000
+        let last = try ledger.database.statement(
+            """
+            SELECT id FROM batch WHERE stream = ?1 AND partition = ?2 AND first < ?3 AND next = ?3 AND revision = ?4
+                AND at / 3600000 = ?5 ORDER BY first DESC LIMIT 1
+            """)
+        last.bind(1, batch.stream)
+        last.bind(2, Int64(batch.partition))
+        last.bind(3, batch.from)
+        last.bind(4, batch.revision)
+        last.bind(5, hour)
+        let known: Int64? = try last.step() ? last.int(0) : nil
+        last.reset()
+        let write = try ledger.database.statement(
+            known == nil
+                ? "INSERT INTO batch VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
+                : """
+                UPDATE batch SET next = ?5, read = read + ?8, gap = gap + ?9, unmatched = unmatched + ?10,
+                    matched = matched + ?11, duplicate = duplicate + ?12, parked = parked + ?13,
+                    selected = selected + ?14 WHERE id = ?1
+                """)
+        write.bind(1, known)
+        if known == nil {
+            write.bind(2, batch.stream)
+            write.bind(3, Int64(batch.partition))
+            write.bind(4, batch.from)
+            write.bind(6, batch.revision)
+            write.bind(7, now)
+        }
+        write.bind(5, batch.next)
+        write.bind(8, Int64(batch.read))
+        write.bind(9, batch.gap)
+        write.bind(10, Int64(batch.unmatched))
+        write.bind(11, Int64(batch.events.count - duplicates))
+        write.bind(12, Int64(duplicates))
+        write.bind(13, Int64(batch.parked.count))
+        write.bind(14, Int64(selected))
+        try write.run()
+    }
+
+    private func advance() throws(SQLiteFailure) {
+        let move = try ledger.database.statement(
+            "INSERT INTO position VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET next = ?3")
+        move.bind(1, batch.stream)
+        move.bind(2, Int64(batch.partition))
+        move.bind(3, batch.next)
+        try move.run()
+    }
+}
+
+extension SQLiteLedger {
+    /// Puts a delivery into the due-time table.
+    func enqueue(_ delivery: DeliveryID, lane: Int64, at: Int64) throws(SQLiteFailure) {
+        let insert = try database.statement("INSERT INTO due VALUES (?, ?, ?)")
+        insert.bind(1, lane)
+        insert.bind(2, at)
+        insert.bind(3, delivery)
+        try insert.run()
+    }
+
+    /// Takes a delivery out of the due-time table.
+    func dequeue(_ delivery: DeliveryID, lane: Int64, at: Int64) throws(SQLiteFailure) {
+        let delete = try database.statement("DELETE FROM due WHERE lane = ? AND at = ? AND delivery = ?")
+        delete.bind(1, lane)
+        delete.bind(2, at)
+        delete.bind(3, delivery)
+        try delete.run()
+    }
+
+    /// Moves a waiting delivery to another time; `from` is `nil` when it stood behind another of its pair.
+    func reschedule(_ delivery: DeliveryID, lane: Int64, from: Int64?, to: Int64) throws(SQLiteFailure) {
+        if let from { try dequeue(delivery, lane: lane, at: from) }
+        try enqueue(delivery, lane: lane, at: to)
+        let update = try database.statement("UPDATE delivery SET due = ?2 WHERE id = ?1")
+        update.bind(1, delivery)
+        update.bind(2, to)
+        try update.run()
+    }
+}

@@ -1,0 +1,165 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+extension SQLiteLedger: LedgerDesk {
+    public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
+        try attempting("list deliveries") { () throws(SQLiteFailure) in
+            let query = try select(
+                """
+                d.id, d.key, e.workspace, r.name, l.target, e.type, e.subject, d.state, d.attempts, d.reason, d.decided,
+                    d.due, d.settled
+                """, filter, limit: filter.limit)
+            var rows: [DeliveryRow] = []
+            while try query.step() { rows.append(row(query)) }
+            return rows
+        }
+    }
+
+    private func row(_ query: Statement) -> DeliveryRow {
+        let key = query.halves(1)
+        return DeliveryRow(
+            id: query.int(0), key: Key(high: key.high, low: key.low).description, workspace: query.text(2),
+            rule: query.text(3), target: query.text(4), type: query.text(5), subject: query.optionalText(6),
+            state: DeliveryState(code: query.int(7)) ?? .pending, attempts: Int(query.int(8)), reason: query.text(9),
+            decidedAt: query.int(10), dueAt: query.optionalInt(11), settledAt: query.optionalInt(12))
+    }
+
+    public func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow] {
+        try attempting("list the attempts of \(delivery)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                "SELECT number, at, reason, status, words FROM attempt WHERE delivery = ? ORDER BY number")
+            query.bind(1, delivery)
+            var rows: [AttemptRow] = []
+            while try query.step() {
+                rows.append(
+                    AttemptRow(
+                        number: Int(query.int(0)), at: query.int(1), reason: query.text(2), status: Int(query.int(3)),
+                        words: query.text(4)))
+            }
+            return rows
+        }
+    }
+
+    public func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]? {
+        try attempting("read the event of \(delivery)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                "SELECT bytes FROM event WHERE seq = (SELECT event FROM delivery WHERE id = ?)")
+            query.bind(1, delivery)
+            defer { query.reset() }
+            return try query.step() ? query.blob(0) : nil
+        }
+    }
+
+    public func retry(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int {
+        try transaction(.machine, "retry deliveries") { () throws(SQLiteFailure) in
+            var count = 0
+            for delivery in try chosen(filter, states: [.pending, .dead, .expired, .cancelled, .withheld]) {
+                if delivery.state == .pending {
+                    guard let due = delivery.due else { continue }
+                    try reschedule(delivery.id, lane: delivery.lane, from: due, to: now.milliseconds)
+                } else {
+                    try reopen(delivery, now.milliseconds)
+                }
+                count += 1
+            }
+            return count
+        }
+    }
+
+    public func cancel(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int {
+        try transaction(.machine, "cancel deliveries") { () throws(SQLiteFailure) in
+            let chosen = try chosen(filter, states: [.pending])
+            for one in chosen {
+                try close(one.id, as: .cancelled, lane: one.lane, due: one.due, reason: "by hand", now.milliseconds)
+            }
+            for one in chosen { try freeNext(after: one.id, now.milliseconds) }
+            try moved(.pending, .cancelled, chosen.count)
+            return chosen.count
+        }
+    }
+
+    public func parked(limit: Int) throws(LedgerError) -> [ParkedRow] {
+        try attempting("list parked records") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                "SELECT stream, partition, offset, reason, at, bytes FROM parked ORDER BY id DESC LIMIT ?")
+            query.bind(1, Int64(limit))
+            var rows: [ParkedRow] = []
+            while try query.step() {
+                rows.append(
+                    ParkedRow(
+                        stream: query.text(0), partition: Int32(query.int(1)), offset: query.int(2), reason: query.text(3),
+                        at: query.int(4), bytes: query.blob(5)))
+            }
+            return rows
+        }
+    }
+
+    private struct Chosen {
+        let id: DeliveryID, lane: Int64
+        let due: Int64?
+        let state: DeliveryState
+    }
+
+    private func chosen(_ filter: DeliveryFilter, states: Set<DeliveryState>) throws(SQLiteFailure) -> [Chosen] {
+        let query = try select("d.id, d.lane, d.due, d.state", filter, limit: filter.limit)
+        var chosen: [Chosen] = []
+        while try query.step() {
+            guard let state = DeliveryState(code: query.int(3)), states.contains(state) else { continue }
+            chosen.append(Chosen(id: query.int(0), lane: query.int(1), due: query.optionalInt(2), state: state))
+        }
+        return chosen
+    }
+
+    /// A new round with its own time to give up and to expire; the history of attempts goes on. An open delivery of its
+    /// pair that is older goes first.
+    private func reopen(_ delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
+        let update = try database.statement(
+            """
+            UPDATE delivery SET state = 0, session = 0, expires = max(expires, ?2 + expires - round), round = ?2,
+                settled = NULL, reason = '', due = NULL WHERE id = ?1
+            """)
+        update.bind(1, delivery.id)
+        update.bind(2, now)
+        try update.run()
+        try moved(delivery.state, .pending, 1)
+        let before = try database.statement(
+            """
+            SELECT count(*) FROM delivery
+            WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id < ?1
+            """)
+        before.bind(1, delivery.id)
+        defer { before.reset() }
+        guard try before.step(), before.int(0) == 0 else { return }
+        try reschedule(delivery.id, lane: delivery.lane, from: nil, to: now)
+    }
+
+    private func select(_ columns: String, _ filter: DeliveryFilter, limit: Int) throws(SQLiteFailure) -> Statement {
+        var conditions = ["1"]
+        var texts: [String] = []
+        func match(_ column: String, _ value: String?) {
+            guard let value else { return }
+            texts.append(value)
+            conditions.append("\(column) = ?\(texts.count)")
+        }
+        match("e.workspace", filter.workspace)
+        match("r.name", filter.rule)
+        match("e.subject", filter.subject)
+        if let contact = filter.contact {
+            texts.append(contact)
+            conditions.append("(l.target = ?\(texts.count) OR l.target LIKE '%/' || ?\(texts.count))")
+        }
+        if let state = filter.state { conditions.append("d.state = \(state.code)") }
+        if let since = filter.since { conditions.append("d.decided >= \(since.milliseconds)") }
+        if filter.key != nil { conditions.append("d.key = ?\(texts.count + 1)") }
+        let query = try database.prepare(
+            """
+            SELECT \(columns) FROM delivery d JOIN event e ON e.seq = d.event
+            JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
+            WHERE \(conditions.joined(separator: " AND ")) ORDER BY d.id DESC LIMIT \(limit)
+            """)
+        for (index, text) in texts.enumerated() { query.bind(Int32(index + 1), text) }
+        if let key = filter.key { query.bind(Int32(texts.count + 1), high: key.high, low: key.low) }
+        return query
+    }
+}

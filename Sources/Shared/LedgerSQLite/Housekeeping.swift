@@ -1,0 +1,91 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+extension SQLiteLedger {
+    /// How far the WAL may grow before it is moved into the database.
+    private static let walLimit: Int64 = 32 << 20
+    private static let step: Int64 = 1_000
+
+    public func tend(now: Timestamp) throws(LedgerError) -> Bool {
+        try attempting("checkpoint") { () throws(SQLiteFailure) in
+            try database.checkpoint(whenBeyond: Self.walLimit)
+        }
+        if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
+        return try retire(now)
+    }
+
+    /// Removes a bounded piece of what is older than the retention, from the old end, up to the first open delivery.
+    private func retire(_ now: Timestamp) throws(LedgerError) -> Bool {
+        let old = (now - keeping.retention).milliseconds
+        let horizon = (now - keeping.dedupHorizon).milliseconds
+        let isDue = try attempting("look for old rows") { () throws(SQLiteFailure) in
+            try database.int(
+                """
+                SELECT 1 WHERE (SELECT at FROM batch WHERE id = (SELECT min(id) FROM batch)) < \(old)
+                    OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon) AND keys >= \(SeenKeys.capacity))
+                """) != nil
+        }
+        guard isDue else { return false }
+        return try transaction(.process, "remove old rows") { () throws(SQLiteFailure) in
+            try seen.drop(before: horizon)
+            let deliveries = try retireDeliveries(old)
+            let events = try retireEvents(old)
+            let batches = try retireBatches(old)
+            return deliveries + events + batches > 0
+        }
+    }
+
+    private func retireDeliveries(_ old: Int64) throws(SQLiteFailure) -> Int {
+        let from = try database.int("SELECT min(id) FROM delivery") ?? 0
+        let firstKept = try database.int(
+            """
+            SELECT min(id) FROM (SELECT id, state, decided FROM delivery ORDER BY id LIMIT \(Self.step))
+            WHERE state < 2 OR decided >= \(old)
+            """)
+        let end = firstKept ?? from + Self.step
+        let states = try database.prepare(
+            "SELECT state, count(*), sum(part = 0) FROM delivery WHERE id < ? GROUP BY state")
+        states.bind(1, end)
+        var notified = 0
+        while try states.step() {
+            notified += Int(states.int(2))
+            try tally("retired.delivery.\(DeliveryState(code: states.int(0))?.rawValue ?? "unknown")", Int(states.int(1)))
+        }
+        try tally("retired.notified", notified)
+        try database.execute("DELETE FROM attempt WHERE delivery < \(end)")
+        try database.execute("DELETE FROM delivery WHERE id < \(end)")
+        return Int(database.changes)
+    }
+
+    private func retireEvents(_ old: Int64) throws(SQLiteFailure) -> Int {
+        try database.execute(
+            """
+            DELETE FROM suppressed WHERE at < \(old)
+                AND id IN (SELECT id FROM suppressed ORDER BY id LIMIT \(Self.step))
+            """)
+        try tally("retired.suppressed", Int(database.changes))
+        try database.execute(
+            """
+            DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT \(Self.step))
+                AND seq < ifnull((SELECT event FROM delivery ORDER BY id LIMIT 1), 9223372036854775807)
+                AND seq < ifnull((SELECT event FROM suppressed ORDER BY id LIMIT 1), 9223372036854775807)
+            """)
+        let events = Int(database.changes)
+        try tally("retired.matched", events)
+        try database.execute(
+            "DELETE FROM parked WHERE at < \(old) AND id IN (SELECT id FROM parked ORDER BY id LIMIT \(Self.step))")
+        try tally("retired.parked", Int(database.changes))
+        return events
+    }
+
+    private func retireBatches(_ old: Int64) throws(SQLiteFailure) -> Int {
+        let chosen = "id IN (SELECT id FROM batch WHERE at < \(old) ORDER BY id LIMIT \(Self.step))"
+        for column in ["read", "gap", "unmatched", "matched", "duplicate", "parked", "selected"] {
+            let sum = try database.int("SELECT sum(\(column)) FROM batch WHERE \(chosen)") ?? 0
+            try tally("retired.batch.\(column)", Int(sum))
+        }
+        try database.execute("DELETE FROM batch WHERE \(chosen)")
+        return Int(database.changes)
+    }
+}

@@ -1,0 +1,78 @@
+import CarillonSQLite
+
+// The tables, and why they are cut this way:
+//
+// - `event` is fat and append-only: what was published, once for all its deliveries.
+// - `delivery` is narrow and changes: two dozen rows to a page, so a settled batch dirties few pages.
+// - A delivery's open life costs two small partial indexes: `delivery_open` finds the head of a (target, subject) pair,
+//   `delivery_leased` what a dead session held. Both shrink to nothing when all is settled.
+// - `due` is the due-time table. Only what may be claimed stands in it: a delivery behind an unsettled one of its pair has
+//   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
+// - `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see `SeenKeys`.
+// - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
+//
+// Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
+
+enum LedgerSchema {
+    static let schema = Schema(application: 0x4361_724c, steps: [first])  // "CarL"
+
+    private static let first = """
+        CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT INTO meta VALUES ('revision', 0);
+        CREATE TABLE tally (name TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
+        CREATE TABLE position (
+            stream TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
+            PRIMARY KEY (stream, partition)) WITHOUT ROWID;
+        CREATE TABLE batch (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, first INTEGER NOT NULL,
+            next INTEGER NOT NULL, revision INTEGER NOT NULL, at INTEGER NOT NULL, read INTEGER NOT NULL,
+            gap INTEGER NOT NULL, unmatched INTEGER NOT NULL, matched INTEGER NOT NULL, duplicate INTEGER NOT NULL,
+            parked INTEGER NOT NULL, selected INTEGER NOT NULL);
+        CREATE INDEX batch_place ON batch (stream, partition, first);
+        CREATE TABLE segment (id INTEGER PRIMARY KEY, keys INTEGER NOT NULL, newest INTEGER NOT NULL);
+        CREATE TABLE rule (id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (workspace, name));
+        CREATE TABLE lane (id INTEGER PRIMARY KEY, workspace TEXT NOT NULL, target TEXT NOT NULL, UNIQUE (workspace, target));
+        CREATE TABLE event (
+            seq INTEGER PRIMARY KEY, key BLOB NOT NULL, workspace TEXT NOT NULL, type TEXT NOT NULL, subject TEXT,
+            time INTEGER NOT NULL, appended INTEGER NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+            bytes BLOB NOT NULL);
+        CREATE TABLE delivery (
+            id INTEGER PRIMARY KEY, event INTEGER NOT NULL, rule INTEGER NOT NULL, lane INTEGER NOT NULL,
+            part INTEGER NOT NULL, revision INTEGER NOT NULL, key BLOB NOT NULL, pair INTEGER, decided INTEGER NOT NULL,
+            expires INTEGER NOT NULL, round INTEGER NOT NULL, state INTEGER NOT NULL, epoch INTEGER NOT NULL,
+            session INTEGER NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, due INTEGER, not_before INTEGER,
+            settled INTEGER, status INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '');
+        CREATE INDEX delivery_open ON delivery (pair, id) WHERE state < 2;
+        CREATE INDEX delivery_leased ON delivery (session) WHERE state = 1;
+        CREATE TABLE due (
+            lane INTEGER NOT NULL, at INTEGER NOT NULL, delivery INTEGER NOT NULL,
+            PRIMARY KEY (lane, at, delivery)) WITHOUT ROWID;
+        CREATE TABLE attempt (
+            delivery INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, reason TEXT NOT NULL,
+            status INTEGER NOT NULL, words TEXT NOT NULL, PRIMARY KEY (delivery, number)) WITHOUT ROWID;
+        CREATE TABLE suppressed (
+            id INTEGER PRIMARY KEY, event INTEGER NOT NULL, rule INTEGER NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL);
+        CREATE TABLE parked (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, offset INTEGER NOT NULL,
+            reason TEXT NOT NULL, at INTEGER NOT NULL, bytes BLOB NOT NULL);
+        CREATE TABLE session (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, lock TEXT NOT NULL, until INTEGER NOT NULL);
+        CREATE TABLE ruleset (
+            workspace TEXT NOT NULL, revision INTEGER NOT NULL, at INTEGER NOT NULL, sources TEXT NOT NULL,
+            PRIMARY KEY (workspace, revision)) WITHOUT ROWID;
+        CREATE TABLE secret (
+            workspace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, at INTEGER NOT NULL,
+            PRIMARY KEY (workspace, name)) WITHOUT ROWID;
+        """
+}
+
+/// How a state is written in a row. Open states come first, so that `state < 2` means open.
+enum StateCode {
+    static let pending: Int64 = 0
+    static let leased: Int64 = 1
+    static let delivered: Int64 = 2
+    static let dead: Int64 = 3
+    static let expired: Int64 = 4
+    static let withheld: Int64 = 5
+    static let cancelled: Int64 = 6
+}

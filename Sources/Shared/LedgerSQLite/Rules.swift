@@ -1,0 +1,157 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+import FoundationEssentials
+
+// Documents and secrets. Each change of either is a new revision; a decision made against an older one is refused by
+// `decide`, so an event published after `apply` returned meets the new rules.
+
+extension SQLiteLedger {
+    public func rules() throws(LedgerError) -> RuleSources {
+        try attempting("read the rules") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let query = try database.statement(
+                    """
+                    SELECT workspace, revision, sources FROM ruleset r
+                    WHERE revision = (SELECT max(revision) FROM ruleset WHERE workspace = r.workspace)
+                    """)
+                var sources = RuleSources(revision: try storedRevision(), workspaces: [:], changed: [:])
+                while try query.step() {
+                    let texts = Self.decode(query.text(2))
+                    guard !texts.isEmpty else { continue }
+                    sources.workspaces[query.text(0)] = texts
+                    sources.changed[query.text(0)] = query.int(1)
+                }
+                return sources
+            }
+        }
+    }
+
+    public func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
+        try attempting("read the rules of \(workspace) at \(revision)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                "SELECT sources FROM ruleset WHERE workspace = ? AND revision <= ? ORDER BY revision DESC LIMIT 1")
+            query.bind(1, workspace)
+            query.bind(2, revision)
+            defer { query.reset() }
+            return try query.step() ? Self.decode(query.text(0)) : []
+        }
+    }
+
+    public func apply(
+        _ changes: [RuleChange], base: Revision, keepPending: Bool, now: Timestamp
+    ) throws(LedgerError) -> (revision: Revision, expired: Int)? {
+        try transaction(.machine, "apply rules") { () throws(SQLiteFailure) -> (revision: Revision, expired: Int)? in
+            guard try storedRevision() == base else { return nil }
+            let revision = try nextRevision()
+            var expired = 0
+            for change in changes {
+                try store(change, revision, now)
+                if !keepPending { expired += try expire(change, now: now.milliseconds) }
+            }
+            return (revision, expired)
+        }
+    }
+
+    public func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
+        try attempting("read a secret of \(workspace)") { () throws(SQLiteFailure) in
+            let query = try database.statement("SELECT value FROM secret WHERE workspace = ? AND name = ?")
+            query.bind(1, workspace)
+            query.bind(2, name)
+            defer { query.reset() }
+            return try query.step() ? query.blob(0) : nil
+        }
+    }
+
+    public func setSecret(
+        _ name: String, of workspace: String, to value: [UInt8], now: Timestamp
+    ) throws(LedgerError) {
+        try transaction(.machine, "set secret \(name) of \(workspace)") { () throws(SQLiteFailure) in
+            let set = try database.statement("INSERT OR REPLACE INTO secret VALUES (?, ?, ?, ?)")
+            set.bind(1, workspace)
+            set.bind(2, name)
+            set.bind(3, blob: value.span)
+            set.bind(4, now.milliseconds)
+            try set.run()
+            _ = try nextRevision()
+        }
+    }
+
+    public func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool {
+        try transaction(.machine, "remove secret \(name) of \(workspace)") { () throws(SQLiteFailure) in
+            let delete = try database.statement("DELETE FROM secret WHERE workspace = ? AND name = ?")
+            delete.bind(1, workspace)
+            delete.bind(2, name)
+            try delete.run()
+            guard database.changes > 0 else { return false }
+            _ = try nextRevision()
+            return true
+        }
+    }
+
+    public func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)] {
+        try attempting("list the secrets of \(workspace)") { () throws(SQLiteFailure) in
+            let query = try database.statement("SELECT name, at FROM secret WHERE workspace = ? ORDER BY name")
+            query.bind(1, workspace)
+            var secrets: [(name: String, set: Timestamp)] = []
+            while try query.step() { secrets.append((query.text(0), Timestamp(milliseconds: query.int(1)))) }
+            return secrets
+        }
+    }
+
+    private func nextRevision() throws(SQLiteFailure) -> Revision {
+        try database.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
+        return try storedRevision()
+    }
+
+    private func store(_ change: RuleChange, _ revision: Revision, _ now: Timestamp) throws(SQLiteFailure) {
+        guard let json = try? JSONEncoder().encode(change.sources) else {
+            throw SQLiteFailure(.other, doing: "encode the rules of \(change.workspace)", cause: "not encodable")
+        }
+        let insert = try database.statement("INSERT INTO ruleset VALUES (?, ?, ?, ?)")
+        insert.bind(1, change.workspace)
+        insert.bind(2, revision)
+        insert.bind(3, now.milliseconds)
+        insert.bind(4, String(decoding: json, as: UTF8.self))
+        try insert.run()
+    }
+
+    private static func decode(_ sources: String) -> [SourceText] {
+        (try? JSONDecoder().decode([SourceText].self, from: Data(sources.utf8))) ?? []
+    }
+
+    /// Ends what waits for rules and targets that are no more. What is on its way right now is its worker's to end.
+    private func expire(_ change: RuleChange, now: Int64) throws(SQLiteFailure) -> Int {
+        let query = try database.prepare(
+            """
+            SELECT d.id, r.name, l.target, d.lane, d.due FROM delivery d
+            JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane WHERE d.state < 2 AND d.state = 0 AND r.workspace = ?
+            """)
+        query.bind(1, change.workspace)
+        var gone: [(id: DeliveryID, lane: Int64, due: Int64?)] = []
+        while try query.step() {
+            guard change.living[query.text(1)]?.contains(query.text(2)) != true else { continue }
+            gone.append((query.int(0), query.int(3), query.optionalInt(4)))
+        }
+        for delivery in gone {
+            try close(delivery.id, as: .expired, lane: delivery.lane, due: delivery.due, reason: "rule_removed", now)
+        }
+        for delivery in gone { try freeNext(after: delivery.id, now) }
+        try moved(.pending, .expired, gone.count)
+        return gone.count
+    }
+
+    /// Ends a pending delivery.
+    func close(
+        _ delivery: DeliveryID, as state: DeliveryState, lane: Int64, due: Int64?, reason: String, _ now: Int64
+    ) throws(SQLiteFailure) {
+        if let due { try dequeue(delivery, lane: lane, at: due) }
+        let update = try database.statement(
+            "UPDATE delivery SET state = ?2, due = NULL, not_before = NULL, settled = ?3, reason = ?4 WHERE id = ?1")
+        update.bind(1, delivery)
+        update.bind(2, state.code)
+        update.bind(3, now)
+        update.bind(4, reason)
+        try update.run()
+    }
+}

@@ -1,0 +1,141 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonPlatform
+import CarillonSQLite
+import Glibc
+import Synchronization
+
+// A session is a worker's life in the ledger. Its row holds the end of its leases; its lock, which dies with the process,
+// lets others see a death at once instead of at that end.
+
+/// Who lives, as the platform can tell.
+protocol Liveness: AnyObject {
+    /// Begins to live under a name that is unique for ever; before the session's row is written.
+    func live() throws(PlatformError) -> String
+    /// The session got its number.
+    func note(_ lock: String, is session: SessionID)
+    /// Whether the holder of the name lives.
+    func isAlive(_ lock: String) -> Bool
+    /// The session is over.
+    func forget(_ session: SessionID)
+}
+
+/// Lives by file locks: the kernel frees them, however the process dies.
+final class SessionLocks: Liveness {
+    private static let counter = Atomic<Int>(0)
+    private let folder: String
+    private var fresh: [String: FileLock] = [:]
+    private var held: [SessionID: FileLock] = [:]
+
+    init(folder: String) { self.folder = folder }
+
+    func live() throws(PlatformError) -> String {
+        try Folder.make(folder)
+        let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
+        let name = "\(getpid())-\(SystemClock().now().milliseconds)-\(number)"
+        let lock = try FileLock(path: folder + "/" + name)
+        try lock.lock()
+        fresh[name] = lock
+        return name
+    }
+    func note(_ lock: String, is session: SessionID) { held[session] = fresh.removeValue(forKey: lock) }
+    func isAlive(_ lock: String) -> Bool { FileLock.isHeld(path: folder + "/" + lock) }
+    func forget(_ session: SessionID) {
+        guard let lock = held.removeValue(forKey: session) else { return }
+        unsafe _ = unlink(lock.path)
+        lock.unlock()
+    }
+}
+
+/// Lives by a list, for a ledger in memory.
+final class SessionList: Liveness {
+    private var living: [String: SessionID] = [:]
+    private var count = 0
+    func live() -> String {
+        count += 1
+        living["\(count)"] = -1
+        return "\(count)"
+    }
+    func note(_ lock: String, is session: SessionID) { living[lock] = session }
+    func isAlive(_ lock: String) -> Bool { living[lock] != nil }
+    func forget(_ session: SessionID) { living = living.filter { $0.value != session } }
+}
+
+extension SQLiteLedger {
+    public func begin(session worker: String, until: Timestamp, now: Timestamp) throws(LedgerError) -> SessionID {
+        let lock: String
+        do { lock = try liveness.live() } catch {
+            throw LedgerError(.other, doing: "begin session \(worker)", cause: "\(error)")
+        }
+        let session = try transaction(.process, "begin session \(worker)") { () throws(SQLiteFailure) in
+            let insert = try database.statement("INSERT INTO session (name, lock, until) VALUES (?, ?, ?)")
+            insert.bind(1, worker)
+            insert.bind(2, lock)
+            insert.bind(3, until.milliseconds)
+            try insert.run()
+            return database.lastInserted
+        }
+        liveness.note(lock, is: session)
+        return session
+    }
+
+    public func extend(_ session: SessionID, until: Timestamp) throws(LedgerError) -> Bool {
+        try transaction(.process, "extend session \(session)") { () throws(SQLiteFailure) in
+            let update = try database.statement("UPDATE session SET until = ?2 WHERE id = ?1")
+            update.bind(1, session)
+            update.bind(2, until.milliseconds)
+            try update.run()
+            return database.changes == 1
+        }
+    }
+
+    public func end(_ session: SessionID, now: Timestamp) throws(LedgerError) {
+        try transaction(.process, "end session \(session)") { () throws(SQLiteFailure) in
+            _ = try bury(session, now: now)
+        }
+        liveness.forget(session)
+    }
+
+    public func reap(now: Timestamp) throws(LedgerError) -> Int {
+        let dead = try attempting("look for dead sessions") { () throws(SQLiteFailure) in
+            let query = try database.statement("SELECT id, lock, until FROM session")
+            var dead: [SessionID] = []
+            while try query.step() {
+                if query.int(2) < now.milliseconds || !liveness.isAlive(query.text(1)) { dead.append(query.int(0)) }
+            }
+            return dead
+        }
+        guard !dead.isEmpty else { return 0 }
+        return try transaction(.process, "end dead sessions") { () throws(SQLiteFailure) in
+            var released = 0
+            for session in dead { released += try bury(session, now: now) }
+            return released
+        }
+    }
+
+    /// Deletes a session; what it held is pending, due now. Returns how many deliveries that were.
+    private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
+        let due = try database.statement(
+            "INSERT INTO due SELECT lane, ?2, id FROM delivery WHERE state = 1 AND session = ?1")
+        due.bind(1, session)
+        due.bind(2, now.milliseconds)
+        try due.run()
+        let free = try database.statement(
+            "UPDATE delivery SET state = 0, session = 0, due = ?2 WHERE state = 1 AND session = ?1")
+        free.bind(1, session)
+        free.bind(2, now.milliseconds)
+        try free.run()
+        let freed = Int(database.changes)
+        try moved(.leased, .pending, freed)
+        let delete = try database.statement("DELETE FROM session WHERE id = ?")
+        delete.bind(1, session)
+        try delete.run()
+        return freed
+    }
+
+    /// Notes that deliveries changed state.
+    func moved(_ from: DeliveryState?, _ to: DeliveryState?, _ count: Int) throws(SQLiteFailure) {
+        if let from { try tally("delivery.\(from.rawValue)", -count) }
+        if let to { try tally("delivery.\(to.rawValue)", count) }
+    }
+}

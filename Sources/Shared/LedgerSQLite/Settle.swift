@@ -1,0 +1,154 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+extension SQLiteLedger {
+    public func settle(
+        _ settlements: [Settlement], for session: SessionID, now: Timestamp
+    ) throws(LedgerError) {
+        guard !settlements.isEmpty else { return }
+        try transaction(.process, "settle \(settlements.count) deliveries") { () throws(SQLiteFailure) in
+            var counts: [DeliveryState: Int] = [:]
+            for settlement in settlements {
+                guard let from = try settle(settlement, session, now.milliseconds) else { continue }
+                counts[from, default: 0] -= 1
+                counts[settlement.ending.state, default: 0] += 1
+            }
+            for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
+            try pass(.inSettle)
+        }
+    }
+
+    /// Writes one ending. Returns the state it ended, `nil` when the ending came too late to count.
+    private func settle(
+        _ settlement: Settlement, _ session: SessionID, _ now: Int64
+    ) throws(SQLiteFailure) -> DeliveryState? {
+        if settlement.ending == .delivered {
+            return try deliver(settlement, now)
+        }
+        let update = try database.statement(
+            """
+            UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
+                reason = ?8, status = ?9 WHERE id = ?1 AND epoch = ?2 AND state = 1 AND session = ?10
+            """)
+        let due = settlement.ending.due(now)
+        let isAttempt = settlement.ending != .released && settlement.ending != .expired
+        update.bind(1, settlement.delivery)
+        update.bind(2, settlement.epoch)
+        update.bind(3, settlement.ending.code)
+        update.bind(4, due)
+        update.bind(5, settlement.notBefore?.milliseconds)
+        update.bind(6, due == nil ? now : nil)
+        update.bind(7, isAttempt ? 1 : 0)
+        update.bind(8, settlement.reason)
+        update.bind(9, Int64(settlement.status))
+        update.bind(10, session)
+        try update.run()
+        guard database.changes == 1 else { return nil }
+        if isAttempt { try note(settlement, now) }
+        if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
+        if due == nil { try freeNext(after: settlement.delivery, now) }
+        return .leased
+    }
+
+    /// A yes is final from whichever claim it comes.
+    private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+        let fast = try database.statement(
+            """
+            UPDATE delivery SET state = 2, session = 0, settled = ?3, reason = '', status = ?4
+            WHERE id = ?1 AND epoch = ?2 AND state = 1
+            """)
+        fast.bind(1, settlement.delivery)
+        fast.bind(2, settlement.epoch)
+        fast.bind(3, now)
+        fast.bind(4, Int64(settlement.status))
+        try fast.run()
+        let from: DeliveryState? = database.changes == 1 ? .leased : try deliverLate(settlement, now)
+        if from != nil { try freeNext(after: settlement.delivery, now) }
+        return from
+    }
+
+    /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
+    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+        let query = try database.statement("SELECT state, lane, due FROM delivery WHERE id = ?")
+        query.bind(1, settlement.delivery)
+        defer { query.reset() }
+        guard try query.step(), let from = DeliveryState(code: query.int(0)), from != .delivered else { return nil }
+        if let due = query.optionalInt(2) { try dequeue(settlement.delivery, lane: query.int(1), at: due) }
+        let update = try database.statement(
+            """
+            UPDATE delivery SET state = 2, session = 0, due = NULL, not_before = NULL, settled = ?2, reason = '', status = ?3
+            WHERE id = ?1
+            """)
+        update.bind(1, settlement.delivery)
+        update.bind(2, now)
+        update.bind(3, Int64(settlement.status))
+        try update.run()
+        return from
+    }
+
+    private func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
+        let insert = try database.statement(
+            """
+            INSERT OR REPLACE INTO attempt
+            SELECT id, attempts, ?2, ?3, ?4, ?5 FROM delivery WHERE id = ?1
+            """)
+        insert.bind(1, settlement.delivery)
+        insert.bind(2, now)
+        insert.bind(3, settlement.reason)
+        insert.bind(4, Int64(settlement.status))
+        insert.bind(5, settlement.words)
+        try insert.run()
+    }
+
+    /// A delivery is settled: the next of its pair, if it waited only for that, is due.
+    func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let next = try database.statement(
+            """
+            SELECT id, lane, state, due FROM delivery
+            WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?) ORDER BY id LIMIT 1
+            """)
+        next.bind(1, delivery)
+        defer { next.reset() }
+        guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3) else { return }
+        try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+    }
+
+    private func lane(of delivery: DeliveryID) throws(SQLiteFailure) -> Int64 {
+        let query = try database.statement("SELECT lane FROM delivery WHERE id = ?")
+        query.bind(1, delivery)
+        defer { query.reset() }
+        return try query.step() ? query.int(0) : 0
+    }
+}
+
+extension Settlement.Ending {
+    fileprivate var state: DeliveryState {
+        switch self {
+        case .delivered: .delivered
+        case .retry, .released: .pending
+        case .dead: .dead
+        case .expired: .expired
+        }
+    }
+    fileprivate var code: Int64 { state.code }
+    fileprivate func due(_ now: Int64) -> Int64? {
+        switch self {
+        case .retry(let at): at.milliseconds
+        case .released: now
+        case .delivered, .dead, .expired: nil
+        }
+    }
+}
+
+extension DeliveryState {
+    private static let codes: [DeliveryState] = [
+        .pending, .leased, .delivered, .dead, .expired, .withheld, .cancelled,
+    ]
+    /// As it is written in a row.
+    var code: Int64 { Int64(Self.codes.firstIndex(of: self) ?? 0) }
+    init?(code: Int64) {
+        guard Self.codes.indices.contains(Int(code)) else { return nil }
+        self = Self.codes[Int(code)]
+    }
+}

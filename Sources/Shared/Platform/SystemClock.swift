@@ -1,0 +1,24 @@
+public import CarillonEvents
+import Glibc
+
+/// The machine's own clocks.
+public struct SystemClock: Clock {
+    /// Makes one.
+    public init() {}
+
+    public func now() -> Timestamp {
+        let time = Self.read(CLOCK_REALTIME)
+        return Timestamp(milliseconds: Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000)
+    }
+
+    public func uptime() -> Duration {
+        let time = Self.read(CLOCK_MONOTONIC)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    private static func read(_ clock: clockid_t) -> timespec {
+        var time = timespec()
+        unsafe clock_gettime(clock, &time)
+        return time
+    }
+}

@@ -1,0 +1,81 @@
+/// Something wrong with a rule document, at its place.
+public struct Problem: Sendable, Hashable, CustomStringConvertible {
+    /// The file's name as the caller gave it.
+    public let file: String
+    /// The line and the column, both from 1; a column counts Unicode scalars.
+    public let line, column: Int
+    /// What is wrong and, where it can be said, what to write instead. Holds no secret.
+    public let message: String
+    /// Whether the document still works as written.
+    public let isWarning: Bool
+
+    /// Makes a problem.
+    public init(file: String, line: Int, column: Int, message: String, isWarning: Bool = false) {
+        (self.file, self.line, self.column) = (file, line, column)
+        (self.message, self.isWarning) = (message, isWarning)
+    }
+
+    /// `FILE:LINE:COLUMN: message`, as compilers write it.
+    public var description: String { "\(file):\(line):\(column): \(isWarning ? "warning: " : "")\(message)" }
+}
+
+/// A file while it is read.
+final class Source {
+    let file: String
+    let text: String
+    private lazy var lines = text.unicodeScalars.split(omittingEmptySubsequences: false) { $0 == "\n" }
+
+    init(file: String, text: String) { (self.file, self.text) = (file, text) }
+
+    /// A line by its number from 1, without its end; empty when there is none.
+    func line(_ number: Int) -> Substring.UnicodeScalarView {
+        guard lines.indices.contains(number - 1) else { return Substring().unicodeScalars }
+        let line = lines[number - 1]
+        return line.last == "\r" ? line.dropLast() : line
+    }
+}
+
+/// A place in a file.
+struct Place {
+    let source: Source
+    var line: Int
+    var column: Int
+}
+
+/// The problems found so far. Every one is wanted, but a hostile file may not fill the memory with them.
+struct Findings {
+    static let limit = 1000
+    private(set) var problems: [Problem] = []
+    private var left: (count: Int, first: Place)?
+
+    /// Whether nothing found so far forbids the documents to be used.
+    var areWarnings: Bool { problems.allSatisfy(\.isWarning) && left == nil }
+
+    mutating func report(_ message: String, at place: Place, isWarning: Bool = false) {
+        guard problems.count < Self.limit else {
+            left = ((left?.count ?? 0) + 1, left?.first ?? place)
+            return
+        }
+        problems.append(
+            Problem(
+                file: place.source.file, line: place.line, column: place.column, message: message,
+                isWarning: isWarning))
+    }
+
+    mutating func warn(_ message: String, at place: Place) { report(message, at: place, isWarning: true) }
+    mutating func notYet(_ what: String, at place: Place) { report("not yet: \(what)", at: place) }
+
+    /// Adds what another reading found.
+    mutating func add(_ other: Findings) {
+        problems += other.problems
+        if let (count, first) = other.left { left = ((left?.count ?? 0) + count, left?.first ?? first) }
+    }
+
+    /// All problems, with a last one that counts what did not fit.
+    func listed() -> [Problem] {
+        guard let (count, first) = left else { return problems }
+        return problems + [
+            Problem(file: first.source.file, line: first.line, column: first.column, message: "and \(count) more problems")
+        ]
+    }
+}

@@ -1,0 +1,102 @@
+public import CarillonEvents
+
+/// How much a notification matters.
+public enum Severity: String, Sendable, CaseIterable, Comparable {
+    case info, warning, critical
+
+    public static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+    private var rank: Int {
+        switch self {
+        case .info: 0
+        case .warning: 1
+        case .critical: 2
+        }
+    }
+}
+
+/// Whether the messages of one subject keep the stream's order at each target.
+public enum Order: String, Sendable, CaseIterable {
+    case subject, none
+}
+
+/// What of a workspace a rule is about.
+public enum Scope: Sendable, Hashable {
+    case pipeline(String), owner(String), model(String)
+}
+
+/// A rule of a workspace: which events it selects and what becomes of them.
+public struct Rule: Sendable {
+    /// How long a notification is worth sending unless the rule says otherwise.
+    public static let defaultExpiry = Duration.seconds(24 * 3600)
+
+    /// Its name, unique in the workspace.
+    public let name: String
+    /// What makes it the same rule over revisions: its `id` where it has one, its name otherwise.
+    public let identity: String
+    /// Whether it selects anything.
+    public let enabled: Bool
+    /// The event types it selects, at least one.
+    public let events: [EventSelector]
+    /// What of the workspace it is about; `nil` for all of it.
+    public let scope: Scope?
+    /// Its severity; `warning` unless the document says otherwise.
+    public let severity: Severity
+    /// The names of the endpoints it notifies, each once, in the document's order.
+    public private(set) var targets: [String]
+    /// The title it was given.
+    public let title: Template?
+    /// The message it was given.
+    public let message: Template?
+    /// After how long a notification is no longer worth sending.
+    public let expireAfter: Duration
+    /// Whether order is kept.
+    public let order: Order
+    /// Where it stands.
+    public let file: String
+    /// Its line in `file`, from 1.
+    public let line: Int
+    /// How much of the target quota it uses.
+    public var units: Int { targets.count }
+
+    let pattern: Pattern?
+
+    /// The same rule with targets that exist.
+    func with(targets: [String]) -> Rule {
+        var rule = self
+        rule.targets = targets
+        return rule
+    }
+
+    /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
+    var condition: Pattern? {
+        guard let scope else { return pattern }
+        let (key, name) =
+            switch scope {
+            case .pipeline(let name): ("pipeline", name)
+            case .owner(let name): ("owner", name)
+            case .model(let name): ("model", name)
+            }
+        let field = Pattern.Field(key: key, pattern: .anyOf([.string(name)]))
+        return .fields((pattern?.fields ?? []) + [.init(key: "data", pattern: .fields([field]))])
+    }
+}
+
+extension Rule {
+    private static let named = try? Template("{{ data.name }} {{ type }}")
+    private static let bySubject = try? Template("{{ subject }} {{ type }}")
+    private static let reasoned = try? Template("{{ subject }} {{ type }}: {{ data.reason }}")
+    private static let name = FieldPath(steps: [.key("data"), .key("name")])
+    private static let reason = FieldPath(steps: [.key("data"), .key("reason")])
+
+    /// The title for an event that has been checked: the rule's own, else the job's name (or its id) and the type.
+    public func title(for text: Span<UInt8>, _ outline: EventOutline) -> String {
+        let standard = Self.name.find(in: text, outline) == nil ? Self.bySubject : Self.named
+        return (title ?? standard)?.render(text, outline) ?? ""
+    }
+
+    /// The message for an event that has been checked: the rule's own, else subject, type and the reason if there is one.
+    public func message(for text: Span<UInt8>, _ outline: EventOutline) -> String {
+        let standard = Self.reason.find(in: text, outline) == nil ? Self.bySubject : Self.reasoned
+        return (message ?? standard)?.render(text, outline) ?? ""
+    }
+}

@@ -1,0 +1,104 @@
+import CarillonEvents
+
+/// What `apply` changes, told line by line.
+public enum RuleDifference {
+    /// The differences of two revisions of a workspace: endpoints by name, then rules in the order of the new documents,
+    /// then those that are gone.
+    ///
+    /// Lines begin with `+` (new), `~` (changed) or `-` (gone). They hold no secret: of an address only scheme and host,
+    /// of headers only names, of literal secrets nothing.
+    public static func between(old: WorkspaceRules?, new: WorkspaceRules?) -> [String] {
+        endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:]) + ruleLines(old?.rules ?? [], new?.rules ?? [])
+    }
+
+    private static func endpointLines(_ old: [String: EndpointSpec], _ new: [String: EndpointSpec]) -> [String] {
+        let names = Set(old.keys).union(new.keys).sorted()
+        return names.flatMap { name -> [String] in
+            let title = "endpoint \(name)"
+            guard let after = new[name] else { return ["- \(title)"] }
+            guard let before = old[name] else { return ["+ \(title)"] }
+            return line(title, changes(before, after))
+        }
+    }
+
+    private static func ruleLines(_ old: [Rule], _ new: [Rule]) -> [String] {
+        let before = Dictionary(old.map { ($0.identity, $0) }, uniquingKeysWith: { first, _ in first })
+        let kept = Set(new.map(\.identity))
+        let changed = new.flatMap { rule -> [String] in
+            guard let other = before[rule.identity] else { return ["+ rule \(rule.name)"] }
+            return line("rule \(rule.name)", changes(other, rule))
+        }
+        return changed + old.filter { !kept.contains($0.identity) }.map { "- rule \($0.name)" }
+    }
+
+    private static func line(_ title: String, _ changes: [String?]) -> [String] {
+        let changes = changes.compactMap(\.self)
+        return changes.isEmpty ? [] : ["~ \(title): " + changes.joined(separator: "; ")]
+    }
+
+    private static func changes(_ old: EndpointSpec, _ new: EndpointSpec) -> [String?] {
+        [
+            change("kind", old.kind, new.kind),
+            old.url == new.url ? nil : change("url", shown(old.url), shown(new.url)) ?? "url changed",
+            old.secrets == new.secrets
+                ? nil
+                : change("secret", "\(old.secrets)", "\(new.secrets)") ?? "secret changed",
+            headerChange(old.headers, new.headers),
+            change("method", old.method, new.method),
+            change("verify_ssl", "\(old.verifySSL)", "\(new.verifySSL)"),
+        ]
+    }
+
+    private static func shown(_ url: SecretOrText) -> String {
+        if case .text(let text) = url { WebAddress.origin(of: text) } else { "\(url)" }
+    }
+
+    private typealias Headers = [(name: String, value: SecretOrText)]
+
+    private static func headerChange(_ old: Headers, _ new: Headers) -> String? {
+        let before = Dictionary(old.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        let after = Dictionary(new.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+        let words = Set(before.keys).union(after.keys).sorted().compactMap { name -> String? in
+            guard let new = after[name] else { return "-\(name)" }
+            guard let old = before[name] else { return "+\(name)" }
+            return old == new ? nil : "~\(name)"
+        }
+        return words.isEmpty ? nil : "headers " + words.joined(separator: " ")
+    }
+
+    private static func changes(_ old: Rule, _ new: Rule) -> [String?] {
+        [
+            change("name", old.name, new.name),
+            old.enabled == new.enabled ? nil : new.enabled ? "enabled" : "disabled",
+            listChange("events", old.events.map(\.text), new.events.map(\.text)),
+            change("scope", old.scope?.spelled ?? "none", new.scope?.spelled ?? "none"),
+            old.pattern == new.pattern ? nil : "pattern changed",
+            change("severity", old.severity.rawValue, new.severity.rawValue),
+            listChange("notify", old.targets, new.targets),
+            old.title == new.title ? nil : "title changed",
+            old.message == new.message ? nil : "message changed",
+            change("order", old.order.rawValue, new.order.rawValue),
+            change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
+        ]
+    }
+
+    private static func change(_ what: String, _ old: String, _ new: String) -> String? {
+        old == new ? nil : "\(what) \(old) → \(new)"
+    }
+
+    private static func listChange(_ what: String, _ old: [String], _ new: [String]) -> String? {
+        let words = new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
+        return words.isEmpty ? nil : "\(what) " + words.joined(separator: " ")
+    }
+}
+
+extension Scope {
+    /// The scope as documents write it, in one line.
+    fileprivate var spelled: String {
+        switch self {
+        case .pipeline(let name): "{pipeline: \(name)}"
+        case .owner(let name): "{owner: \(name)}"
+        case .model(let name): "{model: \(name)}"
+        }
+    }
+}

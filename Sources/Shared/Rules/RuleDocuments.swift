@@ -1,0 +1,169 @@
+/// The ceilings an admin sets; documents may stay below them.
+public struct RuleLimits: Sendable {
+    /// What a rule's targets may be at most anywhere.
+    public static let range = 1...100
+    /// How many targets a rule may have.
+    public var targetsPerRule: Int
+    /// The same for single workspaces.
+    public var perWorkspace: [String: Int]
+
+    /// Makes limits; numbers outside 1...100 count as the nearest inside.
+    public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:]) {
+        (self.targetsPerRule, self.perWorkspace) = (targetsPerRule, perWorkspace)
+    }
+
+    /// How many targets a rule of a workspace may have.
+    public func targets(in workspace: String) -> Int {
+        let limit = perWorkspace[workspace] ?? targetsPerRule
+        return min(max(limit, Self.range.lowerBound), Self.range.upperBound)
+    }
+}
+
+/// Reads rule documents.
+public enum RuleDocuments {
+    /// The version of documents this build reads.
+    public static let version = 1
+
+    /// Reads files of any workspaces, merges what belongs to one workspace, and checks everything.
+    ///
+    /// Every problem is listed, in the order of the files and of the lines in each; after an error of syntax a file is
+    /// not read further. A workspace with an error is left out of the result, but a file that could not be read belongs
+    /// to an unknown one: use the result only when every problem is a warning.
+    public static func load(
+        _ files: [(file: String, text: String)], limits: RuleLimits = RuleLimits()
+    ) -> (workspaces: [WorkspaceRules], problems: [Problem]) {
+        var findings = Findings()
+        var drafts: [WorkspaceDraft] = []
+        var places: [String: Int] = [:]
+        for (file, text) in files {
+            for tree in documents(of: Source(file: file, text: text), &findings) {
+                var found = Findings()
+                if let document = Document(tree, &found) {
+                    let place = places[document.workspace] ?? drafts.count
+                    if place == drafts.count { drafts.append(WorkspaceDraft(workspace: document.workspace)) }
+                    places[document.workspace] = place
+                    drafts[place].add(document, found)
+                } else {
+                    findings.add(found)
+                }
+            }
+        }
+        let workspaces = drafts.compactMap { $0.link(limits, &findings) }
+        return (workspaces, sorted(findings.listed(), files.map(\.file)))
+    }
+
+    private static func sorted(_ problems: [Problem], _ files: [String]) -> [Problem] {
+        let order = Dictionary(files.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
+        return problems.enumerated().sorted { a, b in
+            let (fileA, fileB) = (order[a.element.file] ?? 0, order[b.element.file] ?? 0)
+            return (fileA, a.element.line, a.element.column, a.offset)
+                < (fileB, b.element.line, b.element.column, b.offset)
+        }.map(\.element)
+    }
+}
+
+/// One document, read alone.
+private struct Document {
+    let workspace: String
+    let endpoints: [EndpointDraft]
+    let rules: [RuleDraft]
+
+    private static let vocabulary = Vocabulary(
+        "a rule document", known: ["version", "workspace", "endpoints", "rules"],
+        later: ["contacts": "people", "groups": "people"])
+
+    init?(_ tree: Tree, _ findings: inout Findings) {
+        if let scalar = tree.scalar, scalar.isNull {
+            findings.report("the document is empty", at: tree.place)
+            return nil
+        }
+        guard let fields = Fields(tree, Self.vocabulary, &findings) else { return nil }
+        // A document of another version may mean other things by the same words.
+        guard let version = fields.required("version", in: "a rule document", &findings) else { return nil }
+        guard version.scalar?.meaning == CanonicalNumber("\(RuleDocuments.version)").map({ .number($0) }) else {
+            let found = version.scalar.map { "'\($0.text.shortened)'" } ?? version.kind
+            findings.report("'version' is the number \(RuleDocuments.version) in this build, not \(found)", at: version.place)
+            return nil
+        }
+        let name = fields.required("workspace", in: "a rule document", &findings)
+        endpoints = fields["endpoints"].map { endpointDrafts($0, &findings) } ?? []
+        rules = fields["rules"].map { ruleDrafts($0, &findings) } ?? []
+        guard let name, let workspace = name.name("the workspace's name", &findings) else { return nil }
+        guard workspace != "*" else {
+            findings.notYet("the workspace '*' (rules over all workspaces)", at: name.place)
+            return nil
+        }
+        self.workspace = workspace
+    }
+}
+
+/// The documents of one workspace together.
+private struct WorkspaceDraft {
+    let workspace: String
+    var findings = Findings()
+    /// All endpoints named, the faulty too, so that a fault is told once and not again by each rule.
+    var endpoints: [String: EndpointDraft] = [:]
+    var drafts: [RuleDraft] = []
+
+    init(workspace: String) { self.workspace = workspace }
+
+    mutating func add(_ document: Document, _ found: Findings) {
+        findings.add(found)
+        for endpoint in document.endpoints {
+            if let other = endpoints[endpoint.name]?.place {
+                findings.report(
+                    "endpoint '\(endpoint.name.shortened)' stands already at \(other.shown)", at: endpoint.place)
+            } else {
+                endpoints[endpoint.name] = endpoint
+            }
+        }
+        drafts += document.rules
+    }
+
+    /// The compiled workspace; `nil` when something in it is wrong.
+    func link(_ limits: RuleLimits, _ all: inout Findings) -> WorkspaceRules? {
+        var findings = findings
+        checkNames(&findings)
+        let rules = drafts.map { rule($0, limits.targets(in: workspace), &findings) }
+        all.add(findings)
+        guard findings.areWarnings else { return nil }
+        return WorkspaceRules(workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
+    }
+
+    private func checkNames(_ findings: inout Findings) {
+        var names: [String: Place] = [:]
+        var identities: [String: Place] = [:]
+        for draft in drafts {
+            if let other = names.updateValue(draft.place, forKey: draft.rule.name) {
+                findings.report("rule '\(draft.rule.name)' stands already at \(other.shown)", at: draft.place)
+            } else if let other = identities[draft.rule.identity] {
+                findings.report(
+                    "the rule at \(other.shown) has the identity '\(draft.rule.identity)' already", at: draft.place)
+            }
+            identities[draft.rule.identity] = draft.place
+        }
+    }
+
+    private func rule(_ draft: RuleDraft, _ limit: Int, _ findings: inout Findings) -> Rule {
+        var targets: [String] = []
+        for target in draft.targets {
+            if endpoints[target.name] == nil {
+                let words = hint(target.name, endpoints.keys.sorted())
+                findings.report("there is no endpoint '\(target.name.shortened)'\(words)", at: target.place)
+            } else if targets.contains(target.name) {
+                findings.warn("endpoint '\(target.name)' is named twice and counts once", at: target.place)
+            } else {
+                targets.append(target.name)
+            }
+        }
+        if targets.count > limit {
+            findings.report(
+                "rule '\(draft.rule.name)' has \(targets.count) targets, the limit is \(limit)", at: draft.place)
+        }
+        return draft.rule.with(targets: targets)
+    }
+}
+
+extension Place {
+    fileprivate var shown: String { "\(source.file):\(line)" }
+}

@@ -1,0 +1,205 @@
+import CarillonEvents
+
+// Reading `rules:`. A rule is read in two steps: alone here, and with its workspace in `RuleDocuments`, where the names
+// of targets mean something.
+
+/// A rule as its document has it, before its targets are looked up.
+struct RuleDraft {
+    /// The rule with no targets yet.
+    let rule: Rule
+    let place: Place
+    let targets: [Target]
+
+    struct Target {
+        let name: String
+        let place: Place
+    }
+}
+
+/// Reads the rules of one document, in its order.
+func ruleDrafts(_ tree: Tree, _ findings: inout Findings) -> [RuleDraft] {
+    guard let items = tree.list("'rules'", &findings) else { return [] }
+    return items.compactMap { item in
+        Fields(item, RuleReading.vocabulary, &findings).flatMap { RuleReading(fields: $0).draft(&findings) }
+    }
+}
+
+struct RuleReading {
+    let fields: Fields
+
+    static let vocabulary = Vocabulary(
+        "a rule",
+        known: [
+            "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
+            "expire_after", "enabled",
+        ],
+        later: [
+            "condition": "Jinja conditions", "on_error": "Jinja conditions", "dedup": "dedup windows",
+            "group": "grouped notifications", "after": "thresholds", "incident": "incidents",
+            "per_rule": "people, of whom one gets one copy", "for": "timers", "expect": "timers",
+        ])
+    private static let expiry = Duration.seconds(1)...Duration.seconds(365 * 86_400)
+
+    func draft(_ findings: inout Findings) -> RuleDraft? {
+        let name = fields.required("name", in: "a rule", &findings)?.name("a rule's name", &findings)
+        let what = name.map { "rule '\($0.shortened)'" } ?? "a rule"
+        let id = fields["id"].map { $0.name("a rule's id", &findings) }
+        let events = fields.required("events", in: what, &findings).flatMap { self.events($0, &findings) }
+        let scope = fields["scope"].map { self.scope($0, for: events ?? [], &findings) }
+        let pattern = fields["pattern"].map { Pattern($0, &findings) }
+        let severity = fields["severity"].map { $0.word("'severity'", as: Severity.self, &findings) } ?? .warning
+        let targets = fields.required("notify", in: what, &findings).flatMap { self.targets($0, &findings) }
+        let title = fields["title"].map { template("the title", $0, &findings) }
+        let message = fields["message"].map { template("the message", $0, &findings) }
+        let order =
+            fields["order"].map { $0.word("'order'", as: Order.self, later: ["supersede"], &findings) } ?? .subject
+        let expiry =
+            fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
+            ?? Rule.defaultExpiry
+        let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
+        guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
+            id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil)
+        else { return nil }
+        let rule = Rule(
+            name: name, identity: id.flatMap(\.self) ?? name, enabled: enabled, events: events.map(\.selector),
+            scope: scope.flatMap(\.self), severity: severity, targets: [], title: title.flatMap(\.self),
+            message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
+            line: fields.place.line, pattern: pattern.flatMap(\.self))
+        return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
+    }
+}
+
+// MARK: - What it selects
+
+extension RuleReading {
+    private typealias Event = (selector: EventSelector, place: Place)
+
+    private func events(_ tree: Tree, _ findings: inout Findings) -> [Event]? {
+        guard let items = tree.list("'events'", &findings) else { return nil }
+        guard !items.isEmpty else {
+            findings.report("'events' is empty; name an event type, such as job.failed", at: tree.place)
+            return nil
+        }
+        let events = items.compactMap { item -> Event? in
+            guard let text = item.text("an event type", &findings) else { return nil }
+            guard text.utf8.count <= 256 else {
+                findings.report("the event type '\(text.shortened)' is longer than 256 bytes", at: item.place)
+                return nil
+            }
+            do throws(EventSelector.Fault) {
+                return (try EventSelector(text), item.place)
+            } catch {
+                findings.report("the event type '\(text.shortened)' \(error.reason)", at: item.place)
+                return nil
+            }
+        }
+        return events.count == items.count ? events : nil
+    }
+
+    private func scope(_ tree: Tree, for events: [Event], _ findings: inout Findings) -> Scope? {
+        let words = Vocabulary("a scope", known: ["pipeline", "owner", "model"])
+        guard let fields = Fields(tree, words, &findings) else { return nil }
+        let named = words.known.compactMap { key in fields[key].map { (key, $0) } }
+        guard let (key, value) = named.first, named.count == 1 else {
+            findings.report("a scope names one of pipeline, owner and model", at: tree.place)
+            return nil
+        }
+        guard let name = value.name("the \(key) of a scope", &findings) else { return nil }
+        let sources = key == "model" ? ["model"] : ["job", "pipeline"]
+        let strange = events.filter { event in
+            !sources.contains { event.selector.text.hasPrefix("\($0).") }
+        }
+        for event in strange {
+            let fitting = sources.map { "\($0).*" }.joined(separator: " and ")
+            findings.report(
+                "the scope '\(key)' does not fit '\(event.selector.text)': it is for \(fitting) events", at: event.place)
+        }
+        guard strange.isEmpty else { return nil }
+        return key == "pipeline" ? .pipeline(name) : key == "owner" ? .owner(name) : .model(name)
+    }
+}
+
+// MARK: - What it does
+
+extension RuleReading {
+    private func targets(_ tree: Tree, _ findings: inout Findings) -> [RuleDraft.Target]? {
+        guard let items = tree.list("'notify'", &findings) else { return nil }
+        guard !items.isEmpty else {
+            findings.report("'notify' is empty; name an endpoint", at: tree.place)
+            return nil
+        }
+        let targets = items.compactMap { target($0, &findings) }
+        return targets.count == items.count ? targets : nil
+    }
+
+    private func target(_ tree: Tree, _ findings: inout Findings) -> RuleDraft.Target? {
+        switch tree.content {
+        case .scalar:
+            guard let name = tree.text("a target", &findings) else { return nil }
+            if let people = peopleFault(name) {
+                findings.notYet(people, at: tree.place)
+                return nil
+            }
+            return RuleDraft.Target(name: name, place: tree.place)
+        case .mapping(let pairs):
+            for (key, _) in keyed(pairs, &findings) {
+                if let people = peopleFault(key.name) {
+                    findings.notYet(people, at: key.place)
+                } else if key.name == "overflow" {
+                    findings.notYet("'overflow' (quotas)", at: key.place)
+                } else {
+                    findings.report("an endpoint stands alone in 'notify': - \(key.name.shortened)", at: key.place)
+                }
+            }
+            if pairs.isEmpty { findings.report("a target is an endpoint's name, not an empty mapping", at: tree.place) }
+        case .list: findings.report("a target is an endpoint's name, not a list", at: tree.place)
+        }
+        return nil
+    }
+
+    /// What is not built of a target that is about people; `nil` when it is not.
+    private func peopleFault(_ name: String) -> String? {
+        if ChannelNames.people.contains(name) { return "the channel '\(name)' (contacts); notify an endpoint" }
+        return name.hasPrefix("$") ? "'\(name.shortened)' (contacts); notify an endpoint" : nil
+    }
+
+    private func template(_ what: String, _ tree: Tree, _ findings: inout Findings) -> Template? {
+        guard let text = tree.text(what, &findings) else { return nil }
+        do throws(TemplateError) {
+            return try Template(text)
+        } catch {
+            if let place = tree.place(ofScalar: error.offset, in: text) {
+                findings.report("\(what): \(error.reason)", at: place)
+            } else {
+                findings.report("\(what): \(error)", at: tree.place)
+            }
+            return nil
+        }
+    }
+}
+
+extension Tree {
+    /// Where a character of a scalar stands in the file; `nil` where escapes or folding leave no certain place.
+    fileprivate func place(ofScalar offset: Int, in text: String) -> Place? {
+        guard let style = scalar?.style else { return nil }
+        let before = text.unicodeScalars.prefix(offset)
+        let row = before.count { $0 == "\n" }
+        let column = before.reversed().prefix { $0 != "\n" }.count
+        let line = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)[row]
+        var found = place
+        switch style {
+        case .plain, .quoted:
+            found.column += style == .quoted ? 1 : 0
+            let source = place.source.line(found.line).dropFirst(found.column - 1)
+            guard source.starts(with: line), row == 0 else { return nil }
+            found.column += column
+        case .literal:
+            found.line += 1 + row
+            let source = place.source.line(found.line)
+            guard source.count >= line.count, source.suffix(line.count).elementsEqual(line) else { return nil }
+            found.column = source.count - line.count + column + 1
+        case .folded: return nil
+        }
+        return found
+    }
+}

@@ -1,0 +1,132 @@
+public import CarillonEvents
+
+/// The rules of one workspace, compiled. Never changes; a new revision makes a new one.
+public final class WorkspaceRules: Sendable {
+    /// The workspace.
+    public let workspace: String
+    /// All its rules in the order of its documents, the disabled ones too.
+    public let rules: [Rule]
+    /// Its endpoints by name.
+    public let endpoints: [String: EndpointSpec]
+
+    /// Rules filed under selectors: those that ask no more than the type, and the patterns of the others.
+    private struct File: Sendable {
+        var unconditional: [Int] = []
+        var patterns: PatternMatcher?
+    }
+    private let types: TypeIndex
+    private let files: [File]
+
+    /// Compiles rules that have been checked.
+    init(workspace: String, rules: [Rule], endpoints: [String: EndpointSpec]) {
+        (self.workspace, self.rules, self.endpoints) = (workspace, rules, endpoints)
+        var types = TypeIndex()
+        var filed: [[Int]] = []
+        for (index, rule) in rules.enumerated() where rule.enabled {
+            for file in Set(rule.events.flatMap { types.files(for: $0) }) {
+                filed += Array(repeating: [], count: max(0, types.count - filed.count))
+                filed[file].append(index)
+            }
+        }
+        files = filed.map { indices in
+            let patterns = indices.compactMap { index in rules[index].condition.map { (rule: index, pattern: $0) } }
+            return File(
+                unconditional: indices.filter { rules[$0].condition == nil },
+                patterns: patterns.isEmpty ? nil : PatternMatcher(patterns))
+        }
+        self.types = types
+    }
+
+    /// Whether any enabled rule wants events of this type, given as UTF-8 without quotes. Allocates nothing.
+    public func wants(type: Span<UInt8>) -> Bool {
+        var isWanted = false
+        types.visit(type) { _ in
+            isWanted = true
+            return false
+        }
+        return isWanted
+    }
+
+    /// Appends the indices into `rules` of the enabled rules that select the event, in ascending order, each once.
+    ///
+    /// - Parameters:
+    ///   - text: a CloudEvent that has been checked.
+    ///   - outline: its outline. The workspace is not compared: `RuleBook` finds the rules by it.
+    ///   - hits: where the indices go.
+    ///   - scratch: the caller's memory; with it an event costs no allocation but for escaped strings at a pattern's path.
+    public func match(
+        _ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int], using scratch: inout MatchScratch
+    ) {
+        let before = hits.count
+        if let type = JSON.plain(outline.type, in: text) {
+            collect(text.extracting(type.range), text, outline, &hits, &scratch)
+        } else if let type = JSON.string(outline.type, in: text) {
+            collect(type.utf8.span, text, outline, &hits, &scratch)
+        }
+        if hits.count > before + 1 { hits.settle(from: before) }
+    }
+
+    /// The same with memory of its own, for callers that match a few events.
+    public func match(_ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int]) {
+        var scratch = MatchScratch()
+        match(text, outline, into: &hits, using: &scratch)
+    }
+
+    private func collect(
+        _ type: Span<UInt8>, _ text: Span<UInt8>, _ outline: EventOutline, _ hits: inout [Int],
+        _ scratch: inout MatchScratch
+    ) {
+        types.visit(type) { file in
+            for index in files[file].unconditional { hits.append(index) }
+            files[file].patterns?.match(text, outline, into: &hits, using: &scratch)
+            return true
+        }
+    }
+
+    /// The names of all secrets its endpoints need.
+    public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
+}
+
+extension [Int] {
+    /// Sorts the tail in place and leaves of equal numbers one.
+    fileprivate mutating func settle(from start: Int) {
+        unsafe withUnsafeMutableBufferPointer { all in
+            // The slice stays inside this call.
+            var tail = unsafe UnsafeMutableBufferPointer(rebasing: all[start...])
+            unsafe tail.sort()
+        }
+        var kept = start + 1
+        for i in (start + 1)..<count where self[i] != self[kept - 1] {
+            self[kept] = self[i]
+            kept += 1
+        }
+        removeLast(count - kept)
+    }
+}
+
+/// The rules of all workspaces at one revision. Never changes; workers swap it whole.
+public final class RuleBook: Sendable {
+    /// The revision of rules and secrets that made it.
+    public let revision: Int64
+    /// All workspaces that have documents.
+    public let workspaces: [WorkspaceRules]
+    private let places: ByteTable
+
+    /// Binds workspaces to a book. Of two with one name the first counts.
+    public init(revision: Int64, workspaces: [WorkspaceRules]) {
+        (self.revision, self.workspaces) = (revision, workspaces)
+        var places = ByteTable()
+        for (place, rules) in workspaces.enumerated() where places.find(0, rules.workspace.utf8.span) == nil {
+            places.insert(0, Array(rules.workspace.utf8), place)
+        }
+        self.places = places
+    }
+
+    /// The rules of a workspace, its name given as UTF-8 without quotes. Allocates nothing.
+    public func rules(of workspace: Span<UInt8>) -> WorkspaceRules? {
+        places.find(0, workspace).map { workspaces[$0] }
+    }
+
+    /// The rules of a workspace.
+    public func rules(of workspace: String) -> WorkspaceRules? { rules(of: workspace.utf8.span) }
+}

@@ -1,0 +1,174 @@
+import CarillonPlatform
+import CSQLite
+
+// The one place that owns sqlite3 handles.
+//
+// Every database is in WAL mode. SQLite before 3.51.3 can corrupt a WAL when one connection writes while another
+// checkpoints, so writers and checkpoints of all processes take one lock file per database; readers take none. Automatic
+// checkpoints are off, on commit and on close: `checkpoint` is called by whoever writes, under the same lock.
+
+/// A connection to one database file. Belongs to one thread at a time.
+@safe public final class Database {
+    /// How far a commit reaches when it returns.
+    public enum Durability: Sendable {
+        /// It survives the machine's crash: one fsync.
+        case machine
+        /// It survives this process's death; a later `machine` commit, or a checkpoint, makes it durable.
+        case process
+    }
+    /// What a caller may do with it.
+    public enum Access: Sendable { case create, readWrite, readOnly }
+
+    /// The file; `:memory:` for none.
+    public let path: String
+    private let raw: OpaquePointer
+    private let writers: FileLock?
+    private var statements: [String: Statement] = [:]
+    private var durability: Durability = .machine
+    private var begin: Statement?, commit: Statement?
+
+    /// Opens a database.
+    ///
+    /// - Throws: `SQLiteFailure`; `.missing` when there is no file and `access` does not make one.
+    public init(path: String, access: Access) throws(SQLiteFailure) {
+        let flags =
+            switch access {
+            case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+            case .readWrite: SQLITE_OPEN_READWRITE
+            case .readOnly: SQLITE_OPEN_READONLY
+            }
+        var opened: OpaquePointer?
+        let code = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
+        guard code == SQLITE_OK, let opened = unsafe opened else {
+            unsafe sqlite3_close_v2(opened)
+            throw unsafe SQLiteFailure(code: code, message: String(cString: sqlite3_errstr(code)), doing: "open \(path)")
+        }
+        self.path = path
+        unsafe raw = opened
+        do {
+            writers = path == ":memory:" || access == .readOnly ? nil : try FileLock(path: path + "-lock")
+        } catch {
+            unsafe sqlite3_close_v2(opened)
+            throw SQLiteFailure(.missing, doing: error.doing, cause: error.cause)
+        }
+        try configure(access)
+    }
+
+    private func configure(_ access: Access) throws(SQLiteFailure) {
+        unsafe sqlite3_extended_result_codes(raw, 1)
+        unsafe sqlite3_busy_timeout(raw, 10_000)
+        unsafe _ = carillon_no_checkpoint_on_close(raw)
+        if access == .create, path != ":memory:" {
+            try locked { () throws(SQLiteFailure) in
+                try self.execute("PRAGMA journal_mode=WAL")
+            }
+        }
+        try execute("PRAGMA wal_autocheckpoint=0")
+        try execute("PRAGMA synchronous=FULL")
+        try execute("PRAGMA cache_size=-8192")
+        try execute("PRAGMA temp_store=MEMORY")
+        try execute("PRAGMA secure_delete=OFF")
+    }
+
+    deinit {
+        statements.removeAll()
+        begin = nil
+        commit = nil
+        unsafe _ = sqlite3_close_v2(raw)
+    }
+
+    /// Runs statements without parameters.
+    public func execute(_ sql: String) throws(SQLiteFailure) {
+        let code = unsafe sqlite3_exec(raw, sql, nil, nil, nil)
+        guard code == SQLITE_OK else {
+            throw unsafe SQLiteFailure(
+                code: sqlite3_extended_errcode(raw), message: String(cString: sqlite3_errmsg(raw)), doing: "run \(sql)")
+        }
+    }
+
+    /// The prepared form of a statement, made once.
+    public func statement(_ sql: String) throws(SQLiteFailure) -> Statement {
+        if let known = statements[sql] { return known }
+        let made = unsafe try Statement(sql, in: raw)
+        statements[sql] = made
+        return made
+    }
+
+    /// A statement of one's own, for the hot path and for nested iterations.
+    public func prepare(_ sql: String) throws(SQLiteFailure) -> Statement { unsafe try Statement(sql, in: raw) }
+
+    /// Rows changed by the last statement.
+    public var changes: Int64 { unsafe sqlite3_changes64(raw) }
+    /// The rowid of the last insert.
+    public var lastInserted: Int64 { unsafe sqlite3_last_insert_rowid(raw) }
+
+    /// The first column of the first row as a number.
+    public func int(_ sql: String) throws(SQLiteFailure) -> Int64? {
+        let query = try statement(sql)
+        defer { query.reset() }
+        return try query.step() ? query.optionalInt(0) : nil
+    }
+
+    /// Runs `body` in one write transaction: all of it, or nothing when it throws or the process dies.
+    public func write<Result>(
+        _ reach: Durability = .machine, _ body: () throws(SQLiteFailure) -> Result
+    ) throws(SQLiteFailure) -> Result {
+        try locked { () throws(SQLiteFailure) -> Result in
+            try self.set(reach)
+            try self.prepared(&self.begin, "BEGIN IMMEDIATE").run()
+            do throws(SQLiteFailure) {
+                let result = try body()
+                try self.prepared(&self.commit, "COMMIT").run()
+                return result
+            } catch {
+                if unsafe sqlite3_get_autocommit(raw) == 0 { try? self.execute("ROLLBACK") }
+                throw error
+            }
+        }
+    }
+
+    /// Runs `body` on one snapshot.
+    public func read<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
+        try execute("BEGIN")
+        defer { try? execute("COMMIT") }
+        return try body()
+    }
+
+    /// Moves the WAL's pages into the database when the WAL has grown beyond `bytes`; whoever writes calls it now and then.
+    ///
+    /// A reader's snapshot may keep part of it for the next time, so the WAL stays bounded as long as snapshots are short.
+    public func checkpoint(whenBeyond bytes: Int64) throws(SQLiteFailure) {
+        guard let size = fileSize(path + "-wal"), size > bytes else { return }
+        try locked { () throws(SQLiteFailure) in
+            // TRUNCATE waits for readers no longer than the busy timeout, so it is asked for without one.
+            unsafe sqlite3_busy_timeout(self.raw, 0)
+            defer { unsafe _ = sqlite3_busy_timeout(self.raw, 10_000) }
+            var frames: Int32 = 0
+            var moved: Int32 = 0
+            let code = unsafe sqlite3_wal_checkpoint_v2(self.raw, nil, SQLITE_CHECKPOINT_TRUNCATE, &frames, &moved)
+            guard code == SQLITE_OK || code == SQLITE_BUSY else {
+                throw unsafe SQLiteFailure(
+                    code: code, message: String(cString: sqlite3_errmsg(raw)), doing: "checkpoint \(path)")
+            }
+        }
+    }
+
+    private func set(_ reach: Durability) throws(SQLiteFailure) {
+        guard reach != durability else { return }
+        try execute(reach == .machine ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL")
+        durability = reach
+    }
+
+    private func prepared(_ place: inout Statement?, _ sql: String) throws(SQLiteFailure) -> Statement {
+        if let known = place { return known }
+        let made = unsafe try Statement(sql, in: raw)
+        place = made
+        return made
+    }
+
+    private func locked<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
+        do { try writers?.lock() } catch { throw SQLiteFailure(.busy, doing: error.doing, cause: error.cause) }
+        defer { writers?.unlock() }
+        return try body()
+    }
+}

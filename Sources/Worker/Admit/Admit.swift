@@ -1,0 +1,61 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonRules
+import CarillonStream
+
+// In: what was matched. Out: proof that it was decided: one durable ledger transaction wrote the decisions and moved the
+// position. What can go wrong: the rules changed meanwhile (match again), another reader was faster (go on behind it),
+// the ledger is away (throw; nothing happened). What survives a crash: all of it, once `decide` has returned.
+
+/// Proof that deliveries may start: their decisions are durable and they are leased to this worker.
+/// Only this file makes one, so nothing is ever sent that was not admitted.
+struct Admitted {
+    struct Delivery {
+        let id: DeliveryID
+        let epoch: Int64
+        let lane: Int64
+        /// The delivery's place in `matched.plans`.
+        let index: Int
+    }
+    let matched: Matched
+    let deliveries: [Delivery]
+    fileprivate init(matched: Matched, deliveries: [Delivery]) {
+        (self.matched, self.deliveries) = (matched, deliveries)
+    }
+}
+
+extension Path {
+    /// Makes the decisions durable. `nil` when the rules moved: they are read anew by then, match again.
+    func admit(_ matched: Matched) throws(LedgerError) -> Admitted? {
+        switch try ledger.decide(matched.decisions, for: session.id, now: clock.now()) {
+        case .rulesMoved:
+            try book.refresh(from: ledger)
+            return nil
+        case .moved(let position):
+            try seek(matched.batch.partition, to: position)
+            return Admitted(matched: matched, deliveries: [])
+        case .done(let births, let duplicates):
+            positions[matched.batch.partition] = matched.batch.next
+            meters.decided(matched.decisions, duplicates: duplicates)
+            pace.learn(records: matched.batch.records.count, deliveries: births.count)
+            return Admitted(matched: matched, deliveries: leased(births, of: matched))
+        }
+    }
+
+    private func leased(_ births: [Birth], of matched: Matched) -> [Admitted.Delivery] {
+        var leased: [Admitted.Delivery] = []
+        leased.reserveCapacity(births.count)
+        for (index, birth) in births.enumerated() {
+            switch birth {
+            case .leased(let id, let epoch, let lane):
+                leased.append(.init(id: id, epoch: epoch, lane: lane, index: index))
+                lanes.hold(lane, matched.plans[index].rules.workspace, matched.plans[index].target)
+            case .pending:
+                // Its own time is now, or the moment its elder is settled: `claim` finds it either way.
+                hasWaiting = true
+            case .duplicate: break
+            }
+        }
+        return leased
+    }
+}

@@ -1,0 +1,89 @@
+public import CarillonEvents
+import CarillonLedger
+
+/// Webhooks as Standard Webhooks 1.0.0 has them.
+///
+/// libcurl repeats a request by itself when a kept connection turns out to be dead before any answer came. For webhooks
+/// that is allowed: the copy has the same id and the same body.
+public struct WebhookChannel: Channel {
+    private static let userAgent = "Carillon/\(CarillonVersion.current)"
+
+    /// Makes the channel; it has no state.
+    public init() {}
+
+    public var name: String { "webhook" }
+
+    public func request(for outgoing: Outgoing, now: Timestamp) -> Request {
+        let id = outgoing.notice.key.description
+        let body = Self.body(of: outgoing.notice, id: id)
+        let seconds = String(now.milliseconds.flooredSeconds)
+        var headers = HeaderLines()
+        headers.append("content-type", "application/json")
+        headers.append("webhook-id", id)
+        headers.append("webhook-timestamp", seconds)
+        if let signature = Self.signature(by: outgoing.endpoint.signers, id: id, timestamp: seconds, body: body) {
+            headers.append("webhook-signature", signature)
+        }
+        headers.append("carillon-attempt", String(outgoing.attempt))
+        headers.append("user-agent", Self.userAgent)
+        if let trace = outgoing.notice.traceparent { headers.append("traceparent", trace) }
+        headers.append(document: outgoing.endpoint.headers)
+        return Request(
+            method: outgoing.endpoint.method, url: outgoing.endpoint.url, headers: headers, body: body,
+            verifiesTLS: outgoing.endpoint.verifiesTLS)
+    }
+
+    public func outcome(of answer: Response) -> Outcome {
+        Outcome(ofStatus: answer.status, retryAfter: answer.retryAfter)
+    }
+
+    /// The body: the same for every copy of a delivery, as nothing in it depends on the try.
+    static func body(of notice: Notice, id: String) -> [UInt8] {
+        var json: [UInt8] = []
+        json.reserveCapacity(320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count)
+        func member(_ name: StaticString, _ value: String) {
+            unsafe json.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+            JSON.append(quoted: value, to: &json)
+        }
+        member(#"{"type":"#, notice.type)
+        member(#","timestamp":"#, notice.time)
+        member(#","data":{"delivery":"#, id)
+        member(#","workspace":"#, notice.workspace)
+        member(#","rule":"#, notice.rule)
+        member(#","severity":"#, notice.severity)
+        if let subject = notice.subject {
+            member(#","subject":"#, subject)
+        } else {
+            json.append(contentsOf: #","subject":null"#.utf8)
+        }
+        member(#","title":"#, notice.title)
+        member(#","message":"#, notice.message)
+        json.append(contentsOf: #","event":"#.utf8)
+        json.append(contentsOf: notice.event)
+        json.append(contentsOf: "}}".utf8)
+        return json
+    }
+
+    /// One signature for each secret, newest first; `nil` when there is none.
+    package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
+        guard !signers.isEmpty else { return nil }
+        var head: [UInt8] = []
+        head.reserveCapacity(64)
+        head.append(contentsOf: id.utf8)
+        head.append(UInt8(ascii: "."))
+        head.append(contentsOf: timestamp.utf8)
+        head.append(UInt8(ascii: "."))
+        var header: [UInt8] = []
+        header.reserveCapacity(48 * signers.count)
+        for signer in signers {
+            if !header.isEmpty { header.append(UInt8(ascii: " ")) }
+            signer.append(to: &header, head: head, body: body)
+        }
+        return String(decoding: header, as: UTF8.self)
+    }
+}
+
+extension Int64 {
+    /// Milliseconds as whole seconds, rounded down also before the epoch.
+    fileprivate var flooredSeconds: Int64 { self >= 0 ? self / 1000 : (self - 999) / 1000 }
+}

@@ -1,0 +1,70 @@
+public import CarillonEvents
+
+// The courier: deliveries in, requests on the wire, endings out. One thread drives libcurl's multi interface over kept
+// connections; the callers only put work on its desk and take endings from it.
+//
+// What can go wrong: an answer that never comes is `ambiguous` once any byte of the request may have left, since nobody can
+// know whether the receiver has it. What survives a crash: nothing here; the ledger still holds every delivery as leased.
+//
+// libcurl by itself sends a request again, on a new connection, when a kept one turns out to be closed before any byte of
+// an answer. The copy is byte for byte the same. A channel that costs money must not share this habit (DESIGN §8).
+
+/// Carries requests over libcurl.
+public final class CurlCourier: Courier {
+    /// What the admin decides.
+    public struct Configuration: Sendable {
+        /// Requests on the wire at a time, and connections kept.
+        public var concurrency: Int
+        /// At most this many of them for one endpoint, so that a hung one leaves room for the others.
+        public var perLane: Int
+        /// From the start of a request to the end of its answer, connecting included.
+        public var timeout: Duration
+        /// Inside addresses that may be called.
+        public var exemptions: [CIDR]
+
+        /// Makes a configuration.
+        public init(
+            concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = []
+        ) {
+            precondition(concurrency > 0 && perLane > 0 && timeout > .zero, "a courier that can carry nothing")
+            (self.concurrency, self.perLane, self.timeout, self.exemptions) = (concurrency, perLane, timeout, exemptions)
+        }
+    }
+
+    private let desk: CourierDesk
+    private let thread: OwnThread
+    private let onEnding: @Sendable () -> Void
+
+    /// Starts the thread.
+    ///
+    /// - Parameter onEnding: called after endings were laid out for `collect`, from the courier's thread or an offerer's;
+    ///   it must not block and must not call the courier.
+    public init(
+        configuration: Configuration = Configuration(), clock: any Clock, onEnding: @escaping @Sendable () -> Void,
+        crash: CrashPoints = .none
+    ) {
+        let desk = CourierDesk()
+        self.desk = desk
+        self.onEnding = onEnding
+        thread = OwnThread {
+            CurlLoop(desk: desk, configuration: configuration, clock: clock, onEnding: onEnding, crash: crash).run()
+        }
+    }
+
+    public func offer(_ deliveries: [Outgoing]) {
+        guard !deliveries.isEmpty else { return }
+        if !desk.order({ $0.deliveries.append(contentsOf: deliveries) }) {
+            desk.publish(deliveries.map { Ending($0, .unsent) })
+            onEnding()
+        }
+    }
+
+    public func collect() -> [Ending] { desk.collect() }
+
+    public func drain() { _ = desk.order { $0.drain = true } }
+
+    public func close() {
+        _ = desk.order { ($0.drain, $0.close) = (true, true) }
+        thread.join()
+    }
+}

@@ -1,0 +1,166 @@
+import CCurl
+import CarillonEvents
+
+/// The courier's thread: what it owns and what it does, round after round.
+@safe final class CurlLoop {
+    private let desk: CourierDesk
+    private let multi: UnsafeMutableRawPointer
+    private let configuration: CurlCourier.Configuration
+    private let addressGuard: AddressGuard
+    private let clock: any Clock
+    private let onEnding: @Sendable () -> Void
+    private let crash: CrashPoints
+
+    private var lanes: Lanes
+    /// All handles ever needed at a time, and those without work; the last used first, while its memory is warm.
+    private var transfers: [CurlTransfer] = []
+    private var idle: [CurlTransfer] = []
+    private var endings: [Ending] = []
+    /// Begun since curl last ran.
+    private var begun = 0
+
+    init(
+        desk: CourierDesk, configuration: CurlCourier.Configuration, clock: any Clock,
+        onEnding: @escaping @Sendable () -> Void, crash: CrashPoints
+    ) {
+        self.desk = desk
+        unsafe multi = desk.multi
+        (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
+        addressGuard = AddressGuard(exemptions: configuration.exemptions)
+        lanes = Lanes(perLane: configuration.perLane)
+        unsafe _ = carillon_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, configuration.concurrency)
+    }
+
+    /// Runs until the desk says close.
+    func run() {
+        OwnThread.blockBrokenPipes()
+        while true {
+            let orders = desk.take()
+            for delivery in orders.deliveries { lanes.add(delivery) }
+            if orders.drain { endUnsent(lanes.removeWaiting()) }
+            if orders.close { break }
+            begin()
+            perform()
+            finish()
+            publish()
+            if !hasRoomForWork, desk.mayRest(since: orders) { rest() }
+        }
+        giveUp()
+    }
+
+    private var hasRoomForWork: Bool { lanes.hasNext && (!idle.isEmpty || transfers.count < configuration.concurrency) }
+
+    // Begin
+
+    private func begin() {
+        while hasRoomForWork, let outgoing = lanes.next() {
+            guard outgoing.leaseEnds - configuration.timeout > clock.uptime() else {
+                end(outgoing, .unsent)
+                continue
+            }
+            guard let transfer = idle.popLast() ?? makeTransfer() else {
+                end(outgoing, .failed(.other, after: nil), words: "libcurl has no memory for another transfer")
+                continue
+            }
+            start(outgoing, on: transfer)
+        }
+    }
+
+    private func makeTransfer() -> CurlTransfer? {
+        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard) else { return nil }
+        transfers.append(made)
+        return made
+    }
+
+    private func start(_ outgoing: Outgoing, on transfer: CurlTransfer) {
+        let code = transfer.load(outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+        crash.reach(.beforeSend)
+        guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
+            let failure = CurlFailure(
+                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: false, systemError: 0)
+            idle.append(transfer)
+            end(outgoing, failure.outcome, words: failure.words)
+            return
+        }
+        transfer.carried = outgoing
+        begun += 1
+    }
+
+    // Carry
+
+    private func perform() {
+        var running: Int32 = 0
+        unsafe _ = curl_multi_perform(multi, &running)
+        for _ in 0..<begun { crash.reach(.onWire) }
+        begun = 0
+    }
+
+    /// Sleeps until a connection, one of curl's timers or the desk has something to do.
+    private func rest() { unsafe _ = curl_multi_poll(multi, nil, 0, 60_000, nil) }
+
+    // End
+
+    private func finish() {
+        var left: Int32 = 0
+        while let message = unsafe curl_multi_info_read(multi, &left) {
+            guard let easy = unsafe message.pointee.easy_handle else { continue }
+            let code = unsafe carillon_msg_result(message)
+            var pointer: UnsafeMutableRawPointer?
+            unsafe _ = carillon_getinfo_ptr(easy, CURLINFO_PRIVATE, &pointer)
+            let transfer = unsafe CurlTransfer.at(pointer)
+            crash.reach(.afterAnswer)
+            if let outgoing = transfer.carried { conclude(outgoing, transfer, code) }
+            release(transfer)
+        }
+    }
+
+    private func conclude(_ outgoing: Outgoing, _ transfer: CurlTransfer, _ code: CURLcode) {
+        if let answer = transfer.answer(now: clock.now()) {
+            let outcome = outgoing.endpoint.channel.outcome(of: answer)
+            let words = outcome == .delivered ? "" : Words.of(answer.body, hidingSecretsOf: outgoing.endpoint)
+            end(outgoing, outcome, status: answer.status, words: words)
+        } else {
+            let failure = CurlFailure(
+                code: code, begun: transfer.hasBegun, blocked: transfer.wasBlocked, systemError: transfer.systemError)
+            end(outgoing, failure.outcome, words: failure.words)
+        }
+    }
+
+    private func release(_ transfer: CurlTransfer) {
+        transfer.carried = nil
+        unsafe _ = curl_multi_remove_handle(multi, transfer.easy)
+        idle.append(transfer)
+    }
+
+    private func end(_ outgoing: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "") {
+        lanes.free(outgoing.lane)
+        endings.append(Ending(outgoing, outcome, status: status, words: words))
+    }
+
+    private func endUnsent(_ deliveries: [Outgoing]) {
+        for delivery in deliveries { endings.append(Ending(delivery, .unsent)) }
+    }
+
+    private func publish() {
+        guard !endings.isEmpty else { return }
+        desk.publish(endings)
+        endings.removeAll(keepingCapacity: true)
+        onEnding()
+    }
+
+    // Close
+
+    /// Ends what is still on the wire, by what the receiver may know of it, and frees everything.
+    private func giveUp() {
+        for transfer in transfers {
+            guard let outgoing = transfer.carried else { continue }
+            end(outgoing, transfer.hasBegun ? .ambiguous(.other) : .unsent, words: "the worker stopped")
+            release(transfer)
+        }
+        endUnsent(desk.leave())
+        publish()
+        idle = []
+        transfers = []
+        unsafe _ = curl_multi_cleanup(multi)
+    }
+}

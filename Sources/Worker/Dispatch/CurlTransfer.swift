@@ -1,0 +1,211 @@
+import CCurl
+import CarillonEvents
+import Glibc
+
+/// One easy handle with the memory it reads a request from and writes an answer to; used for one request after another.
+///
+/// curl copies neither header lines nor body, so both stand in buffers of our own that live as long as the handle.
+/// Everything that does not change between requests is set once.
+@safe final class CurlTransfer {
+    /// More of an answer is not read; the status counts all the same.
+    static let answerLimit = 64 * 1024
+    /// How much of an answer's body is kept, twice what `Words` shows.
+    static let keptLimit = 2 * Words.limit
+
+    let easy: UnsafeMutableRawPointer
+    /// What it carries now.
+    var carried: Outgoing?
+    private let addressGuard: AddressGuard
+    private var url = ""
+    private var method = ""
+    private var verifiesTLS = true  // as curl begins
+    private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
+    private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
+    private var body = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 1)
+
+    // What the callbacks note of the answer.
+    private var headIsComplete = false
+    private var retryAfter: String?
+    private var kept: [UInt8] = []
+    private var received = 0
+    private var allowed = 0
+    private var refused = 0
+
+    /// Makes a handle; `nil` when there is no memory for one.
+    init?(timeout: Duration, guard addressGuard: AddressGuard) {
+        guard let easy = unsafe curl_easy_init() else { return nil }
+        unsafe self.easy = easy
+        self.addressGuard = addressGuard
+        kept.reserveCapacity(Self.keptLimit)
+        configure(timeout: timeout)
+    }
+
+    deinit {
+        unsafe curl_easy_cleanup(easy)
+        unsafe lines.deallocate()
+        unsafe nodes.deallocate()
+        unsafe body.deallocate()
+    }
+
+    private func configure(timeout: Duration) {
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds))
+        set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, .seconds(5)).milliseconds))
+        // One broken connection is one broken delivery.
+        set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        // curl would wait for a hung name server when a transfer times out, and every other lane with it.
+        set(CURLOPT_QUICK_EXIT, 1)
+        set(CURLOPT_BUFFERSIZE, 4096)
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        set(CURLOPT_PROXY, "")  // none, also not the environment's
+        let me = unsafe Unmanaged.passUnretained(self).toOpaque()
+        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA] {
+            unsafe _ = carillon_setopt_ptr(easy, option, me)
+        }
+        unsafe _ = carillon_setopt_write(easy) { bytes, _, count, me in
+            unsafe CurlTransfer.at(me).take(body: UnsafeRawBufferPointer(start: bytes, count: count))
+        }
+        unsafe _ = carillon_setopt_header(easy) { bytes, _, count, me in
+            unsafe CurlTransfer.at(me).take(header: UnsafeRawBufferPointer(start: bytes, count: count))
+        }
+        unsafe _ = carillon_setopt_opensocket(easy) { me, _, address in
+            unsafe CurlTransfer.at(me).open(address)
+        }
+    }
+
+    /// The transfer a callback or a message of curl's is about.
+    static func at(_ pointer: UnsafeMutableRawPointer?) -> CurlTransfer {
+        guard let pointer = unsafe pointer else { preconditionFailure("curl lost the transfer it was given") }
+        return unsafe Unmanaged<CurlTransfer>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
+    @discardableResult
+    private func set(_ option: CURLoption, _ value: String) -> CURLcode {
+        unsafe value.withCString { unsafe carillon_setopt_ptr(easy, option, $0) }
+    }
+
+    // The request
+
+    /// Makes the handle ready to send `request`.
+    func load(_ request: Request) -> CURLcode {
+        headIsComplete = false
+        retryAfter = nil
+        kept.removeAll(keepingCapacity: true)
+        (received, allowed, refused) = (0, 0, 0)
+        loadHeaders(request.headers)
+        loadBody(request.body)
+        if method != request.method {
+            method = request.method
+            set(CURLOPT_POST, 1)
+            let code = set(CURLOPT_CUSTOMREQUEST, method)
+            guard code == CURLE_OK else { return code }
+        }
+        if verifiesTLS != request.verifiesTLS {
+            verifiesTLS = request.verifiesTLS
+            set(CURLOPT_SSL_VERIFYPEER, verifiesTLS ? 1 : 0)
+            set(CURLOPT_SSL_VERIFYHOST, verifiesTLS ? 2 : 0)
+        }
+        guard url != request.url else { return CURLE_OK }
+        url = request.url
+        return set(CURLOPT_URL, url)
+    }
+
+    private func loadHeaders(_ headers: HeaderLines) {
+        // `Expect:` takes away the question curl would ask before a large body.
+        let quiet = unsafe ("Expect:" as StaticString).utf8Start
+        if unsafe headers.bytes.count > lines.count {
+            unsafe lines.deallocate()
+            unsafe lines = .allocate(byteCount: headers.bytes.count * 2, alignment: 1)
+        }
+        if unsafe headers.count >= nodes.count {
+            unsafe nodes.deallocate()
+            unsafe nodes = .allocate(capacity: headers.count * 2)
+        }
+        unsafe lines.copyBytes(from: headers.bytes)
+        unsafe nodes[0] = curl_slist(data: UnsafeMutableRawPointer(mutating: quiet).assumingMemoryBound(to: CChar.self), next: nil)
+        var start = 0
+        for index in 0..<headers.count {
+            let line = unsafe lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self)
+            unsafe nodes[index + 1] = curl_slist(data: line, next: nil)
+            unsafe nodes[index].next = nodes.baseAddress?.advanced(by: index + 1)
+            if let line = unsafe line { unsafe start += strlen(line) + 1 }
+        }
+        unsafe _ = carillon_setopt_ptr(easy, CURLOPT_HTTPHEADER, nodes.baseAddress)
+    }
+
+    private func loadBody(_ bytes: [UInt8]) {
+        // Room for the largest message is not kept for small ones.
+        if unsafe bytes.count > body.count || body.count > 64 * 1024 && bytes.count < body.count / 8 {
+            unsafe body.deallocate()
+            unsafe body = .allocate(byteCount: max(bytes.count, 2048), alignment: 1)
+        }
+        unsafe body.copyBytes(from: bytes)
+        unsafe _ = carillon_setopt_ptr(easy, CURLOPT_POSTFIELDS, body.baseAddress)
+        unsafe _ = carillon_setopt_off(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
+    }
+
+    // The answer
+
+    private func take(body bytes: UnsafeRawBufferPointer) -> Int {
+        received += bytes.count
+        guard received <= Self.answerLimit else { return 0 }
+        if kept.count < Self.keptLimit { unsafe kept.append(contentsOf: bytes.prefix(Self.keptLimit - kept.count)) }
+        return bytes.count
+    }
+
+    private func take(header line: UnsafeRawBufferPointer) -> Int {
+        let name = "retry-after:"
+        if unsafe line.count <= 2 && line.allSatisfy({ $0 == 13 || $0 == 10 }) {
+            headIsComplete = true
+        } else if unsafe line.starts(with: "HTTP/".utf8) {  // another head: the one before was 1xx
+            headIsComplete = false
+            retryAfter = nil
+        } else if unsafe line.count > name.utf8.count && zip(line, name.utf8).allSatisfy({ $0 | 0x20 == $1 | 0x20 }) {
+            retryAfter = unsafe String(decoding: line.dropFirst(name.utf8.count).prefix(64), as: UTF8.self)
+        }
+        return line.count
+    }
+
+    /// What the receiver answered, as far as it did: a complete head counts, whatever became of the body.
+    func answer(now: Timestamp) -> Response? {
+        let status = info(CURLINFO_RESPONSE_CODE)
+        guard headIsComplete, status >= 200 else { return nil }
+        return Response(
+            status: status, retryAfter: retryAfter.flatMap { RetryAfter.parse($0, now: now) }, body: kept)
+    }
+
+    /// Whether any byte of the request may have reached the receiver.
+    var hasBegun: Bool { info(CURLINFO_REQUEST_SIZE) > 0 }
+    /// Whether the guard refused every address there was.
+    var wasBlocked: Bool { refused > 0 && allowed == 0 }
+    /// The system's own error of a failed connect; 0 when there was none.
+    var systemError: Int32 { Int32(truncatingIfNeeded: info(CURLINFO_OS_ERRNO)) }
+
+    private func info(_ name: CURLINFO) -> Int {
+        var value = 0
+        unsafe _ = carillon_getinfo_long(easy, name, &value)
+        return value
+    }
+
+    // The connection
+
+    /// Opens a socket for an address the guard allows. A kept connection was asked about when it was opened.
+    private func open(_ address: UnsafeMutablePointer<curl_sockaddr>?) -> curl_socket_t {
+        guard let address = unsafe address, let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else {
+            return CURL_SOCKET_BAD
+        }
+        let target = unsafe address.pointee
+        let bytes = unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(address) + offset, count: Int(target.addrlen))
+        guard let resolved = unsafe IPAddress(socketAddress: bytes, family: target.family),
+            addressGuard.allows(resolved)
+        else {
+            refused += 1
+            return CURL_SOCKET_BAD
+        }
+        allowed += 1
+        return socket(target.family, target.socktype | Int32(SOCK_CLOEXEC.rawValue), target.protocol)
+    }
+}

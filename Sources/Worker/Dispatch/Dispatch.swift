@@ -1,0 +1,97 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonRules
+import CarillonStream
+
+// In: what was admitted or claimed, leased to this worker. Out: deliveries on the courier's desk. Never waits.
+// What can go wrong: an address or a secret that cannot be found. The try fails with that reason and is planned again, so
+// that setting the secret is all the mending it takes. What survives a crash: the leases, in the ledger.
+
+/// A delivery this worker holds, with what is needed to plan its next try.
+struct Held {
+    let attempts: Int
+    let roundBegan: Timestamp
+    let lane: Int64
+    /// What latency is counted from: the event's own time, or the stream's.
+    let time: Timestamp
+}
+
+extension Path {
+    /// Sends what was just decided.
+    func dispatch(_ admitted: Admitted) {
+        let now = clock.now()
+        var batch: [Outgoing] = []
+        batch.reserveCapacity(admitted.deliveries.count)
+        for delivery in admitted.deliveries {
+            let plan = admitted.matched.plans[delivery.index]
+            let record = admitted.matched.batch.records[plan.record]
+            let bytes = Array(admitted.matched.batch.bytes[record.value.range])
+            let notice = Notice(
+                admitted.matched.decisions.deliveries[delivery.index].key, plan.rules.rules[plan.rule],
+                of: plan.rules.workspace, bytes, plan.outline)
+            let held = Held(
+                attempts: 0, roundBegan: now, lane: delivery.lane, time: notice.moment(appended: record.appended))
+            send(delivery.id, delivery.epoch, held, notice, to: plan.target, plan.rules, into: &batch)
+        }
+        courier.offer(batch)
+    }
+
+    /// Sends what was claimed.
+    func dispatch(_ claims: [Claimed]) throws(LedgerError) {
+        var batch: [Outgoing] = []
+        for claimed in claims {
+            lanes.hold(claimed.lane, claimed.workspace, claimed.target)
+            let held = Held(
+                attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
+            guard claimed.expires > clock.now() else {
+                end(claimed.delivery, claimed.epoch, held, .expired, reason: "expire_after")
+                continue
+            }
+            guard let rules = try book.rules(of: claimed.workspace, at: claimed.revision, from: ledger),
+                let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
+                let outline = try? CloudEvents.outline(claimed.event.span)
+            else {
+                end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
+                continue
+            }
+            let notice = Notice(claimed.key, rule, of: claimed.workspace, claimed.event, outline)
+            send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
+        }
+        courier.offer(batch)
+    }
+
+    private func send(
+        _ id: DeliveryID, _ epoch: Int64, _ held: Held, _ notice: Notice, to target: String, _ rules: WorkspaceRules,
+        into batch: inout [Outgoing]
+    ) {
+        self.held[id] = held
+        switch addresses.endpoint(target, of: rules, in: book.current, ledger) {
+        case .success(let endpoint):
+            batch.append(
+                Outgoing(
+                    delivery: id, epoch: epoch, attempt: held.attempts + 1, lane: held.lane, notice: notice,
+                    endpoint: endpoint, leaseEnds: session.ends))
+        case .failure(let reason):
+            fail(id, epoch, held, reason)
+        }
+    }
+}
+
+extension Notice {
+    /// The event's own time, but never later than the stream had it.
+    func moment(appended: Timestamp) -> Timestamp {
+        min(Timestamp(rfc3339: Array(time.utf8).span) ?? appended, appended)
+    }
+
+    /// What a rule says about an event; the same whenever it is asked.
+    init(_ key: Key, _ rule: Rule, of workspace: String, _ bytes: [UInt8], _ outline: EventOutline) {
+        let text = bytes.span
+        func string(_ raw: Slice?) -> String? { raw.flatMap { JSON.string($0, in: text) } }
+        self.init(
+            key: key, workspace: workspace, rule: rule.name, severity: rule.severity.rawValue,
+            type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
+            title: rule.title(for: text, outline), message: rule.message(for: text, outline),
+            event: bytes[...],
+            traceparent: string(JSON.member("traceparent", of: Slice(0, bytes.count), in: text)))
+    }
+}

@@ -1,0 +1,87 @@
+/// What waits to be sent, fair by lane: each lane in its own order, the lanes in turns, none with more than its share on
+/// the wire. A value: it decides what is next and does nothing.
+///
+/// It holds what the worker offered and no more, so its bound is the room the worker gives the courier.
+package struct Lanes {
+    private struct Lane {
+        var waiting = Queue<Outgoing>()
+        var onWire = 0
+        /// Whether it stands in `turns`.
+        var isUp = false
+    }
+
+    private let perLane: Int
+    private var lanes: [Int64: Lane] = [:]
+    /// Lanes with both work and room.
+    private var turns = Queue<Int64>()
+
+    package init(perLane: Int) { self.perLane = max(1, perLane) }
+
+    /// Whether something could be started now.
+    package var hasNext: Bool { !turns.isEmpty }
+
+    /// Puts a delivery at the end of its lane.
+    package mutating func add(_ outgoing: Outgoing) {
+        lanes[outgoing.lane, default: Lane()].waiting.append(outgoing)
+        giveTurn(outgoing.lane)
+    }
+
+    /// Takes the first delivery of the lane whose turn it is; its place is in use until `free`.
+    package mutating func next() -> Outgoing? {
+        guard let lane = turns.popFirst(), let first = lanes[lane]?.waiting.popFirst() else { return nil }
+        lanes[lane]?.onWire += 1
+        lanes[lane]?.isUp = false
+        giveTurn(lane)
+        return first
+    }
+
+    /// Gives a place back. A lane without work and use is forgotten, so memory follows the work.
+    package mutating func free(_ lane: Int64) {
+        lanes[lane]?.onWire -= 1
+        giveTurn(lane)
+        if let rest = lanes[lane], rest.onWire == 0, rest.waiting.isEmpty { lanes[lane] = nil }
+    }
+
+    /// Takes out everything that waits.
+    package mutating func removeWaiting() -> [Outgoing] {
+        turns = Queue()
+        var waiting: [Outgoing] = []
+        for lane in lanes.keys.sorted() {
+            while let next = lanes[lane]?.waiting.popFirst() { waiting.append(next) }
+            lanes[lane]?.isUp = false
+            if lanes[lane]?.onWire == 0 { lanes[lane] = nil }
+        }
+        return waiting
+    }
+
+    private mutating func giveTurn(_ name: Int64) {
+        guard let lane = lanes[name], !lane.isUp, lane.onWire < perLane, !lane.waiting.isEmpty else { return }
+        lanes[name]?.isUp = true
+        turns.append(name)
+    }
+}
+
+/// First in, first out, over an array whose used-up front is cut off now and then.
+struct Queue<Element> {
+    private var items: [Element?] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == items.count }
+
+    mutating func append(_ item: Element) { items.append(item) }
+
+    mutating func popFirst() -> Element? {
+        guard head < items.count else { return nil }
+        let first = items[head]
+        items[head] = nil
+        head += 1
+        if head == items.count {
+            items.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head >= 64, head * 2 >= items.count {
+            items.removeFirst(head)
+            head = 0
+        }
+        return first
+    }
+}

@@ -1,0 +1,125 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonRules
+import CarillonStream
+
+// In: events with their workspace's rules. Out: the batch's decisions, ready for the ledger, and beside each delivery the
+// plan that the dispatcher needs if the ledger leases it to us.
+// Pure but for the room in memory that it asks for. What can go wrong: nothing; rules were checked when they were applied.
+
+/// A batch's decisions, not yet made.
+struct Matched {
+    /// What a delivery of `decisions.deliveries` at the same index was made from.
+    struct Plan {
+        let record: Int
+        let outline: EventOutline
+        let rules: WorkspaceRules
+        let rule: Int
+        let target: String
+    }
+    let batch: RecordBatch
+    fileprivate(set) var decisions: Decisions
+    fileprivate(set) var plans: [Plan] = []
+}
+
+extension Path {
+    /// Finds the rules that select each event and writes down what follows.
+    func match(_ decoded: Decoded, at now: Timestamp) -> Matched {
+        let batch = decoded.batch
+        var decisions = Decisions(
+            stream: reader.name, partition: batch.partition, from: batch.expected, next: batch.next,
+            revision: book.current.revision, bytes: batch.bytes)
+        decisions.read = batch.records.count
+        decisions.gap = batch.gap
+        decisions.unmatched = decoded.unmatched
+        var matched = Matched(batch: batch, decisions: decisions)
+        var room = lanes.plan(capacity)
+        for event in decoded.events { match(event, at: now, &room, into: &matched) }
+        matched.decisions.parked = decoded.poison.map { poison in
+            let record = batch.records[poison.record]
+            return Decisions.Parked(offset: record.offset, reason: poison.reason, value: record.value.range)
+        }
+        return matched
+    }
+
+    private func match(_ event: Decoded.Event, at now: Timestamp, _ room: inout LaneRoom.Plan, into matched: inout Matched) {
+        let batch = matched.batch
+        let record = batch.records[event.record]
+        let text = batch.bytes.span.extracting(record.value.range)
+        selected.removeAll(keepingCapacity: true)
+        event.rules.match(text, event.outline, into: &selected, using: &scratch)
+        guard !selected.isEmpty else {
+            matched.decisions.unmatched += 1
+            return
+        }
+        let facts = Facts(of: event.outline, in: text, appended: record.appended)
+        let first = matched.decisions.selections.count
+        for rule in selected { select(rule, of: event, facts, at: now, &room, into: &matched) }
+        matched.decisions.events.append(
+            Decisions.Event(
+                key: facts.key, workspace: event.rules.workspace, type: facts.type, subject: facts.subject,
+                time: facts.time, appended: record.appended, offset: record.offset, value: record.value.range,
+                selections: first..<matched.decisions.selections.count))
+    }
+
+    private func select(
+        _ index: Int, of event: Decoded.Event, _ facts: Facts, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        into matched: inout Matched
+    ) {
+        let rule = event.rules.rules[index]
+        let first = matched.decisions.deliveries.count
+        let expires = facts.time + rule.expireAfter
+        let suppressed: Suppression? =
+            facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
+        for target in rule.targets where suppressed == nil {
+            let pair = rule.order == .none ? nil : facts.subject.map { subject in
+                Key.pair(workspace: event.rules.workspace, target: target, subject: subject)
+            }
+            matched.decisions.deliveries.append(
+                Decisions.Delivery(
+                    key: Key.delivery(event: facts.key, rule: rule.identity, target: target), target: target, pair: pair,
+                    expires: expires, wanted: room.take(event.rules.workspace, target)))
+            matched.plans.append(
+                Matched.Plan(
+                    record: event.record, outline: event.outline, rules: event.rules, rule: index, target: target))
+        }
+        matched.decisions.selections.append(
+            Decisions.Selection(
+                rule: rule.identity, suppressed: suppressed, deliveries: first..<matched.decisions.deliveries.count))
+    }
+}
+
+/// What the ledger writes down of a selected event.
+private struct Facts {
+    let key: Key
+    let type: String
+    let subject: String?
+    /// The event's own time, but never later than the stream had it.
+    let time: Timestamp
+
+    init(of outline: EventOutline, in text: Span<UInt8>, appended: Timestamp) {
+        key = Key.event(outline, in: text)
+        type = JSON.string(outline.type, in: text) ?? ""
+        subject = outline.subject.flatMap { JSON.string($0, in: text) }
+        let stated = outline.time.flatMap { raw in
+            JSON.plain(raw, in: text).flatMap { Timestamp(rfc3339: text.extracting($0.range)) }
+        }
+        time = min(stated ?? appended, appended)
+    }
+}
+
+extension Key {
+    /// The identity of the event with these attributes, whatever way its JSON spells them.
+    static func event(_ outline: EventOutline, in text: Span<UInt8>) -> Key {
+        if let workspace = JSON.plain(outline.workspace, in: text), let source = JSON.plain(outline.source, in: text),
+            let id = JSON.plain(outline.id, in: text)
+        {
+            return Key.event(
+                workspace: text.extracting(workspace.range), source: text.extracting(source.range),
+                id: text.extracting(id.range))
+        }
+        func plain(_ raw: Slice) -> [UInt8] { Array((JSON.string(raw, in: text) ?? "").utf8) }
+        let parts = (plain(outline.workspace), plain(outline.source), plain(outline.id))
+        return Key.event(workspace: parts.0.span, source: parts.1.span, id: parts.2.span)
+    }
+}

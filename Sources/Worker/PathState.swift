@@ -1,0 +1,106 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonRules
+public import CarillonStream
+public import Logging
+
+/// The worker's one thread of decisions: reads, decides, claims, settles, in turns.
+///
+/// One thread because the ledger has one writer anyway; the courier works beside it. Nothing here survives a crash and
+/// nothing needs to: the stream and the ledger hold all state. Not `Sendable`: whoever made it drives it, which is also how
+/// the simulation steps through it.
+public final class Path {
+    let ledger: any Ledger
+    let reader: any StreamReader
+    let courier: any Courier
+    let clock: any Clock
+    let configuration: Worker.Configuration
+    let crash: CrashPoints
+    let logger: Logger
+    let meters: Meters
+    let capacity: LaneRoom.Capacity
+
+    var random: any RandomNumberGenerator & Sendable
+    var session: Session
+    var book: CurrentRules
+    var addresses: Addresses
+    var lanes = LaneRoom()
+    /// What is leased to us and not settled.
+    var held: [DeliveryID: Held] = [:]
+    /// What ended and is not written.
+    var settlements: [Settlement] = []
+    var settleBy: Duration = .zero
+    /// Where each partition of ours is decided up to.
+    var positions: [Partition: Offset] = [:]
+    var pace = Pace()
+    /// Whether something may be claimable that was not at the last look.
+    var hasWaiting = true
+    var nextDue: Timestamp?
+    var nextReap: Duration = .zero
+    /// Reused by every match.
+    var selected: [Int] = []
+    var scratch = MatchScratch()
+
+    /// Begins a session in the ledger and reads the rules.
+    public init(
+        ledger: any Ledger, reader: any StreamReader, courier: any Courier, clock: any Clock,
+        configuration: Worker.Configuration, random: any RandomNumberGenerator & Sendable, logger: Logger,
+        crash: CrashPoints = .none
+    ) throws(LedgerError) {
+        (self.ledger, self.reader, self.courier, self.clock) = (ledger, reader, courier, clock)
+        (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
+        meters = Meters()
+        capacity = LaneRoom.Capacity(total: configuration.concurrency * 16, perLane: configuration.concurrency * 8)
+        addresses = Addresses(channels: configuration.channels)
+        book = CurrentRules(limits: RuleLimits(), logger: logger)
+        session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
+        try book.refresh(from: ledger)
+    }
+}
+
+/// This worker's life in the ledger: a lease that one heartbeat renews for everything the worker holds.
+struct Session {
+    let id: SessionID
+    /// On the worker's own monotonic clock; nothing is sent that could end behind it.
+    private(set) var ends: Duration
+    private var nextBeat: Duration
+
+    init(in ledger: any Ledger, lease: Duration, name: String, clock: any Clock) throws(LedgerError) {
+        let start = clock.uptime()
+        let now = clock.now()
+        id = try ledger.begin(session: name, until: now + lease, now: now)
+        ends = start + lease
+        nextBeat = start + lease / 6
+    }
+
+    /// Renews the lease when it is time. False when the ledger has given it up: begin a new session.
+    mutating func beat(in ledger: any Ledger, lease: Duration, clock: any Clock) throws(LedgerError) -> Bool {
+        let start = clock.uptime()
+        guard start >= nextBeat else { return true }
+        guard try ledger.extend(id, until: clock.now() + lease) else { return false }
+        ends = start + lease
+        nextBeat = start + lease / 6
+        return true
+    }
+
+    func untilBeat(_ now: Duration) -> Duration { max(.zero, nextBeat - now) }
+}
+
+/// How many records to read so that what they make has room, learned from what batches made so far.
+struct Pace {
+    private static let least = 256, most = 5_000
+    private var perRecord = 0.05
+    private var lastRead: Duration = .zero
+
+    mutating func learn(records: Int, deliveries: Int) {
+        guard records > 0 else { return }
+        perRecord = perRecord * 0.7 + Double(deliveries) / Double(records) * 0.3
+    }
+
+    /// Zero while memory is full, but never for longer than a tenth of a second: neighbours of a storm want to be decided.
+    mutating func limit(room: Int, now: Duration) -> Int {
+        guard room >= Self.least || now - lastRead >= .milliseconds(100) else { return 0 }
+        lastRead = now
+        return min(Self.most, max(Self.least, Int(Double(room) / max(perRecord, 0.001))))
+    }
+}

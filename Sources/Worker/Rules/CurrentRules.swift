@@ -1,0 +1,68 @@
+import CarillonLedger
+import CarillonRules
+import Logging
+
+/// The rules in force, compiled, and those of earlier revisions that waiting deliveries were decided by.
+///
+/// Only what changed is compiled anew. A document that this worker cannot read (a newer one applied it) leaves its
+/// workspace's last good rules in force and says so.
+struct CurrentRules {
+    private struct Old: Hashable {
+        let workspace: String
+        let revision: Revision
+    }
+    private static let oldKept = 256
+
+    private(set) var current = RuleBook(revision: 0, workspaces: [])
+    private var changed: [String: Revision] = [:]
+    private var old: [Old: WorkspaceRules] = [:]
+    private let limits: RuleLimits
+    private let logger: Logger
+
+    init(limits: RuleLimits, logger: Logger) { (self.limits, self.logger) = (limits, logger) }
+
+    /// Reads what the ledger has now.
+    mutating func refresh(from ledger: any Ledger) throws(LedgerError) {
+        let sources = try ledger.rules()
+        var workspaces: [WorkspaceRules] = []
+        for (workspace, texts) in sources.workspaces {
+            if changed[workspace] == sources.changed[workspace], let same = current.rules(of: workspace) {
+                workspaces.append(same)
+            } else if let compiled = compile(texts, of: workspace) ?? current.rules(of: workspace) {
+                workspaces.append(compiled)
+            }
+        }
+        changed = sources.changed
+        current = RuleBook(revision: sources.revision, workspaces: workspaces)
+        logger.debug("rules are at revision \(sources.revision)", metadata: ["workspaces": "\(workspaces.count)"])
+    }
+
+    /// The rules of a workspace as they were when `revision` decided; `nil` when there were none or they are unreadable.
+    mutating func rules(
+        of workspace: String, at revision: Revision, from ledger: any Ledger
+    ) throws(LedgerError) -> WorkspaceRules? {
+        if let since = changed[workspace], since <= revision { return current.rules(of: workspace) }
+        let name = Old(workspace: workspace, revision: revision)
+        if let known = old[name] { return known }
+        guard let compiled = compile(try ledger.rules(of: workspace, at: revision), of: workspace) else { return nil }
+        if old.count >= Self.oldKept { old = [:] }
+        old[name] = compiled
+        return compiled
+    }
+
+    private func compile(_ texts: [SourceText], of workspace: String) -> WorkspaceRules? {
+        guard !texts.isEmpty else { return nil }
+        let loaded = RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .unlimited)
+        let problems = loaded.problems.filter { !$0.isWarning }
+        if let problem = problems.first {
+            logger.error("rules of \(workspace) keep their last good form: \(problem)")
+            return nil
+        }
+        return loaded.workspaces.first { $0.workspace == workspace }
+    }
+}
+
+extension RuleLimits {
+    /// For documents that were checked when they were applied: a ceiling lowered since must not silence their rules.
+    static let unlimited = RuleLimits(targetsPerRule: 100)
+}

@@ -1,0 +1,117 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonStream
+import Glibc
+import Logging
+
+// One turn of the worker's loop. The order matters: what ended is settled before more is taken on, what waits in the ledger
+// goes before what is new, and the wait comes last.
+
+extension Path {
+    /// The longest a turn waits when nothing rings.
+    private static let longestWait = Duration.seconds(1)
+
+    /// Takes one turn: settles, claims, then waits for the stream (or a bell) and decides what it brought.
+    ///
+    /// - Parameter wait: false looks without waiting, as the simulation and `--until-idle` do.
+    /// - Returns: whether anything was done.
+    @discardableResult
+    public func turn(wait: Bool = true) throws -> Bool {
+        try keepSession()
+        try settle()
+        let claimed = try claim()
+        let limit = pace.limit(room: capacity.total - lanes.total, now: clock.uptime())
+        let isBusy = claimed > 0
+        switch try reader.poll(wait: wait && !isBusy ? pause() : .zero, limit: limit) {
+        case .records(let batch):
+            try handle(batch)
+            try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
+            return true
+        case .assigned(let partitions):
+            for partition in partitions {
+                try seek(partition, to: try ledger.position(reader.name, partition))
+            }
+            return true
+        case .revoked(let partitions):
+            for partition in partitions { positions[partition] = nil }
+            return true
+        case .nothing:
+            return try tend() || isBusy
+        }
+    }
+
+    /// Whether the stream is read to its end and nothing is leased or due.
+    public func isIdle() throws -> Bool {
+        guard held.isEmpty, settlements.isEmpty else { return false }
+        var all: [Partition: Offset] = [:]
+        for partition in 0..<reader.partitionCount {
+            all[partition] = try positions[partition] ?? ledger.position(reader.name, partition)
+        }
+        guard try reader.isDrained(positions: all) else { return false }
+        let look = try ledger.claim(for: session.id, room: Room(total: 0, perLane: 0), now: clock.now())
+        return !look.leftBehind
+    }
+
+    /// Stops taking work and settles what is on the wire; then nothing is leased to this worker.
+    public func drain() throws {
+        courier.drain()
+        let deadline = clock.uptime() + configuration.timeout + .seconds(2)
+        while !held.isEmpty, clock.uptime() < deadline {
+            try settle(force: true)
+            if !held.isEmpty { _ = try reader.poll(wait: .milliseconds(50), limit: 0) }
+        }
+        try settle(force: true)
+        try ledger.end(session.id, now: clock.now())
+        reader.close()
+        courier.close()
+    }
+
+    /// Goes back to where the ledger stands, after it or the stream was away for a moment.
+    func recover(after wait: Duration) throws {
+        var time = timespec(tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.milliseconds % 1000) * 1_000_000)
+        unsafe _ = nanosleep(&time, nil)
+        for partition in positions.keys { try seek(partition, to: try ledger.position(reader.name, partition)) }
+    }
+
+    /// Where a partition of ours goes on.
+    func seek(_ partition: Partition, to position: Offset?) throws(LedgerError) {
+        positions[partition] = position
+        do { try reader.seek(partition, to: position) } catch {
+            throw LedgerError(.busy, doing: "seek partition \(partition)", cause: error.description)
+        }
+    }
+
+    private func keepSession() throws(LedgerError) {
+        guard try !session.beat(in: ledger, lease: configuration.lease, clock: clock) else { return }
+        logger.warning("the ledger has given up this worker's session: a pause outlived the lease; beginning a new one")
+        session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
+    }
+
+    private func claim() throws(LedgerError) -> Int {
+        if clock.uptime() >= nextReap {
+            nextReap = clock.uptime() + .seconds(1)
+            let released = try ledger.reap(now: clock.now())
+            if released > 0 { logger.notice("took over \(released) deliveries of a worker that died") }
+            hasWaiting = true
+        }
+        let isDue = nextDue.map { $0 <= clock.now() } ?? false
+        let room = lanes.room(capacity)
+        guard hasWaiting || isDue, room.total > 0 else { return 0 }
+        let claims = try ledger.claim(for: session.id, room: room, now: clock.now())
+        nextDue = claims.nextDue
+        hasWaiting = claims.leftBehind
+        try dispatch(claims.deliveries)
+        return claims.deliveries.count
+    }
+
+    /// How long this turn may wait for the stream.
+    private func pause() -> Duration {
+        let now = clock.uptime()
+        var pause = min(Self.longestWait, session.untilBeat(now))
+        if let nextDue { pause = min(pause, max(.zero, nextDue - clock.now())) }
+        if !settlements.isEmpty { pause = min(pause, max(.zero, settleBy - now)) }
+        return pause
+    }
+
+    private func tend() throws(LedgerError) -> Bool { try ledger.tend(now: clock.now()) }
+}

@@ -1,0 +1,146 @@
+public import CarillonEvents
+public import CarillonLedger
+public import CarillonRules
+public import CarillonStream
+public import Logging
+public import ServiceLifecycle
+import Synchronization
+
+/// One stateless worker: reads the stream, decides, delivers, until it is told to stop.
+///
+/// Everything it needs to go on is in the stream and the ledger, so it may die at any instruction. A graceful shutdown
+/// drains: it stops reading, lets what is on the wire end, writes the endings, and leaves nothing leased.
+public final class Worker: Service {
+    /// What the deployment decides about a worker.
+    public struct Configuration: Sendable {
+        /// How the worker is called in `carillon status`.
+        public var name = "worker"
+        /// Requests on the wire at a time.
+        public var concurrency = 256
+        /// How long the ledger waits for a silent worker before others take over; a death is noticed at once.
+        public var lease: Duration = .seconds(30)
+        /// How long one try may take.
+        public var timeout: Duration = .seconds(15)
+        /// When a failed try is repeated, and until when.
+        public var retry = RetrySchedule()
+        /// Older events send nothing.
+        public var maxEventAge: Duration = .seconds(86_400)
+        /// Ends the worker once the stream is read to its end and nothing is leased or due.
+        public var untilIdle = false
+        /// By endpoint kind, what makes its channel.
+        public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = ["webhook": { _ in WebhookChannel() }]
+        /// The defaults of the deployment config.
+        public init() {}
+    }
+
+    /// What a worker works with; made on the worker's own thread.
+    public struct Parts {
+        /// The ledger, used by this worker's thread alone.
+        public var ledger: any Ledger
+        /// The stream, likewise.
+        public var reader: any StreamReader
+        /// Makes a set of parts.
+        public init(ledger: any Ledger, reader: any StreamReader) { (self.ledger, self.reader) = (ledger, reader) }
+    }
+
+    private let configuration: Configuration
+    private let parts: @Sendable () throws -> Parts
+    private let courier: @Sendable (@escaping @Sendable () -> Void) -> any Courier
+    private let clock: any Clock
+    private let logger: Logger
+    private let crash: CrashPoints
+    private let stop = StopSign()
+
+    /// Makes a worker; nothing is opened before `run`.
+    ///
+    /// - Parameters:
+    ///   - parts: opens the ledger and the stream; called on the worker's thread.
+    ///   - courier: makes the courier, given what it calls when something ended.
+    public init(
+        configuration: Configuration, parts: @escaping @Sendable () throws -> Parts,
+        courier: @escaping @Sendable (@escaping @Sendable () -> Void) -> any Courier, clock: any Clock, logger: Logger,
+        crash: CrashPoints = .none
+    ) {
+        (self.configuration, self.parts, self.courier) = (configuration, parts, courier)
+        (self.clock, self.logger, self.crash) = (clock, logger, crash)
+    }
+
+    /// Runs until a graceful shutdown, or until idle when it is configured so.
+    ///
+    /// - Throws: what made going on senseless: a ledger or stream that is missing, damaged or newer than this worker.
+    public func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
+                _ = OwnThread {
+                    OwnThread.blockBrokenPipes()
+                    done.resume(with: Result { try self.work() })
+                }
+            }
+        } onGracefulShutdown: {
+            self.stop.raise()
+        }
+    }
+
+    private func work() throws {
+        let parts = try parts()
+        let bell = parts.reader.doorbell
+        stop.onRaise { bell.ring() }
+        let path = try Path(
+            ledger: parts.ledger, reader: parts.reader, courier: courier { bell.ring() }, clock: clock,
+            configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash)
+        logger.info("worker is ready", metadata: ["session": "\(path.session.id)"])
+        var patience = Patience()
+        while !stop.isRaised {
+            do {
+                try path.turn()
+                patience.reset()
+                if configuration.untilIdle, try path.isIdle() { break }
+            } catch {
+                let isTransient = (error as? LedgerError)?.isTransient ?? (error as? StreamError)?.isRetriable ?? false
+                guard isTransient else { throw error }
+                logger.error("\(error); trying again", metadata: ["in": "\(patience.next)"])
+                try path.recover(after: patience.take())
+            }
+        }
+        logger.info("worker drains")
+        try path.drain()
+        logger.info("worker has ended")
+    }
+}
+
+/// Tells a thread that blocks to stop.
+private final class StopSign: Sendable {
+    private struct State {
+        var isRaised = false
+        var action: (@Sendable () -> Void)?
+    }
+    private let state = Mutex(State())
+
+    var isRaised: Bool { state.withLock { $0.isRaised } }
+
+    func raise() {
+        let action = state.withLock { state in
+            state.isRaised = true
+            return state.action
+        }
+        action?()
+    }
+
+    func onRaise(_ action: @escaping @Sendable () -> Void) {
+        let isRaised = state.withLock { state in
+            state.action = action
+            return state.isRaised
+        }
+        if isRaised { action() }
+    }
+}
+
+/// How long to wait before asking a ledger or a stream again that was away.
+private struct Patience {
+    private(set) var next = Duration.milliseconds(100)
+    mutating func reset() { next = .milliseconds(100) }
+    mutating func take() -> Duration {
+        defer { next = min(next * 2, .seconds(5)) }
+        return next
+    }
+}

@@ -1,0 +1,90 @@
+import CarillonEvents
+import CarillonKit
+import CarillonSQLite
+import CarillonStream
+import CarillonStreamSQLite
+import Testing
+
+/// The streams the contract is held against.
+enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case memory, sqlite
+
+    /// Those that can run here; one that needs a service that is absent would say so by name.
+    static var available: [Backend] { allCases }
+    /// Those that outlive the process.
+    static var durable: [Backend] { [.sqlite] }
+    /// Those whose `poll` waits.
+    static var waiting: [Backend] { [.sqlite] }
+
+    var testDescription: String { rawValue }
+
+    /// A fresh, empty stream.
+    func make(partitions: Partition = 4) throws -> Bed {
+        let clock = WallByHand()
+        switch self {
+        case .memory: return Bed(MemoryBed(stream: MemoryStream(partitions: partitions, clock: clock)), clock)
+        case .sqlite:
+            let folder = try TemporaryDirectory("stream")
+            let stream = try SQLiteStream.create(at: folder.file("stream.db"), partitions: partitions, clock: clock)
+            return Bed(SQLiteBed(folder: folder, stream: stream, clock: clock), clock)
+        }
+    }
+}
+
+/// A wall clock that tests move, over the machine's own uptime, because a backend's waits are real.
+final class WallByHand: Clock {
+    private let wall = ManualClock()
+    private let start = ContinuousClock.now
+    func now() -> Timestamp { wall.now() }
+    func uptime() -> Duration { ContinuousClock.now - start }
+    func set(now: Timestamp) { wall.set(now: now) }
+    func step(_ by: Duration) { wall.set(now: wall.now() + by) }
+}
+
+/// What the suite does with any stream, beyond its contract.
+protocol StreamBed: Sendable {
+    func appender() throws -> any StreamAppender
+    func reader(group: String) throws -> any StreamReader
+    func ends() throws -> [Partition: Offset]
+    /// Removes records by force, read or not.
+    func lose(_ partition: Partition, before offset: Offset) throws
+    /// Removes what may be removed.
+    func retain(before moment: Timestamp) throws
+}
+
+/// A stream under test with the clock it runs on.
+struct Bed: Sendable {
+    let stream: any StreamBed
+    let clock: WallByHand
+    init(_ stream: any StreamBed, _ clock: WallByHand) { (self.stream, self.clock) = (stream, clock) }
+}
+
+struct MemoryBed: StreamBed {
+    let stream: MemoryStream
+    func appender() throws -> any StreamAppender { stream.appender() }
+    func reader(group: String) throws -> any StreamReader { stream.reader(group: group) }
+    func ends() throws -> [Partition: Offset] { stream.ends() }
+    func lose(_ partition: Partition, before offset: Offset) throws { stream.lose(partition, before: offset) }
+    func retain(before moment: Timestamp) throws { stream.retain(before: moment) }
+}
+
+struct SQLiteBed: StreamBed {
+    let folder: TemporaryDirectory
+    let stream: SQLiteStream
+    let clock: WallByHand
+    var path: String { stream.path }
+
+    // Each call opens the file again, as another process would.
+    func appender() throws -> any StreamAppender { try SQLiteStream.open(at: path, clock: clock).appender() }
+    func reader(group: String) throws -> any StreamReader {
+        try SQLiteStream.open(at: path, clock: clock).reader(group: group)
+    }
+    func ends() throws -> [Partition: Offset] { try stream.ends().mapValues(\.next) }
+    func lose(_ partition: Partition, before offset: Offset) throws {
+        let database = try Database(path: path, access: .readWrite)
+        try database.write { () throws(SQLiteFailure) in
+            try database.execute("DELETE FROM record_\(partition) WHERE offset < \(offset)")
+        }
+    }
+    func retain(before moment: Timestamp) throws { while try stream.retain(before: moment) > 0 {} }
+}

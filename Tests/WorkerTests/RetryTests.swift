@@ -1,0 +1,59 @@
+import CarillonEvents
+import CarillonWorker
+import Testing
+
+@Suite("Retry schedule: full jitter inside its span, and an end")
+struct RetryTests {
+    private let began = Timestamp(milliseconds: 1_767_600_000_000)
+
+    @Test("spans double from the first to the widest, however many tries there were")
+    func spans() {
+        let schedule = RetrySchedule()
+        #expect((1...9).map { schedule.span(after: $0).components.seconds } == [5, 10, 20, 40, 80, 160, 320, 600, 600])
+        #expect(schedule.span(after: 10_000_000) == .seconds(600))
+        #expect(schedule.span(after: .max) == .seconds(600))
+        #expect(RetrySchedule(first: .zero).span(after: 5) == .zero)
+        #expect(RetrySchedule(first: .seconds(900)).span(after: 1) == .seconds(600))
+        #expect(RetrySchedule(factor: 1).span(after: 1000) == .seconds(5))
+    }
+
+    @Test("the next try lies in the promised span, behind the receiver's wish, and inside the round", arguments: UInt64(1)...300)
+    func nextStaysInSpan(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        let schedule = RetrySchedule(
+            first: .milliseconds(Int64.random(in: 0...20_000, using: &random)), factor: Double.random(in: 1...4, using: &random),
+            max: .milliseconds(Int64.random(in: 0...900_000, using: &random)),
+            giveUpAfter: .milliseconds(Int64.random(in: 0...100_000_000, using: &random)))
+        let attempts = Int.random(in: 1...80, using: &random)
+        let now = began + .milliseconds(Int64.random(in: -5_000...100_000_000, using: &random))
+        let wish: Duration? = Bool.random(using: &random) ? .milliseconds(Int64.random(in: -10...9_000_000, using: &random)) : nil
+        let lower = min(max(wish ?? .zero, .zero), RetrySchedule.longestWish)
+        let upper = lower + schedule.span(after: attempts)
+        #expect(schedule.span(after: attempts) <= schedule.max, "seed \(seed)")
+        if let at = schedule.next(after: attempts, roundBegan: began, now: now, notBefore: wish, using: &random) {
+            #expect(at - now >= lower && at - now <= upper, "seed \(seed)")
+            #expect(at - began <= schedule.giveUpAfter, "seed \(seed)")
+        } else {
+            #expect((now + upper) - began > schedule.giveUpAfter, "seed \(seed)")
+        }
+    }
+
+    @Test("the whole span is used, not its end")
+    func jitterIsFull() {
+        var random = SplitMix(seed: 1)
+        var delays: [Int64] = []
+        for _ in 1...1000 {
+            let at = RetrySchedule().next(after: 8, roundBegan: began, now: began, notBefore: nil, using: &random)
+            delays.append(((at ?? began) - began).milliseconds)
+        }
+        for tenth in 0..<10 { #expect(delays.contains { $0 / 60_000 == tenth || $0 == 600_000 && tenth == 9 }) }
+    }
+
+    @Test("a round that is over is given up, and one reopened later begins anew with the old count")
+    func givesUp() {
+        var random = SplitMix(seed: 2)
+        let late = began + .seconds(86_401)
+        #expect(RetrySchedule().next(after: 3, roundBegan: began, now: late, notBefore: nil, using: &random) == nil)
+        #expect(RetrySchedule().next(after: 160, roundBegan: late, now: late, notBefore: nil, using: &random) != nil)
+    }
+}
