@@ -55,7 +55,9 @@ struct MatchTests {
     @Test("a workspace wants the types its enabled rules select, and no others")
     func wanted() throws {
         let compiled = try rules(["name: a, events: ['job.*', a]", "name: b, events: [b], enabled: false"])
-        for (type, isWanted) in [("job.x", true), ("a", true), ("b", false), ("job", false), ("job.x.y", false), ("", false)] {
+        for (type, isWanted) in [
+            ("job.x", true), ("a", true), ("b", false), ("job", false), ("job.x.y", false), ("", false),
+        ] {
             #expect(compiled.wants(type) == isWanted, "\(type)")
         }
     }
@@ -142,7 +144,8 @@ struct MatchTests {
     @Test("one scratch serves workspaces of any size in turn")
     func sharedScratch() throws {
         let small = try rules(["name: s, events: [job.failed], pattern: {data: {a: [1]}}"])
-        let large = try rules((0..<50).map { "name: l\($0), events: [job.failed], pattern: {data: {a: [1], k\($0): [2]}}" })
+        let large = try rules(
+            (0..<50).map { "name: l\($0), events: [job.failed], pattern: {data: {a: [1], k\($0): [2]}}" })
         let text = event(data: #"{"a":1,"k7":2,"k9":3}"#)
         let outline = try CloudEvents.outline(text.span)
         var scratch = MatchScratch()

@@ -80,7 +80,8 @@ extension Pattern {
             case .null: return .null
             case .notComparable:
                 findings.report(
-                    "'\(scalar.text.shortened)' cannot be compared as a number; put it in quotes if it is text", at: tree.place)
+                    "'\(scalar.text.shortened)' cannot be compared as a number; put it in quotes if it is text",
+                    at: tree.place)
             }
         case .mapping(let pairs):
             let name = pairs.first?.key.scalar?.text ?? ""

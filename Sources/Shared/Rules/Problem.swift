@@ -86,7 +86,8 @@ struct Findings {
     func listed() -> [Problem] {
         guard let (count, first) = left else { return problems }
         return problems + [
-            Problem(file: first.source.file, line: first.line, column: first.column, message: "and \(count) more problems")
+            Problem(
+                file: first.source.file, line: first.line, column: first.column, message: "and \(count) more problems")
         ]
     }
 }

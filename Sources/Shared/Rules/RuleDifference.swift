@@ -87,7 +87,8 @@ public enum RuleDifference {
     }
 
     private static func listChange(_ what: String, _ old: [String], _ new: [String]) -> String? {
-        let words = new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
+        let words =
+            new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
         return words.isEmpty ? nil : "\(what) " + words.joined(separator: " ")
     }
 }

@@ -207,7 +207,9 @@ private struct TemplateScanner {
         guard (open..<scalars.count - 1).contains(where: { begins("}}", at: $0) }) else {
             return TemplateError(reason: "'{{' is never closed by '}}'", offset: open)
         }
-        if begins("}}", at: i) || scalars[i].properties.isWhitespace { return TemplateError(reason: "a field's name is missing here", offset: i) }
+        if begins("}}", at: i) || scalars[i].properties.isWhitespace {
+            return TemplateError(reason: "a field's name is missing here", offset: i)
+        }
         var end = i + 1
         while end < scalars.count, isNameSign(scalars[i]), isNameSign(scalars[end]) { end += 1 }
         return notYet("'\(string(i..<end).shortened)' between '{{' and '}}'", at: i)
@@ -215,7 +217,8 @@ private struct TemplateScanner {
 
     private func notYet(_ what: String, at offset: Int) -> TemplateError {
         TemplateError(
-            reason: "not yet: \(what); this build fills in plain fields, such as {{ data.labels.team }}", offset: offset)
+            reason: "not yet: \(what); this build fills in plain fields, such as {{ data.labels.team }}", offset: offset
+        )
     }
 
     private mutating func skipSpace() {
