@@ -58,6 +58,12 @@ struct HostileTests {
         #expect(found.last?.hasSuffix("and 500 more problems") == true)
     }
 
+    @Test("many documents are no way around that bound")
+    func manyDocuments() {
+        let found = problems(String(repeating: "---\nversion: 1\nworkspace: w\nx: 1\ny: 1\n", count: 700))
+        #expect(found.count == 1001 && found.last?.hasSuffix("and 400 more problems") == true)
+    }
+
     @Test("characters YAML lacks have their place", arguments: ["\u{0}", "\u{1B}", "\u{7F}", "\u{9B}", "\u{FFFE}"])
     func characters(sign: String) {
         let found = problems(head + "rules: ü\(sign)\n")

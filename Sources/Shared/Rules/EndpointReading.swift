@@ -217,7 +217,9 @@ public enum WebAddress {
             || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
     }
 
-    /// The scheme, host and port: the part of an address that may be shown. Paths and queries often hold a key.
+    /// The scheme, host and port: the part of an address that may be shown.
+    ///
+    /// Paths and queries often hold a key.
     static func origin(of text: String) -> String {
         guard let slashes = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return "•••" }
         let host = text.utf8[slashes...].dropFirst(2).prefix { ![0x2F, 0x3F, 0x23].contains($0) }

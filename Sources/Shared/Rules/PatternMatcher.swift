@@ -9,14 +9,18 @@ import CarillonEvents
 // number (`visit`), and a counter that carries another number is zero. Nothing has to be cleared between objects or
 // events.
 
-/// Memory for matching, kept by whoever matches, so that an event costs no allocation. Not for two threads at once.
+/// Memory for matching, kept by whoever matches, so that an event costs no allocation.
+///
+/// Not for two threads at once.
 public struct MatchScratch: Sendable {
     /// By condition or mapping: the visit in which it was fulfilled.
     fileprivate var fulfilled: [UInt64] = []
     /// By mapping: the visit it counts in, and its count.
     fileprivate var counting: [UInt64] = []
     fileprivate var counts: [Int32] = []
-    /// By path: the visit in which it was met. Of members with one name the first counts, as for templates.
+    /// By path: the visit in which it was met.
+    ///
+    /// Of members with one name the first counts, as for templates.
     fileprivate var met: [UInt64] = []
     /// By depth: the visit of the object being walked.
     fileprivate var visits = Array(repeating: UInt64(0), count: FileLimit.depth + 2)

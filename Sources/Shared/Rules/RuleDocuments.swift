@@ -49,7 +49,7 @@ public enum RuleDocuments {
             }
         }
         let workspaces = drafts.compactMap { $0.link(limits, &findings) }
-        return (workspaces, sorted(findings.listed(), files.map(\.file)))
+        return (workspaces, sorted(findings.problems, files.map(\.file)) + [findings.rest].compactMap(\.self))
     }
 
     private static func sorted(_ problems: [Problem], _ files: [String]) -> [Problem] {

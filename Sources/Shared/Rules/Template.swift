@@ -1,7 +1,7 @@
 public import CarillonEvents
 
-// The text of a notification, first form: plain text with fields of the event put in. The whole language is Jinja's; what
-// is more than a field is refused today, so that no template changes its meaning when it is built.
+// The text of a notification, first form: plain text with fields of the event put in. The whole language is Jinja's;
+// what is more than a field is refused today, so that no template changes its meaning when it is built.
 
 /// Why a text is no template, and where.
 public struct TemplateError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -16,7 +16,8 @@ public struct TemplateError: Error, Sendable, Hashable, CustomStringConvertible 
     public var description: String { "\(reason) (at character \(offset + 1))" }
 }
 
-/// A text with places such as `{{ subject }}`, `{{ data.labels.team }}` and `{{ data.items[0] }}` to fill from an event.
+/// A text with places such as `{{ subject }}`, `{{ data.labels.team }}` and `{{ data.items[0] }}` to fill from an
+/// event.
 public struct Template: Sendable, Hashable {
     /// The most a template may hold, in bytes.
     public static let longestSource = 16 << 10
