@@ -156,6 +156,16 @@ struct MatchTests {
         #expect(hits == [0, 7, 0, 7])
     }
 
+    @Test("a workspace with too many types to merge selects the same")
+    func manyTypes() throws {
+        let exact = (0..<300).map { "name: e\($0), events: [job.t\($0)]" }
+        let compiled = try rules(
+            exact + (0..<100).map { "name: p\($0), events: ['job.*'], pattern: {data: {n: [\($0)]}}" })
+        for type in [0, 1, 199, 200, 201, 299] {
+            #expect(try compiled.names(event(type: "job.t\(type)", data: #"{"n":7}"#)) == ["e\(type)", "p7"])
+        }
+    }
+
     @Test("a book finds a workspace by its bytes")
     func book() throws {
         let all = try workspaces((0..<100).map { "---\nversion: 1\nworkspace: w\($0)\n" }.joined())

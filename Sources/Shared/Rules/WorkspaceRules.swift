@@ -49,11 +49,13 @@ public final class WorkspaceRules: Sendable {
         var room = mostAdded
         for (type, file) in types.exactTypes {
             var added: [Int] = []
+            var fits = true
             types.visitPatterns(type.utf8.span) { other in
-                if added.count <= room { added += filed[other] }
-                return added.count <= room
+                fits = added.count + filed[other].count <= room
+                if fits { added += filed[other] }
+                return fits
             }
-            guard added.count <= room else { continue }
+            guard fits else { continue }
             room -= added.count
             filed[file] = Set(filed[file] + added).sorted()
             types.completed(file)
