@@ -102,9 +102,10 @@ final class ManualCourier: Courier {
 
     /// The process is dead: what was on the wire arrives or not, and nobody hears the answer.
     func bury() {
+        let now = clock.uptime()
         let arrived = state.withLock { state in
             defer { (state.waiting, state.onWire, state.endings) = ([], [], []) }
-            return state.onWire.filter { _ in Bool.random(using: &state.random) }.map(\.outgoing)
+            return state.onWire.filter { now - $0.began < timeout && Bool.random(using: &state.random) }.map(\.outgoing)
         }
         for outgoing in arrived { receive(outgoing, false) }
     }

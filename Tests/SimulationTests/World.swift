@@ -125,7 +125,6 @@ final class World {
         outcomes.pauses += 1
         tell("all sleep")
         clock.advance(by: .seconds(Int.random(in: 20...90, using: &random)))
-        for process in processes { if let process { receiver.excuse(process.number) } }
     }
 
     private func makeZombie() {
