@@ -17,7 +17,9 @@ import Glibc
     var carried: Outgoing?
     private let addressGuard: AddressGuard
     private let sockets: CurlSockets
+    /// The address as text, and parsed once for all its requests.
     private var url = ""
+    private let address: OpaquePointer
     private var method = ""
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
     private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
@@ -34,7 +36,11 @@ import Glibc
     /// Makes a handle; `nil` when there is no memory for one.
     init?(timeout: Duration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
         guard let easy = unsafe curl_easy_init() else { return nil }
-        unsafe self.easy = easy
+        guard let address = unsafe curl_url() else {
+            unsafe curl_easy_cleanup(easy)
+            return nil
+        }
+        unsafe (self.easy, self.address) = (easy, address)
         (self.addressGuard, self.sockets) = (addressGuard, sockets)
         kept.reserveCapacity(Self.keptLimit)
         configure(timeout: timeout)
@@ -42,6 +48,7 @@ import Glibc
 
     deinit {
         unsafe curl_easy_cleanup(easy)
+        unsafe curl_url_cleanup(address)
         unsafe lines.deallocate()
         unsafe nodes.deallocate()
         unsafe body.deallocate()
@@ -111,9 +118,16 @@ import Glibc
             let code = set(CURLOPT_CUSTOMREQUEST, method)
             guard code == CURLE_OK else { return code }
         }
-        guard url != request.url else { return CURLE_OK }
-        url = request.url
-        return set(CURLOPT_URL, url)
+        return load(address: request.url)
+    }
+
+    private func load(address text: String) -> CURLcode {
+        guard url != text else { return CURLE_OK }
+        url = ""
+        let code = unsafe text.withCString { unsafe curl_url_set(address, CURLUPART_URL, $0, 0) }
+        guard code == CURLUE_OK else { return CURLE_URL_MALFORMAT }
+        url = text
+        return unsafe carillon_setopt_ptr(easy, CURLOPT_CURLU, UnsafeRawPointer(address))
     }
 
     private func loadHeaders(_ headers: HeaderLines) {
