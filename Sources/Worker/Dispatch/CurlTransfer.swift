@@ -142,7 +142,8 @@ import Glibc
             unsafe nodes = .allocate(capacity: headers.count * 2)
         }
         unsafe lines.copyBytes(from: headers.bytes)
-        unsafe nodes[0] = curl_slist(data: UnsafeMutableRawPointer(mutating: quiet).assumingMemoryBound(to: CChar.self), next: nil)
+        unsafe nodes[0] = curl_slist(
+            data: UnsafeMutableRawPointer(mutating: quiet).assumingMemoryBound(to: CChar.self), next: nil)
         var start = 0
         for index in 0..<headers.count {
             let line = unsafe lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self)
@@ -209,7 +210,9 @@ import Glibc
 
     // The connection
 
-    /// Opens a socket for an address the guard allows. A kept connection was asked about when it was opened.
+    /// Opens a socket for an address the guard allows.
+    ///
+    /// A kept connection was asked about when it was opened.
     private func open(_ address: UnsafeMutablePointer<curl_sockaddr>?) -> curl_socket_t {
         guard let address = unsafe address, let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else {
             return CURL_SOCKET_BAD
