@@ -97,7 +97,7 @@ struct ConfigurationSuite {
         ("stream: {partitions: many}", "carillon.yaml:1:22: stream.partitions has to be a whole number"),
         ("worker: {lease: 30}", "carillon.yaml:1:17: worker.lease has to be a duration"),
         ("worker: {lease: [30s]}", "carillon.yaml:1:17: worker.lease is one value, not a list"),
-        ("worker: {lease: }", "carillon.yaml:1:16: worker.lease has no value"),
+        ("worker: {lease: }", "carillon.yaml:1:17: worker.lease has no value"),
         ("worker: 5", "carillon.yaml:1:9: worker has keys below it, not a value"),
         ("- a", "carillon.yaml:1:1: a configuration is keys with values"),
         ("http: {listen: here}", "carillon.yaml:1:16: http.listen has to be HOST:PORT"),
