@@ -1,5 +1,6 @@
 import ArgumentParser
 import CarillonEvents
+import CarillonLedger
 import CarillonStream
 import CarillonStreamSQLite
 
