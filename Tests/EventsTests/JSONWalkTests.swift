@@ -17,9 +17,10 @@ struct JSONWalkTests {
             }
             return true
         }
-        #expect(seen == [
-            #""a"=[ 1 , "x]" , {"b":null} ]"#, "1", #""x]""#, #"{"b":null}"#, #""c}"=-1.5e3"#, #""d"=true"#,
-        ])
+        #expect(
+            seen == [
+                #""a"=[ 1 , "x]" , {"b":null} ]"#, "1", #""x]""#, #"{"b":null}"#, #""c}"=-1.5e3"#, #""d"=true"#,
+            ])
     }
 
     @Test("a walk stops when told to")
@@ -36,7 +37,8 @@ struct JSONWalkTests {
     @Test(
         "every kind is told by its first byte",
         arguments: [
-            ("{}", JSON.Kind.object), ("[]", .array), (#""""#, .string), ("-1", .number), ("0", .number), ("true", .bool),
+            ("{}", JSON.Kind.object), ("[]", .array), (#""""#, .string), ("-1", .number), ("0", .number),
+            ("true", .bool),
             ("false", .bool), ("null", .null),
         ])
     func kinds(text: String, kind: JSON.Kind) {
@@ -47,7 +49,8 @@ struct JSONWalkTests {
     @Test(
         "a string is read with its escapes undone",
         arguments: [
-            (#""""#, ""), (#""plain""#, "plain"), (#""a\"b\\c\/d""#, "a\"b\\c/d"), (#""\b\f\n\r\t""#, "\u{8}\u{c}\n\r\t"),
+            (#""""#, ""), (#""plain""#, "plain"), (#""a\"b\\c\/d""#, "a\"b\\c/d"),
+            (#""\b\f\n\r\t""#, "\u{8}\u{c}\n\r\t"),
             (#""\u0041\u00e9\u4f5C""#, "Aé作"), (#""\uD83D\uDE00!""#, "😀!"), (#""\u0000""#, "\u{0}"), ("\"é作😀\"", "é作😀"),
             (#""\\u0041""#, "\\u0041"),
         ])
@@ -90,7 +93,9 @@ struct JSONWalkTests {
         var bytes: [UInt8] = []
         JSON.append(quoted: text, to: &bytes)
         #expect(fault(bytes) == nil, "seed \(seed)")
-        #expect(JSON.string(Slice(0, bytes.count), in: bytes.span).map { Array($0.utf8) } == Array(text.utf8), "seed \(seed)")
+        #expect(
+            JSON.string(Slice(0, bytes.count), in: bytes.span).map { Array($0.utf8) } == Array(text.utf8),
+            "seed \(seed)")
     }
 
     @Test("only control characters, quotes and backslashes are escaped")

@@ -74,7 +74,8 @@ struct RandomJSON {
 
     mutating func string() -> String {
         let pieces = [
-            "a", "Z", "0", " ", "/", "\\/", "\\\"", "\\\\", "\\n", "\\u0000", "\\u00e9", "\\uD83D\\uDE00", "é", "作业", "😀",
+            "a", "Z", "0", " ", "/", "\\/", "\\\"", "\\\\", "\\n", "\\u0000", "\\u00e9", "\\uD83D\\uDE00", "é", "作业",
+            "😀",
             "\u{7f}", "{", "}", "[", "]", ":", ",", "job.failed", "the node has been drained",
         ]
         let count = Int.random(in: 0...6, using: &random)

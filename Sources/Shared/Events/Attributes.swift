@@ -3,21 +3,35 @@ enum KnownAttribute: String {
     case id, source, type, workspace, specversion, subject, time, data, partitionkey, datacontenttype, dataschema
     case dataBase64 = "data_base64"
 
-    /// The attribute whose name stands at `name`. The length decides first, so that most names cost one comparison.
+    /// The attribute whose name stands at `name`.
+    ///
+    /// The length decides first, so that most names cost one comparison.
     init?(_ name: Slice, in text: Span<UInt8>) {
         let found: Self? =
             switch name.count {
             case 2: name.spells("id", in: text) ? .id : nil
             case 4:
-                if name.spells("type", in: text) { .type } else if name.spells("time", in: text) { .time }
-                else if name.spells("data", in: text) { .data } else { nil }
+                if name.spells("type", in: text) {
+                    .type
+                } else if name.spells("time", in: text) {
+                    .time
+                } else if name.spells("data", in: text) {
+                    .data
+                } else {
+                    nil
+                }
             case 6: name.spells("source", in: text) ? .source : nil
             case 7: name.spells("subject", in: text) ? .subject : nil
             case 9: name.spells("workspace", in: text) ? .workspace : nil
             case 10: name.spells("dataschema", in: text) ? .dataschema : nil
             case 11:
-                if name.spells("specversion", in: text) { .specversion }
-                else if name.spells("data_base64", in: text) { .dataBase64 } else { nil }
+                if name.spells("specversion", in: text) {
+                    .specversion
+                } else if name.spells("data_base64", in: text) {
+                    .dataBase64
+                } else {
+                    nil
+                }
             case 12: name.spells("partitionkey", in: text) ? .partitionkey : nil
             case 15: name.spells("datacontenttype", in: text) ? .datacontenttype : nil
             default: nil
@@ -58,15 +72,18 @@ struct NamesSeen {
 
     @inline(__always)
     private func bit(_ name: Slice, _ text: Span<UInt8>) -> UInt64 {
-        // First, last and length tell the usual attributes apart.
+        // These three bytes and the length tell the usual attributes apart.
         let first = Int(text[name.start + 1])
+        let second = Int(text[name.start + 2])  // of a name this short, its quote or colon
         let last = Int(text[max(name.start, name.end - 2)])
-        return 1 << UInt64((first &* 1 &+ last &* 1 &+ (name.count - 2) &* 19) & 63)
+        return 1 << UInt64((first &* 1 &+ second &* 1 &+ last &* 1 &+ (name.count - 2) &* 2) & 63)
     }
 
     /// Whether a member before `name` has its name.
     private func stands(_ name: Slice, in text: Span<UInt8>) -> Bool {
-        if let plain = JSON.plain(name, in: text) { return stands(text.extracting(plain.range), before: name, in: text) }
+        if let plain = JSON.plain(name, in: text) {
+            return stands(text.extracting(plain.range), before: name, in: text)
+        }
         return stands(JSON.unescaped(name, in: text).span, before: name, in: text)
     }
 

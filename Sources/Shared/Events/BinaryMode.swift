@@ -152,7 +152,9 @@ extension CloudEvents {
     }
 
     private static func unquoted(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") else { return bytes }
+        guard bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") else {
+            return bytes
+        }
         var text: [UInt8] = []
         var isEscaped = false
         for byte in bytes[1..<bytes.count - 1] {

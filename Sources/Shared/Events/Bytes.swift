@@ -4,14 +4,18 @@
 private let ones: UInt64 = 0x0101_0101_0101_0101
 private let tops: UInt64 = 0x8080_8080_8080_8080
 
-/// Marks (top bit of its byte) where `word` has `byte`. The lowest mark is exact, those above it may be false.
+/// Marks (top bit of its byte) where `word` has `byte`.
+///
+/// The lowest mark is exact, those above it may be false.
 @inline(__always)
 private func marks(_ word: UInt64, equalTo byte: UInt8) -> UInt64 {
     let zeroed = word ^ (ones &* UInt64(byte))
     return (zeroed &- ones) & ~zeroed & tops
 }
 
-/// Eight bytes from `i`, the first in the lowest place. The load checks its bounds.
+/// Eight bytes from `i`, the first in the lowest place.
+///
+/// The load checks its bounds.
 @inline(__always)
 private func word(_ bytes: RawSpan, _ i: Int) -> UInt64 {
     // Any eight bytes are a UInt64, which is all the load is called unsafe for.

@@ -1,12 +1,15 @@
 // One pass over an event that checks its JSON and finds its attributes. What is wrong with their values is said here;
 // which of them may be absent is said by who asks (`outline` for complete events, `prepare` for incoming ones).
 
+/// A checked name or value: where it stands, quotes included, and whether it is a string with escapes.
+private typealias Part = (slice: Slice, escaped: Bool)
+
 /// The attributes one pass over an event found, and where.
 struct Envelope {
     /// The whole object, without what surrounds it.
     var object = Slice(0, 0)
     var specversion, id, source, type, workspace, partitionkey, subject, time: Slice?
-    var datacontenttype, dataschema, data, dataBase64: Slice?
+    var datacontenttype, data, dataBase64: Slice?
     /// `null` where a value may be filled in: to be replaced, as a second member of the name would be a duplicate.
     var nullWorkspace, nullTime: Slice?
 
@@ -27,27 +30,31 @@ struct Envelope {
         var i = JSON.skipSpace(text, object.start + 1)
         if i < text.count, text[i] == UInt8(ascii: "}") { return i + 1 }
         while true {
-            let name: Slice
-            let value: Slice
-            let escaped: Bool
+            let name: Part
+            let value: Part
             do throws(JSONError) {
                 let key = try JSON.checkKey(text, i)
-                (name, escaped) = (key.slice, key.escaped)
-                value = Slice(key.value, try JSON.checkValue(text, key.value, depth: 1))
+                name = (key.slice, key.escaped)
+                value = try Self.checkValue(text, key.value)
             } catch { throw EventError(error) }
-            try names.insert(name, escaped: escaped, in: text)
-            if escaped {
-                try readEscaped(name, value, text)
-            } else {
-                try read(Slice(name.start + 1, name.end - 1), value, text)
-            }
+            try names.insert(name.slice, escaped: name.escaped, in: text)
+            try read(name, value, text)
             do throws(JSONError) {
-                guard let next = try JSON.nextMember(text, value.end) else {
-                    return JSON.skipSpace(text, value.end) + 1
+                guard let next = try JSON.nextMember(text, value.slice.end) else {
+                    return JSON.skipSpace(text, value.slice.end) + 1
                 }
                 i = next
             } catch { throw EventError(error) }
         }
+    }
+
+    /// Checks the value at `i` as JSON, and tells of a string whether it has escapes.
+    private static func checkValue(_ text: Span<UInt8>, _ i: Int) throws(JSONError) -> Part {
+        guard i < text.count, text[i] == UInt8(ascii: "\"") else {
+            return (Slice(i, try JSON.checkValue(text, i, depth: 1)), false)
+        }
+        let (end, escaped) = try JSON.checkString(text, i)
+        return (Slice(i, end), escaped)
     }
 
     private static func notAnObject(_ text: Span<UInt8>) -> EventError {
@@ -69,95 +76,111 @@ struct Envelope {
 // MARK: - One attribute
 
 extension Envelope {
-    /// Takes the member whose name stands at `name`, without quotes.
-    private mutating func read(_ name: Slice, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
-        guard let known = KnownAttribute(name, in: text) else { return try checkExtension(name, value, text) }
+    private mutating func read(
+        _ name: Part, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
+        if name.escaped { return try readEscaped(name.slice, value, text) }
+        let bare = Slice(name.slice.start + 1, name.slice.end - 1)
+        guard let known = KnownAttribute(bare, in: text) else { return try checkExtension(bare, value, text) }
         try take(known, value, text)
     }
 
     /// Takes a member whose name is written with escapes: rare, so it is copied out.
-    private mutating func readEscaped(_ name: Slice, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
+    private mutating func readEscaped(
+        _ name: Slice, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
         let bytes = JSON.unescaped(name, in: text)
-        if let known = KnownAttribute(Slice(0, bytes.count), in: bytes.span) { return try take(known, value, text) }
-        guard Self.isAttributeName(bytes.span, Slice(0, bytes.count)) else {
-            throw EventError(.badAttributeName(String(decoding: bytes, as: UTF8.self)), at: name.start)
+        let whole = Slice(0, bytes.count)
+        if let known = KnownAttribute(whole, in: bytes.span) { return try take(known, value, text) }
+        let unescaped = String(decoding: bytes, as: UTF8.self)
+        guard Self.isAttributeName(bytes.span, whole) else {
+            throw EventError(.badAttributeName(unescaped), at: name.start)
         }
-        try checkExtensionValue(String(decoding: bytes, as: UTF8.self), value, text)
+        try checkExtensionValue(unescaped, value, text)
     }
 
-    private mutating func take(_ known: KnownAttribute, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
+    private mutating func take(
+        _ known: KnownAttribute, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
+        let slice = value.slice
         if known == .data {
-            data = value
+            data = slice
             return
         }
-        guard text[value.start] != UInt8(ascii: "n") else {  // null is absence, by CloudEvents' JSON format
-            if known == .workspace { nullWorkspace = value }
-            if known == .time { nullTime = value }
+        guard text[slice.start] != UInt8(ascii: "n") else {  // null is absence, by CloudEvents' JSON format
+            if known == .workspace { nullWorkspace = slice }
+            if known == .time { nullTime = slice }
             return
         }
         try checkString(known, value, text)
         switch known {
-        case .specversion: specversion = value
-        case .id: id = value
-        case .source: source = value
-        case .type: type = value
-        case .workspace: workspace = value
-        case .partitionkey: partitionkey = value
-        case .subject: subject = value
-        case .time: time = value
-        case .datacontenttype: datacontenttype = value
-        case .dataschema: dataschema = value
-        case .dataBase64: dataBase64 = value
-        case .data: break
+        case .specversion: specversion = slice
+        case .id: id = slice
+        case .source: source = slice
+        case .type: type = slice
+        case .workspace: workspace = slice
+        case .partitionkey: partitionkey = slice
+        case .subject: subject = slice
+        case .time: time = slice
+        case .datacontenttype: datacontenttype = slice
+        case .dataBase64: dataBase64 = slice
+        case .data, .dataschema: break
         }
     }
 
     /// Checks that a known attribute is the string it has to be.
-    private func checkString(_ known: KnownAttribute, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
-        guard text[value.start] == UInt8(ascii: "\"") else {
-            throw EventError(.wrongType(attribute: known.rawValue, expected: "a string"), at: value.start)
+    private func checkString(
+        _ known: KnownAttribute, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
+        let (slice, escaped) = value
+        guard text[slice.start] == UInt8(ascii: "\"") else {
+            throw EventError(.wrongType(attribute: known.rawValue, expected: "a string"), at: slice.start)
         }
         if known == .dataBase64 {
-            guard Base64.isValid(value, in: text) else { throw EventError(.badBase64, at: value.start) }
+            guard Base64.isValid(slice, in: text) else { throw EventError(.badBase64, at: slice.start) }
             return
         }
-        if value.count == 2 { throw EventError(.empty(attribute: known.rawValue), at: value.start) }
-        if hasNUL(value, text) { throw EventError(.nul(attribute: known.rawValue), at: value.start) }
+        if slice.count == 2 { throw EventError(.empty(attribute: known.rawValue), at: slice.start) }
+        if escaped, hasNUL(slice, text) { throw EventError(.nul(attribute: known.rawValue), at: slice.start) }
         switch known {
-        case .specversion where !JSON.equals(value, in: text, [0x31, 0x2e, 0x30]):
-            throw EventError(.specversion(found: Self.raw(value, text)), at: value.start)
-        case .time where Timestamp(json: value, in: text) == nil:
-            throw EventError(.badTime(found: Self.raw(value, text)), at: value.start)
+        case .specversion where !slice.spells("\"1.0\"", in: text) && JSON.string(slice, in: text) != "1.0":
+            throw EventError(.specversion(found: Self.raw(slice, text)), at: slice.start)
+        case .time where Timestamp(json: slice, in: text) == nil:
+            throw EventError(.badTime(found: Self.raw(slice, text)), at: slice.start)
         default: break
         }
     }
 
-    private func checkExtension(_ name: Slice, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
+    private func checkExtension(
+        _ name: Slice, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
         guard Self.isAttributeName(text, name) else {
-            let found = String(decoding: Array(text, name), as: UTF8.self)
-            throw EventError(.badAttributeName(found), at: name.start)
+            throw EventError(.badAttributeName(Self.raw(name, text)), at: name.start)
         }
-        switch text[value.start] {
-        case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\""):
-            try checkExtensionValue(String(decoding: Array(text, name), as: UTF8.self), value, text)
-        default: break  // numbers and booleans are fine as they are; null is absence
+        switch text[value.slice.start] {
+        case UInt8(ascii: "{"), UInt8(ascii: "["): break
+        case UInt8(ascii: "\"") where value.escaped: break
+        default: return  // everything else is fine as it is; null is absence
         }
+        try checkExtensionValue(Self.raw(name, text), value, text)
     }
 
-    private func checkExtensionValue(_ name: String, _ value: Slice, _ text: Span<UInt8>) throws(EventError) {
-        switch text[value.start] {
+    private func checkExtensionValue(
+        _ name: String, _ value: Part, _ text: Span<UInt8>
+    ) throws(EventError) {
+        switch text[value.slice.start] {
         case UInt8(ascii: "{"), UInt8(ascii: "["):
             let expected = "a string, a number or a boolean; put structure into data"
-            throw EventError(.wrongType(attribute: name, expected: expected), at: value.start)
-        case UInt8(ascii: "\"") where hasNUL(value, text):
-            throw EventError(.nul(attribute: name), at: value.start)
+            throw EventError(.wrongType(attribute: name, expected: expected), at: value.slice.start)
+        case UInt8(ascii: "\"") where value.escaped && hasNUL(value.slice, text):
+            throw EventError(.nul(attribute: name), at: value.slice.start)
         default: break
         }
     }
 
     /// Whether a checked string contains U+0000, which can only be written as an escape.
     private func hasNUL(_ value: Slice, _ text: Span<UInt8>) -> Bool {
-        JSON.plain(value, in: text) == nil && JSON.unescaped(value, in: text).contains(0)
+        JSON.unescaped(value, in: text).contains(0)
     }
 
     /// Whether the bytes may name an attribute: `[a-z0-9]+`.

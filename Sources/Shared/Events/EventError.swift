@@ -43,6 +43,7 @@ public struct EventError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Makes one.
     public init(_ kind: Kind, at offset: Int? = nil) { (self.kind, self.offset) = (kind, offset) }
 
+    /// What is wrong, where and what to do, on one line without control characters.
     public var description: String {
         let place = if case .json = kind { "" } else { offset.map { " (at byte \($0))" } ?? "" }
         return "event could not be accepted: \(kind.words)\(place)"

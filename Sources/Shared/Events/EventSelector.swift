@@ -9,6 +9,7 @@ public struct EventSelector: Sendable, Hashable, CustomStringConvertible {
         public let text: String
         /// What is wrong with it.
         public let reason: String
+        /// The entry and what is wrong with it, on one line.
         public var description: String { "events: '\(EventError.Kind.shown(text))' \(reason)" }
     }
 
@@ -43,7 +44,9 @@ public struct EventSelector: Sendable, Hashable, CustomStringConvertible {
     /// Whether it wants events of this type.
     public func selects(_ type: String) -> Bool { selects(type.utf8.span) }
 
-    /// Whether it wants events of this type, given as UTF-8 without quotes. Allocates nothing.
+    /// Whether it wants events of this type, given as UTF-8 without quotes.
+    ///
+    /// Allocates nothing.
     public func selects(_ type: Span<UInt8>) -> Bool {
         guard let segments else { return exactBytes.contains { type.equals($0.span) } }
         var start = 0
@@ -51,13 +54,16 @@ public struct EventSelector: Sendable, Hashable, CustomStringConvertible {
             guard start <= type.count else { return false }
             var end = start
             while end < type.count, type[end] != UInt8(ascii: ".") { end += 1 }
-            guard segment.isEmpty ? end > start : type.extracting(start..<end).equals(segment.span) else { return false }
+            guard segment.isEmpty ? end > start : type.extracting(start..<end).equals(segment.span) else {
+                return false
+            }
             guard (place == segments.count - 1) == (end == type.count) else { return false }
             start = end + 1
         }
         return true
     }
 
+    /// The entry as it was written.
     public var description: String { text }
 
     private static func fault(_ text: String, _ parts: [Substring]) -> String? {

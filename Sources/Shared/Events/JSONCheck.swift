@@ -15,7 +15,9 @@ extension JSON {
     static func start(of text: Span<UInt8>) throws(JSONError) -> Int {
         let i = skipSpace(text, 0)
         guard i < text.count else { throw JSONError(.noValue, at: i) }
-        if i == 0, text.count >= 3, text[0] == 0xef, text[1] == 0xbb, text[2] == 0xbf { throw JSONError(.byteOrderMark, at: i) }
+        if i == 0, text.count >= 3, text[0] == 0xef, text[1] == 0xbb, text[2] == 0xbf {
+            throw JSONError(.byteOrderMark, at: i)
+        }
         return i
     }
 

@@ -17,6 +17,7 @@ public struct JSONError: Error, Sendable, Hashable, CustomStringConvertible {
 
     /// What is wrong, in words for a person.
     public var reason: String { fault.words }
+    /// What is wrong and where, in words for a person.
     public var description: String { "\(reason) at byte \(offset)" }
 }
 

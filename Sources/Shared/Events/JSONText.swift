@@ -28,6 +28,11 @@ extension JSON {
 
     /// Whether the raw string slice (quotes included) says exactly these UTF-8 bytes, escapes undone.
     public static func equals(_ raw: Slice, in text: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
+        guard isQuoted(raw, in: text) else { return false }
+        let first = text[raw.start + 1]  // there the names of one object differ most often
+        guard first == UInt8(ascii: "\\") || first == (bytes.isEmpty ? UInt8(ascii: "\"") : bytes[0]) else {
+            return false
+        }
         if let plain = plain(raw, in: text) { return same(text.extracting(plain.range), bytes) }
         var unescaped: [UInt8] = []
         return unescape(raw, in: text, into: &unescaped) && same(unescaped.span, bytes)

@@ -74,13 +74,19 @@ extension JSONValue {
 extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByBooleanLiteral, ExpressibleByNilLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
 {
+    /// Makes a string.
     public init(stringLiteral value: String) { self = .string(value) }
+    /// Makes an integer.
     public init(integerLiteral value: Int64) { self = .integer(value) }
+    /// Makes a number with a fraction.
     public init(floatLiteral value: Double) { self = .double(value) }
+    /// Makes true or false.
     public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// Makes null.
     public init(nilLiteral: ()) { self = .null }
+    /// Makes an array.
     public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
-    /// Members keep the order they are written in.
+    /// Makes an object whose members keep the order they are written in.
     public init(dictionaryLiteral members: (String, JSONValue)...) {
         self = .object(members.map { Member($0.0, $0.1) })
     }

@@ -12,7 +12,9 @@ public struct JobEvent: Sendable, Hashable {
     public var source: String
     /// What happened, in the words of `Lifecycle` or in others.
     public var type: String
-    /// Whose it is; decides which rules see it. Events of one workspace stay in order.
+    /// Whose it is; decides which rules see it.
+    ///
+    /// Events of one workspace stay in order.
     public var workspace: String
     /// The id of the job, pipeline or model.
     public var subject: String?

@@ -1,4 +1,6 @@
-/// The words for what happens to jobs, pipelines, models and nodes. Any other type is carried and can be matched.
+/// The words for what happens to jobs, pipelines, models and nodes.
+///
+/// Any other type is carried and can be matched.
 public enum Lifecycle {
     /// The workspace of events that belong to no tenant: nodes and the cluster.
     public static let systemWorkspace = "_system"

@@ -6,9 +6,13 @@ public struct Timestamp: Sendable, Hashable, Comparable {
     /// Makes a moment from milliseconds since the epoch.
     public init(milliseconds: Int64) { self.milliseconds = milliseconds }
 
+    /// Whether `a` comes before `b`.
     public static func < (a: Self, b: Self) -> Bool { a.milliseconds < b.milliseconds }
+    /// The moment `b` later.
     public static func + (a: Self, b: Duration) -> Self { Self(milliseconds: a.milliseconds + b.milliseconds) }
+    /// The moment `b` earlier.
     public static func - (a: Self, b: Duration) -> Self { Self(milliseconds: a.milliseconds - b.milliseconds) }
+    /// The time from `b` to `a`; negative when `a` comes first.
     public static func - (a: Self, b: Self) -> Duration { .milliseconds(a.milliseconds - b.milliseconds) }
 }
 
@@ -17,7 +21,9 @@ extension Duration {
     public var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }
 
-/// Where a worker reads the time. Two clocks: the wall for what is written down, the monotonic one for leases and timeouts.
+/// Where a worker reads the time.
+///
+/// Two clocks: the wall for what is written down, the monotonic one for leases and timeouts.
 public protocol Clock: Sendable {
     /// The wall clock; may step either way.
     func now() -> Timestamp

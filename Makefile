@@ -1,0 +1,50 @@
+# One word for each thing one does here; `make help` lists them. CI calls the same targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+SWIFT ?= swift
+# Ours only: SwiftPM silences the packages we use, so their warnings never break this.
+STRICT := -Xswiftc -warnings-as-errors
+SWIFT_FILES := Sources Tests Benchmarks Package.swift
+
+.PHONY: help demo demo-slurm test check build lint format bench setup deps deps-slurm deps-bench
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## play thousands of job events into signed webhooks on this machine, and prove none was lost
+	Scripts/demo
+
+demo-slurm: deps-slurm build ## start a real Slurm on loopback, run its jobs, show their notifications, stop it
+	examples/slurm/demo
+
+test: deps ## build everything, our warnings being errors, and run all tests
+	$(SWIFT) build --build-tests $(STRICT)
+	$(SWIFT) test --skip-build $(STRICT)
+
+check: lint test ## what a change must pass: lint and test
+
+build: deps ## build the release binary: .build/release/carillon
+	$(SWIFT) build -c release --product carillon
+
+lint: ## say where the code strays from .swift-format
+	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)
+
+format: ## rewrite the code as .swift-format has it
+	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
+
+bench: deps-bench build ## measure against the limits of this machine, in one run
+	Benchmarks/run
+
+setup: ## prepare this clone for committing: the commit template
+	git config commit.template Scripts/commit.template
+
+deps:
+	@Scripts/install-deps
+
+deps-slurm:
+	@Scripts/install-deps slurm
+
+deps-bench:
+	@Scripts/install-deps bench
