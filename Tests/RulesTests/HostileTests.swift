@@ -9,7 +9,9 @@ struct HostileTests {
     @Test("deep nesting is refused", arguments: ["[", "{a: ", "- ", "? ", "a:\n "])
     func deep(open: String) {
         #expect(!problems(head + "rules: \n  " + String(repeating: open, count: 5000)).isEmpty)
-        #expect(!problems(head + "rules: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500)).isEmpty)
+        #expect(
+            !problems(head + "rules: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500))
+                .isEmpty)
     }
 
     @Test("nesting just too deep has its place")
@@ -56,6 +58,12 @@ struct HostileTests {
         #expect(found.last?.hasSuffix("and 500 more problems") == true)
     }
 
+    @Test("many documents are no way around that bound")
+    func manyDocuments() {
+        let found = problems(String(repeating: "---\nversion: 1\nworkspace: w\nx: 1\ny: 1\n", count: 700))
+        #expect(found.count == 1001 && found.last?.hasSuffix("and 400 more problems") == true)
+    }
+
     @Test("characters YAML lacks have their place", arguments: ["\u{0}", "\u{1B}", "\u{7F}", "\u{9B}", "\u{FFFE}"])
     func characters(sign: String) {
         let found = problems(head + "rules: ü\(sign)\n")
@@ -72,7 +80,8 @@ struct HostileTests {
 
     @Test("any cut of a good file is answered", arguments: [0, 1, 2, 3, 4, 5, 6, 7])
     func cuts(part: Int) {
-        let text = document(more: "pattern: {data: {a: [1, 'x', *e]}}\n    message: |\n      {{ subject }}\n    id: &e \"q\\u0041\"")
+        let text = document(
+            more: "pattern: {data: {a: [1, 'x', *e]}}\n    message: |\n      {{ subject }}\n    id: &e \"q\\u0041\"")
         for end in stride(from: part, to: text.utf8.count, by: 8) {
             let cut = String(decoding: text.utf8.prefix(end), as: UTF8.self)
             for problem in RuleDocuments.load([("f", cut)]).problems {

@@ -55,7 +55,9 @@ struct MatchTests {
     @Test("a workspace wants the types its enabled rules select, and no others")
     func wanted() throws {
         let compiled = try rules(["name: a, events: ['job.*', a]", "name: b, events: [b], enabled: false"])
-        for (type, isWanted) in [("job.x", true), ("a", true), ("b", false), ("job", false), ("job.x.y", false), ("", false)] {
+        for (type, isWanted) in [
+            ("job.x", true), ("a", true), ("b", false), ("job", false), ("job.x.y", false), ("", false),
+        ] {
             #expect(compiled.wants(type) == isWanted, "\(type)")
         }
     }
@@ -142,7 +144,8 @@ struct MatchTests {
     @Test("one scratch serves workspaces of any size in turn")
     func sharedScratch() throws {
         let small = try rules(["name: s, events: [job.failed], pattern: {data: {a: [1]}}"])
-        let large = try rules((0..<50).map { "name: l\($0), events: [job.failed], pattern: {data: {a: [1], k\($0): [2]}}" })
+        let large = try rules(
+            (0..<50).map { "name: l\($0), events: [job.failed], pattern: {data: {a: [1], k\($0): [2]}}" })
         let text = event(data: #"{"a":1,"k7":2,"k9":3}"#)
         let outline = try CloudEvents.outline(text.span)
         var scratch = MatchScratch()
@@ -151,6 +154,16 @@ struct MatchTests {
             compiled.match(text.span, outline, into: &hits, using: &scratch)
         }
         #expect(hits == [0, 7, 0, 7])
+    }
+
+    @Test("a workspace with too many types to merge selects the same")
+    func manyTypes() throws {
+        let exact = (0..<300).map { "name: e\($0), events: [job.t\($0)]" }
+        let compiled = try rules(
+            exact + (0..<100).map { "name: p\($0), events: ['job.*'], pattern: {data: {n: [\($0)]}}" })
+        for type in [0, 1, 199, 200, 201, 299] {
+            #expect(try compiled.names(event(type: "job.t\(type)", data: #"{"n":7}"#)) == ["e\(type)", "p7"])
+        }
     }
 
     @Test("a book finds a workspace by its bytes")

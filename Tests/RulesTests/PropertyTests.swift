@@ -48,7 +48,9 @@ private struct Maker {
 
     mutating func chance(_ n: Int) -> Bool { Int.random(in: 0..<n, using: &random) == 0 }
     mutating func pick<T>(_ items: [T], _ fallback: T) -> T { items.randomElement(using: &random) ?? fallback }
-    mutating func someKeys() -> [String] { Array(keys.shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random))) }
+    mutating func someKeys() -> [String] {
+        Array(keys.shuffled(using: &random).prefix(Int.random(in: 1...3, using: &random)))
+    }
     mutating func scalar() -> Scalar { pick(Scalar.all, Scalar.all[0]) }
 
     mutating func value(_ depth: Int) -> Value {
@@ -130,7 +132,9 @@ struct PropertyTests {
             (0..<Int.random(in: 1...3, using: &random)).map { _ in words.randomElement(using: &random) ?? "" }
                 .joined(separator: ".")
         }
-        let entries = (0..<30).map { _ in (0..<Int.random(in: 1...3, using: &random)).map { _ in text(["job", "a", "failed", "*"]) } }
+        let entries = (0..<30).map { _ in
+            (0..<Int.random(in: 1...3, using: &random)).map { _ in text(["job", "a", "failed", "*"]) }
+        }
         let compiled = try rules(
             entries.enumerated().map { "name: r\($0), events: [\($1.map { "'\($0)'" }.joined(separator: ", "))]" })
         for _ in 0..<60 {

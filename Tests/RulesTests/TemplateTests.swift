@@ -13,20 +13,22 @@ private func render(_ template: String, _ text: [UInt8] = sample) throws -> Stri
 
 @Suite("Templates: fields are filled in as they are", .timeLimit(.minutes(1)))
 struct TemplateTests {
-    @Test("a field is written as a reader wants it", arguments: [
-        ("{{ subject }} {{ type }}: {{ data.reason }}", "dlc-7 job.failed: OOM\n\"x\" ü"),
-        ("{{subject}}{{  type  }}", "dlc-7job.failed"),
-        ("{{\n data.name\t}}", "resnet"),
-        ("{{ data.attempt }} {{ data.big }} {{ data.final }}", "2 1.50e3 true"),
-        ("{{ data.missing }} {{ data.name.deeper }} {{ data.gone }} {{ nothing }}", "- - - -"),
-        ("{{ data.labels.team }} {{ data.labels }}", #"vision {"team":"vision","a":[1,"b c"]}"#),
-        ("{{ data.items[0].n }} {{ data.items[1][1] }} {{ data.items[2] }} {{ data.name[0] }}", "zero y - -"),
-        ("{{ id }} {{ source }} {{ workspace }} {{ time }}", "1 /s vision 2026-01-05T08:00:00Z"),
-        ("{{ traceparent }} {{ specversion }}", "00-a 1.0"),
-        ("{{ data.a.b.c }} {{ data.labels.a[1] }}", "{} b c"),
-        ("{ } }} {x} %} #}", "{ } }} {x} %} #}"),
-        ("", ""), ("no place", "no place"), ("😀{{ subject }}😀", "😀dlc-7😀"),
-    ])
+    @Test(
+        "a field is written as a reader wants it",
+        arguments: [
+            ("{{ subject }} {{ type }}: {{ data.reason }}", "dlc-7 job.failed: OOM\n\"x\" ü"),
+            ("{{subject}}{{  type  }}", "dlc-7job.failed"),
+            ("{{\n data.name\t}}", "resnet"),
+            ("{{ data.attempt }} {{ data.big }} {{ data.final }}", "2 1.50e3 true"),
+            ("{{ data.missing }} {{ data.name.deeper }} {{ data.gone }} {{ nothing }}", "- - - -"),
+            ("{{ data.labels.team }} {{ data.labels }}", #"vision {"team":"vision","a":[1,"b c"]}"#),
+            ("{{ data.items[0].n }} {{ data.items[1][1] }} {{ data.items[2] }} {{ data.name[0] }}", "zero y - -"),
+            ("{{ id }} {{ source }} {{ workspace }} {{ time }}", "1 /s vision 2026-01-05T08:00:00Z"),
+            ("{{ traceparent }} {{ specversion }}", "00-a 1.0"),
+            ("{{ data.a.b.c }} {{ data.labels.a[1] }}", "{} b c"),
+            ("{ } }} {x} %} #}", "{ } }} {x} %} #}"),
+            ("", ""), ("no place", "no place"), ("😀{{ subject }}😀", "😀dlc-7😀"),
+        ])
     func fields(template: String, expected: String) throws { #expect(try render(template) == expected) }
 
     @Test("a value is never read as a template")
@@ -44,11 +46,14 @@ struct TemplateTests {
         #expect(many.utf8.count <= Template.longestText)
     }
 
-    @Test("what is more than a field is refused with its place", arguments: [
-        ("{{ a | b }}", 5), ("{% if a %}", 0), ("x{# a #}", 1), ("{{ a", 0), ("a{{ a }", 1), ("{{ a() }}", 4),
-        ("{{ 1 }}", 3), ("{{ a.b. }}", 7), ("{{ a[b] }}", 5), ("{{ a[99999999999999999999] }}", 5), ("{{ not a }}", 3),
-        ("{{}}", 0), ("{{ a == b }}", 5), ("ü{{ a~b }}", 5), ("{{ {{ a }} }}", 3), ("{{", 0),
-    ])
+    @Test(
+        "what is more than a field is refused with its place",
+        arguments: [
+            ("{{ a | b }}", 5), ("{% if a %}", 0), ("x{# a #}", 1), ("{{ a", 0), ("a{{ a }", 1), ("{{ a() }}", 4),
+            ("{{ 1 }}", 3), ("{{ a.b. }}", 7), ("{{ a[b] }}", 5), ("{{ a[99999999999999999999] }}", 5),
+            ("{{ not a }}", 3),
+            ("{{}}", 0), ("{{ a == b }}", 5), ("ü{{ a~b }}", 5), ("{{ {{ a }} }}", 3), ("{{", 0),
+        ])
     func refused(template: String, offset: Int) {
         let error = #expect(throws: TemplateError.self) { try Template(template) }
         #expect(error?.offset == offset, "\(String(describing: error))")

@@ -77,21 +77,25 @@ struct WorkspaceTests {
         #expect(good.workspaces.first?.rules.map(\.file) == ["1", "3"])
         let twice = RuleDocuments.load([("1", rule("a")), ("2", endpoints), ("3", rule("a")), ("4", endpoints)])
         #expect(twice.workspaces.isEmpty)
-        #expect(twice.problems.map(\.description) == [
-            "3:3:10: rule 'a' stands already at 1:3", "4:3:13: endpoint 'h' stands already at 2:3",
-        ])
+        #expect(
+            twice.problems.map(\.description) == [
+                "3:3:10: rule 'a' stands already at 1:3", "4:3:13: endpoint 'h' stands already at 2:3",
+            ])
     }
 
     @Test("a workspace with an error is left out, the others are not")
     func apart() {
-        let found = RuleDocuments.load([("1", "version: 1\nworkspace: a\nrule: []\n"), ("2", "version: 1\nworkspace: b\n")])
+        let found = RuleDocuments.load([
+            ("1", "version: 1\nworkspace: a\nrule: []\n"), ("2", "version: 1\nworkspace: b\n"),
+        ])
         #expect(found.workspaces.map(\.workspace) == ["b"] && found.problems.count == 1)
     }
 
     @Test("a rule has at most the targets its workspace allows")
     func targetUnits() {
         let names = (0..<6).map { "e\($0)" }
-        let text = "version: 1\nworkspace: w\nendpoints:\n"
+        let text =
+            "version: 1\nworkspace: w\nendpoints:\n"
             + names.map { "  \($0): {webhook: \"https://x.example\"}\n" }.joined()
             + "rules:\n  - {name: x, events: [a], notify: [\(names.joined(separator: ", ")), e0]}\n"
         func problems(_ limits: RuleLimits) -> [String] {
@@ -122,24 +126,27 @@ struct DifferenceTests {
     @Test("two revisions differ as told")
     func golden() throws {
         let (old, new) = (try workspaces(full), try workspaces(changed))
-        #expect(RuleDifference.between(old: old.first, new: new.first) == [
-            "+ endpoint hall",
-            "~ endpoint hook: url changed; secret [{secret: hook-key}] → [{secret: new-key}, {secret: hook-key}]; "
-                + "headers ~Authorization +X-Other -X-Team; method PUT → POST; verify_ssl false → true",
-            "- endpoint room",
-            "~ rule nightly: name nightly-lost → nightly; events +a -job.*; scope {pipeline: nightly} → none; "
-                + "pattern changed; severity critical → warning; notify +hall -room; title changed; message changed; "
-                + "order none → subject; expire_after 6h → 1d",
-            "+ rule new",
-            "- rule plain",
-        ])
+        #expect(
+            RuleDifference.between(old: old.first, new: new.first) == [
+                "+ endpoint hall",
+                "~ endpoint hook: url changed; secret [{secret: hook-key}] → [{secret: new-key}, {secret: hook-key}]; "
+                    + "headers ~Authorization +X-Other -X-Team; method PUT → POST; verify_ssl false → true",
+                "- endpoint room",
+                "~ rule nightly: name nightly-lost → nightly; events +a -job.*; scope {pipeline: nightly} → none; "
+                    + "pattern changed; severity critical → warning; notify +hall -room; title changed; message changed; "
+                    + "order none → subject; expire_after 6h → 1d",
+                "+ rule new",
+                "- rule plain",
+            ])
         #expect(RuleDifference.between(old: old.first, new: old.first) == [])
-        #expect(RuleDifference.between(old: nil, new: old.first) == [
-            "+ endpoint hook", "+ endpoint room", "+ rule nightly-lost", "+ rule plain",
-        ])
-        #expect(RuleDifference.between(old: old.first, new: nil) == [
-            "- endpoint hook", "- endpoint room", "- rule nightly-lost", "- rule plain",
-        ])
+        #expect(
+            RuleDifference.between(old: nil, new: old.first) == [
+                "+ endpoint hook", "+ endpoint room", "+ rule nightly-lost", "+ rule plain",
+            ])
+        #expect(
+            RuleDifference.between(old: old.first, new: nil) == [
+                "- endpoint hook", "- endpoint room", "- rule nightly-lost", "- rule plain",
+            ])
     }
 
     @Test("of an address only scheme and host are told, of literal secrets nothing")
@@ -149,8 +156,9 @@ struct DifferenceTests {
         }
         let old = try hook("\"https://a.example/path1?query1#f1\"", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         let new = try hook("\"https://b.example:8443/path2?query2\"", "whsec_AfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        #expect(RuleDifference.between(old: old, new: new) == [
-            "~ endpoint h: url https://a.example → https://b.example:8443; secret changed"
-        ])
+        #expect(
+            RuleDifference.between(old: old, new: new) == [
+                "~ endpoint h: url https://a.example → https://b.example:8443; secret changed"
+            ])
     }
 }

@@ -7,21 +7,37 @@ extension SQLiteLedger {
         let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes() }
         let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
         guard room.total > 0, !ready.isEmpty else {
-            return Claims(
-                deliveries: [], nextDue: Self.nextDue(lanes, now),
-                leftBehind: lanes.contains { $0.at <= now.milliseconds })
+            return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+                try left(lanes, now, isFull: false)
+            }
         }
         return try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
-            guard try isLiving(session) else { return Claims(deliveries: [], nextDue: now, leftBehind: true) }
+            guard try isLiving(session) else { return try left(lanes, now, isFull: false) }
             let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
-            let left = try waitingLanes()
-            return Claims(
-                deliveries: taken, nextDue: Self.nextDue(left, now), leftBehind: taken.count == room.total)
+            var claims = try left(waitingLanes(), now, isFull: taken.count == room.total)
+            claims.deliveries = taken
+            return claims
         }
     }
 
-    private static func nextDue(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp) -> Timestamp? {
-        lanes.lazy.map(\.at).filter { $0 > now.milliseconds }.min().map { Timestamp(milliseconds: $0) }
+    /// What stays behind: whether some of it is due, and when the rest will be.
+    private func left(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp, isFull: Bool) throws(SQLiteFailure) -> Claims {
+        var nextDue: Int64?
+        for (lane, at) in lanes {
+            guard let later = at > now.milliseconds ? at : try laterTime(in: lane, than: now) else { continue }
+            nextDue = min(nextDue ?? later, later)
+        }
+        let isDue = lanes.contains { $0.at <= now.milliseconds }
+        return Claims(
+            deliveries: [], nextDue: nextDue.map { Timestamp(milliseconds: $0) }, leftBehind: isFull || isDue)
+    }
+
+    private func laterTime(in lane: Int64, than now: Timestamp) throws(SQLiteFailure) -> Int64? {
+        let query = try database.statement("SELECT at FROM due WHERE lane = ? AND at > ? ORDER BY at LIMIT 1")
+        query.bind(1, lane)
+        query.bind(2, now.milliseconds)
+        defer { query.reset() }
+        return try query.step() ? query.int(0) : nil
     }
 
     /// Each lane that has something waiting, with its earliest time: one index probe a lane.

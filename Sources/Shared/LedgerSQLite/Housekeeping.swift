@@ -6,6 +6,12 @@ extension SQLiteLedger {
     /// How far the WAL may grow before it is moved into the database.
     private static let walLimit: Int64 = 32 << 20
     private static let step: Int64 = 1_000
+    /// The first event that a delivery or a suppression still names.
+    private static let firstNamed = """
+        min(ifnull((SELECT event FROM delivery ORDER BY id LIMIT 1), 9223372036854775807),
+            ifnull((SELECT event FROM suppressed ORDER BY id LIMIT 1), 9223372036854775807))
+        """
+    private static let isOrphan = "(SELECT seq FROM event ORDER BY seq LIMIT 1) < \(firstNamed)"
 
     public func tend(now: Timestamp) throws(LedgerError) -> Bool {
         try attempting("checkpoint") { () throws(SQLiteFailure) in
@@ -22,7 +28,11 @@ extension SQLiteLedger {
         let isDue = try attempting("look for old rows") { () throws(SQLiteFailure) in
             try database.int(
                 """
-                SELECT 1 WHERE (SELECT at FROM batch WHERE id = (SELECT min(id) FROM batch)) < \(old)
+                SELECT 1 WHERE (SELECT at FROM batch ORDER BY id LIMIT 1) < \(old)
+                    OR (SELECT decided < \(old) AND state >= 2 FROM delivery ORDER BY id LIMIT 1)
+                    OR (SELECT at FROM suppressed ORDER BY id LIMIT 1) < \(old)
+                    OR (SELECT at FROM parked ORDER BY id LIMIT 1) < \(old)
+                    OR \(Self.isOrphan)
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon) AND keys >= \(SeenKeys.capacity))
                 """) != nil
         }
@@ -68,8 +78,7 @@ extension SQLiteLedger {
         try database.execute(
             """
             DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT \(Self.step))
-                AND seq < ifnull((SELECT event FROM delivery ORDER BY id LIMIT 1), 9223372036854775807)
-                AND seq < ifnull((SELECT event FROM suppressed ORDER BY id LIMIT 1), 9223372036854775807)
+                AND seq < \(Self.firstNamed)
             """)
         let events = Int(database.changes)
         try tally("retired.matched", events)

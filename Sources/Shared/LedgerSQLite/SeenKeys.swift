@@ -69,6 +69,7 @@ final class SeenKeys {
     /// Ends a transaction: writes the count down.
     func close(now: Int64) throws(SQLiteFailure) {
         guard added > 0, let current else { return }
+        defer { added = 0 }
         let count = try database.statement("UPDATE segment SET keys = keys + ?2, newest = max(newest, ?3) WHERE id = ?1")
         count.bind(1, current.id)
         count.bind(2, added)

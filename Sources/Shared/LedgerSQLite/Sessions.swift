@@ -123,22 +123,26 @@ extension SQLiteLedger {
 
     /// Deletes a session; what it held is pending, due now. Returns how many deliveries that were.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
-        let due = try database.statement(
-            "INSERT INTO due SELECT lane, ?2, id FROM delivery WHERE state = 1 AND session = ?1")
-        due.bind(1, session)
-        due.bind(2, now.milliseconds)
-        try due.run()
-        let free = try database.statement(
-            "UPDATE delivery SET state = 0, session = 0, due = ?2 WHERE state = 1 AND session = ?1")
-        free.bind(1, session)
-        free.bind(2, now.milliseconds)
-        try free.run()
-        let freed = Int(database.changes)
-        try moved(.leased, .pending, freed)
+        let held = try database.statement("SELECT id, lane FROM delivery WHERE state = 1 AND session = ?")
+        held.bind(1, session)
+        var freed: [(id: DeliveryID, lane: Int64)] = []
+        while try held.step() { freed.append((held.int(0), held.int(1))) }
+        for delivery in freed { try free(delivery.id, lane: delivery.lane, now.milliseconds) }
+        try moved(.leased, .pending, freed.count)
         let delete = try database.statement("DELETE FROM session WHERE id = ?")
         delete.bind(1, session)
         try delete.run()
-        return freed
+        return freed.count
+    }
+
+    /// A leased delivery waits again: due now, unless an elder of its pair was reopened meanwhile and goes first.
+    private func free(_ delivery: DeliveryID, lane: Int64, _ now: Int64) throws(SQLiteFailure) {
+        let waitsBehind = try hasElder(delivery)
+        let free = try database.statement("UPDATE delivery SET state = 0, session = 0, due = ?2 WHERE id = ?1")
+        free.bind(1, delivery)
+        free.bind(2, waitsBehind ? nil : now)
+        try free.run()
+        if waitsBehind { try freeNext(after: delivery, now) } else { try enqueue(delivery, lane: lane, at: now) }
     }
 
     /// Notes that deliveries changed state.

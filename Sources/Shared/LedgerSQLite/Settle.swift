@@ -117,7 +117,8 @@ extension SQLiteLedger {
         try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
     }
 
-    private func hasElder(_ delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
+    /// Whether an older one of its pair is open.
+    func hasElder(_ delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
         let query = try database.statement(
             """
             SELECT 1 FROM delivery

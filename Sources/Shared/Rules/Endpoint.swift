@@ -33,7 +33,8 @@ public struct EndpointSpec: Sendable {
     public let url: SecretOrText
     /// Signing secrets, newest first; none, one, or two while one is replaced.
     public let secrets: [SecretOrText]
-    /// Headers to add, in the document's order; names are unique whatever their case, and a text value has no line break.
+    /// Headers to add, in the document's order; names are unique whatever their case, and a text value has no line
+    /// break.
     public let headers: [(name: String, value: SecretOrText)]
     /// `POST` unless the document says `PUT` or `PATCH`.
     public let method: String

@@ -5,7 +5,8 @@
 enum ChannelNames {
     static let people = ["mail", "sms", "voice", "inbox"]
     static let kinds = [
-        "webhook", "dingtalk", "feishu", "wecom", "slack", "teams", "discord", "pagerduty", "opsgenie", "git", "console",
+        "webhook", "dingtalk", "feishu", "wecom", "slack", "teams", "discord", "pagerduty", "opsgenie", "git",
+        "console",
     ]
 }
 
@@ -75,12 +76,14 @@ private struct EndpointReading {
     private func kind(_ fields: Fields, _ findings: inout Findings) -> Bool {
         if fields["webhook"] != nil {
             for other in ["kind", "url"] where fields[other] != nil {
-                findings.report("'webhook' stands for kind and url, so '\(other)' is too much", at: fields.place(of: other))
+                findings.report(
+                    "'webhook' stands for kind and url, so '\(other)' is too much", at: fields.place(of: other))
                 return false
             }
             return true
         }
-        guard fields["kind"] != nil || !fields.hasUnbuilt, let kind = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
+        guard fields["kind"] != nil || !fields.hasUnbuilt,
+            let kind = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
             kind.word("'kind'", as: Kind.self, later: Array(ChannelNames.kinds.dropFirst()), &findings) != nil
         else { return false }
         return fields.required("url", in: "endpoint '\(name.shortened)'", &findings) != nil
@@ -120,7 +123,9 @@ private struct EndpointReading {
             findings.report("'headers' is a mapping of names to values, not \(tree.kind)", at: tree.place)
             return []
         }
-        if pairs.count > 32 { findings.report("an endpoint has at most 32 headers, not \(pairs.count)", at: tree.place) }
+        if pairs.count > 32 {
+            findings.report("an endpoint has at most 32 headers, not \(pairs.count)", at: tree.place)
+        }
         var seen: Set<String> = []
         return keyed(pairs, &findings).compactMap { key, value in
             if let fault = HeaderRules.fault(ofName: key.name) {
@@ -185,7 +190,8 @@ public enum WebAddress {
         var port = authority[...]
         if authority.first == UInt8(ascii: "[") {
             guard let close = authority.firstIndex(of: UInt8(ascii: "]")), close > 2,
-                authority[1..<close].allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") })
+                authority[1..<close].allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }
+                )
             else { return "has no IPv6 address between its brackets" }
             port = authority[(close + 1)...]
         } else {
@@ -211,7 +217,9 @@ public enum WebAddress {
             || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
     }
 
-    /// The scheme, host and port: the part of an address that may be shown. Paths and queries often hold a key.
+    /// The scheme, host and port: the part of an address that may be shown.
+    ///
+    /// Paths and queries often hold a key.
     static func origin(of text: String) -> String {
         guard let slashes = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return "•••" }
         let host = text.utf8[slashes...].dropFirst(2).prefix { ![0x2F, 0x3F, 0x23].contains($0) }
@@ -242,7 +250,8 @@ public enum SigningSecret {
 /// What a document's own headers may be.
 public enum HeaderRules {
     private static let ours: Set<String> = [
-        "host", "content-type", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer", "upgrade",
+        "host", "content-type", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer",
+        "upgrade",
         "user-agent", "traceparent", "keep-alive", "proxy-connection",
     ]
 

@@ -23,7 +23,9 @@ struct Fields {
     /// Whether some key is promised and not built.
     private(set) var hasUnbuilt = false
 
-    /// Reads a mapping; reports and leaves out what the vocabulary lacks. `nil` when the tree is no mapping.
+    /// Reads a mapping; reports and leaves out what the vocabulary lacks.
+    ///
+    /// `nil` when the tree is no mapping.
     init?(_ tree: Tree, _ vocabulary: Vocabulary, _ findings: inout Findings) {
         guard case .mapping(let pairs) = tree.content else {
             findings.report("\(vocabulary.what) is a mapping, not \(tree.kind)", at: tree.place)

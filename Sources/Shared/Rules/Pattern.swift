@@ -1,6 +1,6 @@
 // Patterns, first form: EventBridge's with exact values. Nested mappings follow the event's objects; a leaf is a list,
-// and the event's value has to equal one of its values. Where the event has a list, one element has to fit, and the same
-// element for all keys below.
+// and the event's value has to equal one of its values. Where the event has a list, one element has to fit, and the
+// same element for all keys below.
 
 /// What a rule asks of an event's fields.
 indirect enum Pattern: Sendable, Hashable {
@@ -80,7 +80,8 @@ extension Pattern {
             case .null: return .null
             case .notComparable:
                 findings.report(
-                    "'\(scalar.text.shortened)' cannot be compared as a number; put it in quotes if it is text", at: tree.place)
+                    "'\(scalar.text.shortened)' cannot be compared as a number; put it in quotes if it is text",
+                    at: tree.place)
             }
         case .mapping(let pairs):
             let name = pairs.first?.key.scalar?.text ?? ""

@@ -9,14 +9,18 @@ import CarillonEvents
 // number (`visit`), and a counter that carries another number is zero. Nothing has to be cleared between objects or
 // events.
 
-/// Memory for matching, kept by whoever matches, so that an event costs no allocation. Not for two threads at once.
+/// Memory for matching, kept by whoever matches, so that an event costs no allocation.
+///
+/// Not for two threads at once.
 public struct MatchScratch: Sendable {
     /// By condition or mapping: the visit in which it was fulfilled.
     fileprivate var fulfilled: [UInt64] = []
     /// By mapping: the visit it counts in, and its count.
     fileprivate var counting: [UInt64] = []
     fileprivate var counts: [Int32] = []
-    /// By path: the visit in which it was met. Of members with one name the first counts, as for templates.
+    /// By path: the visit in which it was met.
+    ///
+    /// Of members with one name the first counts, as for templates.
     fileprivate var met: [UInt64] = []
     /// By depth: the visit of the object being walked.
     fileprivate var visits = Array(repeating: UInt64(0), count: FileLimit.depth + 2)
@@ -42,106 +46,34 @@ public struct MatchScratch: Sendable {
 }
 
 /// The patterns of some rules, ready to be met by events.
-struct PatternMatcher: Sendable {
-    /// A path some pattern names.
-    private struct Node: Sendable {
-        /// Which lengths the keys below have, one bit each; the last for all longer ones.
-        var lengths: UInt64 = 0
-        var children = 0
-        /// Whether some pattern compares the value here.
-        var isTested = false
-    }
-    /// A condition of a pattern (a leaf) or one of its mappings.
-    private struct Unit: Sendable {
-        /// The mapping around it; -1 for the outermost.
-        var parent: Int
-        /// How many conditions a mapping holds.
-        var need: Int32
-        var rule: Int
-    }
-    private enum ValueKind: Int { case string, number, yes, no, null }
+///
+/// A class, so that to meet it costs one reference and not one for each of its tables.
+final class PatternMatcher: Sendable {
+    private typealias Plan = PatternPlan
 
-    private enum Attribute: String, CaseIterable, Sendable { case id, source, type, workspace, subject, time, data }
-
-    private var nodes: [Node] = [Node()]
-    private var units: [Unit] = []
+    private let nodes: [PatternPlan.Node]
+    private let units: [PatternPlan.Unit]
     /// (node, key) → node.
-    private var keys = ByteTable()
+    private let keys: ByteTable
     /// (node and kind of value, canonical value) → list of conditions in `lists`, which are ranges of `conditions`.
-    private var values = ByteTable()
-    private var lists: [Range<Int>] = []
-    private var conditions: [Int] = []
+    private let values: ByteTable
+    private let lists: [Range<Int>]
+    private let conditions: [Int]
     /// The nodes below the root that the outline leads to; the root's own children are the rest.
-    private var attributes: [(attribute: Attribute, node: Int)] = []
+    private let attributes: [(attribute: PatternPlan.Attribute, node: Int)]
 
     /// Compiles the patterns of the rules with these numbers.
     init(_ patterns: [(rule: Int, pattern: Pattern)]) {
-        var plan = Plan()
-        for (rule, pattern) in patterns { add(pattern, of: rule, at: 0, in: -1, &plan) }
+        var plan = PatternPlan()
+        for (rule, pattern) in patterns { plan.add(pattern, of: rule) }
+        var (values, lists, conditions) = (ByteTable(), [Range<Int>](), [Int]())
         for (key, found) in plan.lists {
             values.insert(key.tag, key.bytes, lists.count)
             lists.append(conditions.count..<conditions.count + found.count)
             conditions += found
         }
-    }
-}
-
-// MARK: - Compiling
-
-extension PatternMatcher {
-    private struct ValueKey: Hashable {
-        let tag: Int
-        let bytes: [UInt8]
-    }
-    private struct NodeKey: Hashable {
-        let node: Int
-        let key: String
-    }
-    private struct Plan {
-        var nodes: [NodeKey: Int] = [:]
-        var lists: [ValueKey: [Int]] = [:]
-    }
-
-    private mutating func add(_ pattern: Pattern, of rule: Int, at node: Int, in parent: Int, _ plan: inout Plan) {
-        let unit = units.count
-        units.append(Unit(parent: parent, need: Int32(truncatingIfNeeded: pattern.fields.count), rule: rule))
-        switch pattern {
-        case .fields(let fields):
-            for field in fields {
-                add(field.pattern, of: rule, at: child(field.key, of: node, &plan), in: unit, &plan)
-            }
-        case .anyOf(let wanted):
-            nodes[node].isTested = true
-            for value in wanted { plan.lists[Self.key(of: value, at: node), default: []].append(unit) }
-        }
-    }
-
-    private mutating func child(_ key: String, of node: Int, _ plan: inout Plan) -> Int {
-        if let child = plan.nodes[NodeKey(node: node, key: key)] { return child }
-        let child = nodes.count
-        nodes.append(Node())
-        plan.nodes[NodeKey(node: node, key: key)] = child
-        if node == 0, let attribute = Attribute(rawValue: key) {
-            attributes.append((attribute, child))
-        } else {
-            nodes[node].children += 1
-            nodes[node].lengths |= Self.lengthBit(key.utf8.count)
-            keys.insert(node, Array(key.utf8), child)
-        }
-        return child
-    }
-
-    private static func lengthBit(_ count: Int) -> UInt64 { 1 << UInt64(min(count, 63)) }
-
-    private static func tag(_ node: Int, _ kind: ValueKind) -> Int { node << 3 | kind.rawValue }
-
-    private static func key(of value: Pattern.Value, at node: Int) -> ValueKey {
-        switch value {
-        case .string(let text): ValueKey(tag: tag(node, .string), bytes: Array(text.utf8))
-        case .number(let number): ValueKey(tag: tag(node, .number), bytes: number.bytes)
-        case .bool(let bool): ValueKey(tag: tag(node, bool ? .yes : .no), bytes: [])
-        case .null: ValueKey(tag: tag(node, .null), bytes: [])
-        }
+        (self.values, self.lists, self.conditions) = (values, lists, conditions)
+        (nodes, units, keys, attributes) = (plan.nodes, plan.units, plan.keys, plan.attributes)
     }
 }
 
@@ -163,7 +95,7 @@ extension PatternMatcher {
         }
     }
 
-    private static func value(of attribute: Attribute, in outline: EventOutline) -> Slice? {
+    private static func value(of attribute: PatternPlan.Attribute, in outline: EventOutline) -> Slice? {
         switch attribute {
         case .id: outline.id
         case .source: outline.source
@@ -177,7 +109,8 @@ extension PatternMatcher {
 
     /// Meets the value of a path inside the object that is walked at `depth`.
     private func meet(
-        _ value: Slice, of text: Span<UInt8>, at node: Int, depth: Int, _ hits: inout [Int], _ scratch: inout MatchScratch
+        _ value: Slice, of text: Span<UInt8>, at node: Int, depth: Int, _ hits: inout [Int],
+        _ scratch: inout MatchScratch
     ) {
         switch JSON.kind(of: value, in: text) {
         case .object:
@@ -214,7 +147,7 @@ extension PatternMatcher {
 
     private func child(_ key: Slice, of text: Span<UInt8>, at node: Int) -> Int? {
         if let plain = JSON.plain(key, in: text) {
-            guard nodes[node].lengths & Self.lengthBit(plain.count) != 0 else { return nil }
+            guard nodes[node].lengths & Plan.lengthBit(plain.count) != 0 else { return nil }
             return keys.find(node, text.extracting(plain.range))
         }
         // Escaped keys are rare; they cost an allocation.
@@ -228,16 +161,16 @@ extension PatternMatcher {
         switch text[value.start] {
         case UInt8(ascii: "\""):
             if let plain = JSON.plain(value, in: text) {
-                return values.find(Self.tag(node, .string), text.extracting(plain.range))
+                return values.find(Plan.tag(node, .string), text.extracting(plain.range))
             }
-            return JSON.string(value, in: text).flatMap { values.find(Self.tag(node, .string), $0.utf8.span) }
-        case UInt8(ascii: "t"): return values.find(Self.tag(node, .yes), Span())
-        case UInt8(ascii: "f"): return values.find(Self.tag(node, .no), Span())
-        case UInt8(ascii: "n"): return values.find(Self.tag(node, .null), Span())
+            return JSON.string(value, in: text).flatMap { values.find(Plan.tag(node, .string), $0.utf8.span) }
+        case UInt8(ascii: "t"): return values.find(Plan.tag(node, .yes), Span())
+        case UInt8(ascii: "f"): return values.find(Plan.tag(node, .no), Span())
+        case UInt8(ascii: "n"): return values.find(Plan.tag(node, .null), Span())
         default:
             scratch.number.removeAll(keepingCapacity: true)
             guard CanonicalNumber.append(text.extracting(value.range), to: &scratch.number) else { return nil }
-            return values.find(Self.tag(node, .number), scratch.number.span)
+            return values.find(Plan.tag(node, .number), scratch.number.span)
         }
     }
 

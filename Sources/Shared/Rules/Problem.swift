@@ -4,7 +4,9 @@ public struct Problem: Sendable, Hashable, CustomStringConvertible {
     public let file: String
     /// The line and the column, both from 1; a column counts Unicode scalars.
     public let line, column: Int
-    /// What is wrong and, where it can be said, what to write instead. Holds no secret.
+    /// What is wrong and, where it can be said, what to write instead.
+    ///
+    /// Holds no secret.
     public let message: String
     /// Whether the document still works as written.
     public let isWarning: Bool
@@ -53,24 +55,30 @@ struct Place {
     var column: Int
 }
 
-/// The problems found so far. Every one is wanted, but a hostile file may not fill the memory with them.
+/// The problems found so far.
+///
+/// Every one is wanted, but a hostile file may not fill the memory with them.
 struct Findings {
     static let limit = 1000
     private(set) var problems: [Problem] = []
-    private var left: (count: Int, first: Place)?
+    private var left: (count: Int, first: Problem)?
 
     /// Whether nothing found so far forbids the documents to be used.
     var areWarnings: Bool { problems.allSatisfy(\.isWarning) && left == nil }
 
     mutating func report(_ message: String, at place: Place, isWarning: Bool = false) {
-        guard problems.count < Self.limit else {
-            left = ((left?.count ?? 0) + 1, left?.first ?? place)
-            return
-        }
-        problems.append(
+        add(
             Problem(
                 file: place.source.file, line: place.line, column: place.column, message: message,
                 isWarning: isWarning))
+    }
+
+    private mutating func add(_ problem: Problem) {
+        if problems.count < Self.limit {
+            problems.append(problem)
+        } else {
+            left = ((left?.count ?? 0) + 1, left?.first ?? problem)
+        }
     }
 
     mutating func warn(_ message: String, at place: Place) { report(message, at: place, isWarning: true) }
@@ -78,15 +86,15 @@ struct Findings {
 
     /// Adds what another reading found.
     mutating func add(_ other: Findings) {
-        problems += other.problems
-        if let (count, first) = other.left { left = ((left?.count ?? 0) + count, left?.first ?? first) }
+        for problem in other.problems { add(problem) }
+        guard let more = other.left else { return }
+        left = ((left?.count ?? 0) + more.count, left?.first ?? more.first)
     }
 
-    /// All problems, with a last one that counts what did not fit.
-    func listed() -> [Problem] {
-        guard let (count, first) = left else { return problems }
-        return problems + [
-            Problem(file: first.source.file, line: first.line, column: first.column, message: "and \(count) more problems")
-        ]
+    /// What did not fit, as one last problem; it forbids the documents, as nobody looked at it.
+    var rest: Problem? {
+        left.map { count, first in
+            Problem(file: first.file, line: first.line, column: first.column, message: "and \(count) more problems")
+        }
     }
 }

@@ -4,6 +4,7 @@ public import CarillonEvents
 public enum Severity: String, Sendable, CaseIterable, Comparable {
     case info, warning, critical
 
+    /// Whether the first matters less.
     public static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
     private var rank: Int {
         switch self {
@@ -94,7 +95,8 @@ extension Rule {
         return (title ?? standard)?.render(text, outline) ?? ""
     }
 
-    /// The message for an event that has been checked: the rule's own, else subject, type and the reason if there is one.
+    /// The message for an event that has been checked: the rule's own, else subject, type and the reason if there is
+    /// one.
     public func message(for text: Span<UInt8>, _ outline: EventOutline) -> String {
         let standard = Self.reason.find(in: text, outline) == nil ? Self.bySubject : Self.reasoned
         return (message ?? standard)?.render(text, outline) ?? ""

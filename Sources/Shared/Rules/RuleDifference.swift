@@ -2,11 +2,11 @@ import CarillonEvents
 
 /// What `apply` changes, told line by line.
 public enum RuleDifference {
-    /// The differences of two revisions of a workspace: endpoints by name, then rules in the order of the new documents,
-    /// then those that are gone.
+    /// The differences of two revisions of a workspace: endpoints by name, then rules in the order of the new
+    /// documents, then those that are gone.
     ///
-    /// Lines begin with `+` (new), `~` (changed) or `-` (gone). They hold no secret: of an address only scheme and host,
-    /// of headers only names, of literal secrets nothing.
+    /// Lines begin with `+` (new), `~` (changed) or `-` (gone). They hold no secret: of an address only scheme and
+    /// host, of headers only names, of literal secrets nothing.
     public static func between(old: WorkspaceRules?, new: WorkspaceRules?) -> [String] {
         endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:]) + ruleLines(old?.rules ?? [], new?.rules ?? [])
     }
@@ -87,7 +87,8 @@ public enum RuleDifference {
     }
 
     private static func listChange(_ what: String, _ old: [String], _ new: [String]) -> String? {
-        let words = new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
+        let words =
+            new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
         return words.isEmpty ? nil : "\(what) " + words.joined(separator: " ")
     }
 }

@@ -49,7 +49,7 @@ public enum RuleDocuments {
             }
         }
         let workspaces = drafts.compactMap { $0.link(limits, &findings) }
-        return (workspaces, sorted(findings.listed(), files.map(\.file)))
+        return (workspaces, sorted(findings.problems, files.map(\.file)) + [findings.rest].compactMap(\.self))
     }
 
     private static func sorted(_ problems: [Problem], _ files: [String]) -> [Problem] {
@@ -82,7 +82,8 @@ private struct Document {
         guard let version = fields.required("version", in: "a rule document", &findings) else { return nil }
         guard version.scalar?.meaning == CanonicalNumber("\(RuleDocuments.version)").map({ .number($0) }) else {
             let found = version.scalar.map { "'\($0.text.shortened)'" } ?? version.kind
-            findings.report("'version' is the number \(RuleDocuments.version) in this build, not \(found)", at: version.place)
+            findings.report(
+                "'version' is the number \(RuleDocuments.version) in this build, not \(found)", at: version.place)
             return nil
         }
         let name = fields.required("workspace", in: "a rule document", &findings)

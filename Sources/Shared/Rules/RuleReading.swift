@@ -114,7 +114,8 @@ extension RuleReading {
         for event in strange {
             let fitting = sources.map { "\($0).*" }.joined(separator: " and ")
             findings.report(
-                "the scope '\(key)' does not fit '\(event.selector.text)': it is for \(fitting) events", at: event.place)
+                "the scope '\(key)' does not fit '\(event.selector.text)': it is for \(fitting) events", at: event.place
+            )
         }
         guard strange.isEmpty else { return nil }
         return key == "pipeline" ? .pipeline(name) : key == "owner" ? .owner(name) : .model(name)

@@ -64,7 +64,8 @@ struct Scalar {
     }
 }
 
-/// A decimal number in the one form all its spellings share, so that equal numbers are equal bytes: `1`, `1.0` and `10e-1`.
+/// A decimal number in the one form all its spellings share, so that equal numbers are equal bytes: `1`, `1.0` and
+/// `10e-1`.
 ///
 /// The sign, the digits without zeros at either end, `e` and the exponent of the last digit; `0` for every zero.
 struct CanonicalNumber: Sendable, Hashable {

@@ -1,7 +1,7 @@
 public import CarillonEvents
 
-// The text of a notification, first form: plain text with fields of the event put in. The whole language is Jinja's; what
-// is more than a field is refused today, so that no template changes its meaning when it is built.
+// The text of a notification, first form: plain text with fields of the event put in. The whole language is Jinja's;
+// what is more than a field is refused today, so that no template changes its meaning when it is built.
 
 /// Why a text is no template, and where.
 public struct TemplateError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -16,7 +16,8 @@ public struct TemplateError: Error, Sendable, Hashable, CustomStringConvertible 
     public var description: String { "\(reason) (at character \(offset + 1))" }
 }
 
-/// A text with places such as `{{ subject }}`, `{{ data.labels.team }}` and `{{ data.items[0] }}` to fill from an event.
+/// A text with places such as `{{ subject }}`, `{{ data.labels.team }}` and `{{ data.items[0] }}` to fill from an
+/// event.
 public struct Template: Sendable, Hashable {
     /// The most a template may hold, in bytes.
     public static let longestSource = 16 << 10
@@ -207,7 +208,9 @@ private struct TemplateScanner {
         guard (open..<scalars.count - 1).contains(where: { begins("}}", at: $0) }) else {
             return TemplateError(reason: "'{{' is never closed by '}}'", offset: open)
         }
-        if begins("}}", at: i) || scalars[i].properties.isWhitespace { return TemplateError(reason: "a field's name is missing here", offset: i) }
+        if begins("}}", at: i) || scalars[i].properties.isWhitespace {
+            return TemplateError(reason: "a field's name is missing here", offset: i)
+        }
         var end = i + 1
         while end < scalars.count, isNameSign(scalars[i]), isNameSign(scalars[end]) { end += 1 }
         return notYet("'\(string(i..<end).shortened)' between '{{' and '}}'", at: i)
@@ -215,7 +218,8 @@ private struct TemplateScanner {
 
     private func notYet(_ what: String, at offset: Int) -> TemplateError {
         TemplateError(
-            reason: "not yet: \(what); this build fills in plain fields, such as {{ data.labels.team }}", offset: offset)
+            reason: "not yet: \(what); this build fills in plain fields, such as {{ data.labels.team }}", offset: offset
+        )
     }
 
     private mutating func skipSpace() {

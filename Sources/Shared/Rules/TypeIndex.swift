@@ -11,6 +11,10 @@ struct TypeIndex: Sendable {
     private var nodes: [Node] = [Node()]
     /// How many files there are: their numbers are 0 ..< count.
     private(set) var count = 0
+    /// The exact types with their files.
+    private(set) var exactTypes: [(type: String, file: Int)] = []
+    /// Files of exact types that hold what the patterns want as well, so that these need not be asked.
+    private var complete: [Bool] = []
 
     private struct Node: Sendable {
         var star = -1
@@ -25,6 +29,7 @@ struct TypeIndex: Sendable {
             let key = Array(type.utf8)
             if let file = exact.find(0, key.span) { return file }
             exact.insert(0, key, count)
+            exactTypes.append((type, count))
             count += 1
             return count - 1
         }
@@ -57,13 +62,28 @@ struct TypeIndex: Sendable {
         return nodes.count - 1
     }
 
-    /// Visits the numbers of the files whose selectors want the type; stops when `body` returns false. Allocates nothing.
+    /// Visits the numbers of the files whose selectors want the type; stops when `body` returns false.
+    ///
+    /// Allocates nothing.
     func visit(_ type: Span<UInt8>, _ body: (Int) -> Bool) {
-        if let file = exact.find(0, type), !body(file) { return }
+        if let file = exact.find(0, type), !body(file) || (file < complete.count && complete[file]) { return }
+        visitPatterns(type, body)
+    }
+
+    /// Visits the files of patterns only.
+    func visitPatterns(_ type: Span<UInt8>, _ body: (Int) -> Bool) {
         if nodes.count > 1 { _ = walk(type, from: 0, at: 0, body) }
     }
 
-    /// Follows the segments from offset `start`; false when `body` has had enough. As deep as the longest pattern.
+    /// Says that the file of an exact type holds what the patterns want of that type, too.
+    mutating func completed(_ file: Int) {
+        complete += Array(repeating: false, count: max(0, file + 1 - complete.count))
+        complete[file] = true
+    }
+
+    /// Follows the segments from offset `start`; false when `body` has had enough.
+    ///
+    /// As deep as the longest pattern.
     private func walk(_ type: Span<UInt8>, from start: Int, at node: Int, _ body: (Int) -> Bool) -> Bool {
         guard start <= type.count else { return nodes[node].file < 0 || body(nodes[node].file) }
         var end = start

@@ -1,6 +1,8 @@
 public import CarillonEvents
 
-/// The rules of one workspace, compiled. Never changes; a new revision makes a new one.
+/// The rules of one workspace, compiled.
+///
+/// Never changes; a new revision makes a new one.
 public final class WorkspaceRules: Sendable {
     /// The workspace.
     public let workspace: String
@@ -28,6 +30,7 @@ public final class WorkspaceRules: Sendable {
                 filed[file].append(index)
             }
         }
+        Self.complete(&types, &filed)
         files = filed.map { indices in
             let patterns = indices.compactMap { index in rules[index].condition.map { (rule: index, pattern: $0) } }
             return File(
@@ -37,7 +40,31 @@ public final class WorkspaceRules: Sendable {
         self.types = types
     }
 
-    /// Whether any enabled rule wants events of this type, given as UTF-8 without quotes. Allocates nothing.
+    /// How many entries `complete` may add: beyond it types times rules could fill the memory.
+    private static let mostAdded = 20_000
+
+    /// Adds to the file of each exact type the rules whose patterns of segments want it, while there is room, so that
+    /// most events walk their data once and not once for each way to name their type.
+    private static func complete(_ types: inout TypeIndex, _ filed: inout [[Int]]) {
+        var room = mostAdded
+        for (type, file) in types.exactTypes {
+            var added: [Int] = []
+            var fits = true
+            types.visitPatterns(type.utf8.span) { other in
+                fits = added.count + filed[other].count <= room
+                if fits { added += filed[other] }
+                return fits
+            }
+            guard fits else { continue }
+            room -= added.count
+            filed[file] = Set(filed[file] + added).sorted()
+            types.completed(file)
+        }
+    }
+
+    /// Whether any enabled rule wants events of this type, given as UTF-8 without quotes.
+    ///
+    /// Allocates nothing.
     public func wants(type: Span<UInt8>) -> Bool {
         var isWanted = false
         types.visit(type) { _ in
@@ -53,7 +80,8 @@ public final class WorkspaceRules: Sendable {
     ///   - text: a CloudEvent that has been checked.
     ///   - outline: its outline. The workspace is not compared: `RuleBook` finds the rules by it.
     ///   - hits: where the indices go.
-    ///   - scratch: the caller's memory; with it an event costs no allocation but for escaped strings at a pattern's path.
+    ///   - scratch: the caller's memory; with it an event costs no allocation but for escaped strings at the path of a
+    ///     pattern.
     public func match(
         _ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int], using scratch: inout MatchScratch
     ) {
@@ -104,7 +132,9 @@ extension [Int] {
     }
 }
 
-/// The rules of all workspaces at one revision. Never changes; workers swap it whole.
+/// The rules of all workspaces at one revision.
+///
+/// Never changes; workers swap it whole.
 public final class RuleBook: Sendable {
     /// The revision of rules and secrets that made it.
     public let revision: Int64
@@ -112,7 +142,9 @@ public final class RuleBook: Sendable {
     public let workspaces: [WorkspaceRules]
     private let places: ByteTable
 
-    /// Binds workspaces to a book. Of two with one name the first counts.
+    /// Binds workspaces to a book.
+    ///
+    /// Of two with one name the first counts.
     public init(revision: Int64, workspaces: [WorkspaceRules]) {
         (self.revision, self.workspaces) = (revision, workspaces)
         var places = ByteTable()
@@ -122,7 +154,9 @@ public final class RuleBook: Sendable {
         self.places = places
     }
 
-    /// The rules of a workspace, its name given as UTF-8 without quotes. Allocates nothing.
+    /// The rules of a workspace, its name given as UTF-8 without quotes.
+    ///
+    /// Allocates nothing.
     public func rules(of workspace: Span<UInt8>) -> WorkspaceRules? {
         places.find(0, workspace).map { workspaces[$0] }
     }

@@ -60,7 +60,8 @@ enum FileLimit {
 func documents(of source: Source, _ findings: inout Findings) -> [Tree] {
     guard isReadable(source, &findings) else { return [] }
     guard let masked = AliasMask(source.text) else {
-        findings.report("the file uses every private character of Unicode", at: Place(source: source, line: 1, column: 1))
+        findings.report(
+            "the file uses every private character of Unicode", at: Place(source: source, line: 1, column: 1))
         return []
     }
     var trees: [Tree] = []
@@ -69,7 +70,9 @@ func documents(of source: Source, _ findings: inout Findings) -> [Tree] {
         while let root = try parser.nextRoot() {
             var reading = DocumentReading(source: source, mask: masked)
             // The parser owns the anchors' names, so it lives until they are read.
-            if let tree = withExtendedLifetime(parser, { reading.tree(root, depth: 1, &findings) }) { trees.append(tree) }
+            if let tree = withExtendedLifetime(parser, { reading.tree(root, depth: 1, &findings) }) {
+                trees.append(tree)
+            }
         }
     } catch {
         report(error, of: source, mask: masked, &findings)
@@ -150,7 +153,10 @@ struct AliasMask {
             return
         }
         let used = Set(plain.unicodeScalars.lazy.filter { (0xE000...0xF8FF).contains($0.value) })
-        guard let free = (UInt32(0xE000)...0xF8FF).lazy.compactMap(Unicode.Scalar.init).first(where: { !used.contains($0) })
+        guard
+            let free = (UInt32(0xE000)...0xF8FF).lazy.compactMap(Unicode.Scalar.init).first(where: {
+                !used.contains($0)
+            })
         else { return nil }
         let scalars = padded.unicodeScalars.map { $0 == "*" ? free : $0 }
         text = String(String.UnicodeScalarView(scalars))
