@@ -19,6 +19,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     ],
@@ -74,7 +76,7 @@ let package = Package(
             dependencies: [
                 "CarillonEvents", "CarillonLedger", "CarillonStream",
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Sources/Server"),
 
@@ -91,8 +93,10 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Metrics", package: "swift-metrics"), .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Yams", package: "Yams"),
             ], path: "Sources/CLI"),
         .executableTarget(
@@ -101,7 +105,14 @@ let package = Package(
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
             ], path: "Benchmarks/carillon-bench"),
+        .executableTarget(
+            name: "example-scheduler",
+            dependencies: [
+                "CarillonEvents", "CarillonPlatform", "CarillonProducer", "CarillonStream", "CarillonStreamSQLite",
+            ],
+            path: "examples/embedded"),
         // Tests, a target for each module; the long forms are targets of their own.
         .testTarget(name: "EventsTests", dependencies: ["CarillonEvents", "CarillonKit"]),
         .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
@@ -117,7 +128,9 @@ let package = Package(
         .testTarget(
             name: "LedgerTests",
             dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),
-        .testTarget(name: "ProducerTests", dependencies: ["CarillonEvents", "CarillonStream", "CarillonProducer", "CarillonKit"]),
+        .testTarget(
+            name: "ProducerTests",
+            dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CarillonProducer", "CarillonKit"]),
         .testTarget(
             name: "WorkerTests",
             dependencies: [
@@ -130,7 +143,9 @@ let package = Package(
                 "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
                 "CarillonSQLite", "CarillonWorker", "CarillonKit",
             ]),
-        .testTarget(name: "CommandTests", dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonLedger"]),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
         .testTarget(name: "CrashTests", dependencies: ["carillon", "CarillonKit"]),
         .testTarget(name: "TidyTests"),
     ]

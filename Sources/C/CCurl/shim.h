@@ -22,6 +22,18 @@ static inline CURLcode carillon_getinfo_off(CURL *h, CURLINFO i, curl_off_t *v) 
 static inline CURLMcode carillon_multi_setopt_long(CURLM *m, CURLMoption o, long v) {
     return curl_multi_setopt(m, o, v);
 }
+static inline CURLcode carillon_setopt_closesocket(CURL *h, int (*f)(void *, curl_socket_t)) {
+    return curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, f);
+}
+static inline CURLMcode carillon_multi_on_socket(
+    CURLM *m, int (*f)(CURL *, curl_socket_t, int, void *, void *), void *p) {
+    CURLMcode c = curl_multi_setopt(m, CURLMOPT_SOCKETDATA, p);
+    return c ? c : curl_multi_setopt(m, CURLMOPT_SOCKETFUNCTION, f);
+}
+static inline CURLMcode carillon_multi_on_timer(CURLM *m, int (*f)(CURLM *, long, void *), void *p) {
+    CURLMcode c = curl_multi_setopt(m, CURLMOPT_TIMERDATA, p);
+    return c ? c : curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, f);
+}
 // CURLMsg keeps its result in a union.
 static inline CURLcode carillon_msg_result(const CURLMsg *m) { return m->data.result; }
 #endif

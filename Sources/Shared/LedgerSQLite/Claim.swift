@@ -5,18 +5,23 @@ import CarillonSQLite
 extension SQLiteLedger {
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
         let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes() }
-        let later = lanes.lazy.map(\.at).filter { $0 > now.milliseconds }.min()
         let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
         guard room.total > 0, !ready.isEmpty else {
             return Claims(
-                deliveries: [], nextDue: later.map { Timestamp(milliseconds: $0) },
+                deliveries: [], nextDue: Self.nextDue(lanes, now),
                 leftBehind: lanes.contains { $0.at <= now.milliseconds })
         }
-        let taken = try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
-            try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
+        return try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
+            guard try isLiving(session) else { return Claims(deliveries: [], nextDue: now, leftBehind: true) }
+            let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
+            let left = try waitingLanes()
+            return Claims(
+                deliveries: taken, nextDue: Self.nextDue(left, now), leftBehind: taken.count == room.total)
         }
-        return Claims(
-            deliveries: taken, nextDue: later.map { Timestamp(milliseconds: $0) }, leftBehind: taken.count == room.total)
+    }
+
+    private static func nextDue(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp) -> Timestamp? {
+        lanes.lazy.map(\.at).filter { $0 > now.milliseconds }.min().map { Timestamp(milliseconds: $0) }
     }
 
     /// Each lane that has something waiting, with its earliest time: one index probe a lane.

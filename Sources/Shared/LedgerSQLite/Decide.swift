@@ -47,6 +47,7 @@ private struct DecisionWriter {
     private let batch: Decisions
     private let session: SessionID
     private let now: Int64
+    private let mayLease: Bool
     private let event, delivery, openHead: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
@@ -55,6 +56,7 @@ private struct DecisionWriter {
     init(_ ledger: SQLiteLedger, _ batch: Decisions, session: SessionID, now: Timestamp) throws(SQLiteFailure) {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
         self.now = now.milliseconds
+        mayLease = try ledger.isLiving(session)
         event = try ledger.database.statement(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
@@ -119,7 +121,7 @@ private struct DecisionWriter {
     ) throws(SQLiteFailure) -> Birth {
         let lane = try ledger.names.lane(event.workspace, delivery.target, in: ledger.database)
         let isHead = try delivery.pair.map { (pair) throws(SQLiteFailure) in try !pullForward(pair) } ?? true
-        let isLeased = isHead && delivery.wanted
+        let isLeased = isHead && delivery.wanted && mayLease
         let due: Int64? = isHead && !isLeased ? now : nil
         let insert = self.delivery
         insert.bind(1, row)

@@ -123,14 +123,30 @@ extension SQLiteLedger: LedgerDesk {
         update.bind(2, now)
         try update.run()
         try moved(delivery.state, .pending, 1)
-        let before = try database.statement(
+        try giveWay(to: delivery, now)
+    }
+
+    /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there. One
+    /// that is on its way, or older, goes first: the reopened one enters when that is settled.
+    private func giveWay(to delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
+        let others = try database.statement(
             """
-            SELECT count(*) FROM delivery
-            WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id < ?1
+            SELECT id, lane, state, due FROM delivery
+            WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id <> ?1 ORDER BY id
             """)
-        before.bind(1, delivery.id)
-        defer { before.reset() }
-        guard try before.step(), before.int(0) == 0 else { return }
+        others.bind(1, delivery.id)
+        defer { others.reset() }
+        var waiting: (id: DeliveryID, lane: Int64, due: Int64)?
+        while try others.step() {
+            if others.int(0) < delivery.id || others.int(2) == StateCode.leased { return }
+            if let due = others.optionalInt(3) { waiting = (others.int(0), others.int(1), due) }
+        }
+        if let waiting {
+            try dequeue(waiting.id, lane: waiting.lane, at: waiting.due)
+            let hold = try database.statement("UPDATE delivery SET due = NULL WHERE id = ?")
+            hold.bind(1, waiting.id)
+            try hold.run()
+        }
         try reschedule(delivery.id, lane: delivery.lane, from: nil, to: now)
     }
 
@@ -147,7 +163,9 @@ extension SQLiteLedger: LedgerDesk {
         match("e.subject", filter.subject)
         if let contact = filter.contact {
             texts.append(contact)
-            conditions.append("(l.target = ?\(texts.count) OR l.target LIKE '%/' || ?\(texts.count))")
+            let name = "?\(texts.count)"
+            conditions.append(
+                "(l.target = \(name) OR instr(l.target, '/') > 0 AND substr(l.target, instr(l.target, '/') + 1) = \(name))")
         }
         if let state = filter.state { conditions.append("d.state = \(state.code)") }
         if let since = filter.since { conditions.append("d.decided >= \(since.milliseconds)") }

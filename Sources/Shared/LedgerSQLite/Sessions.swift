@@ -113,6 +113,14 @@ extension SQLiteLedger {
         }
     }
 
+    /// Whether a session may lease: others end one that died or ran out.
+    func isLiving(_ session: SessionID) throws(SQLiteFailure) -> Bool {
+        let query = try database.statement("SELECT 1 FROM session WHERE id = ?")
+        query.bind(1, session)
+        defer { query.reset() }
+        return try query.step()
+    }
+
     /// Deletes a session; what it held is pending, due now. Returns how many deliveries that were.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
         let due = try database.statement(

@@ -31,14 +31,17 @@ extension SQLiteLedger {
             UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
                 reason = ?8, status = ?9 WHERE id = ?1 AND epoch = ?2 AND state = 1 AND session = ?10
             """)
-        let due = settlement.ending.due(now)
+        // An elder reopened by hand goes first: this one waits behind it.
+        let wish = settlement.ending.due(now)
+        let waitsBehind = wish == nil ? false : try hasElder(settlement.delivery)
+        let due = waitsBehind ? nil : wish
         let isAttempt = settlement.ending != .released && settlement.ending != .expired
         update.bind(1, settlement.delivery)
         update.bind(2, settlement.epoch)
         update.bind(3, settlement.ending.code)
         update.bind(4, due)
         update.bind(5, settlement.notBefore?.milliseconds)
-        update.bind(6, due == nil ? now : nil)
+        update.bind(6, wish == nil ? now : nil)
         update.bind(7, isAttempt ? 1 : 0)
         update.bind(8, settlement.reason)
         update.bind(9, Int64(settlement.status))
@@ -112,6 +115,17 @@ extension SQLiteLedger {
         defer { next.reset() }
         guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3) else { return }
         try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+    }
+
+    private func hasElder(_ delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
+        let query = try database.statement(
+            """
+            SELECT 1 FROM delivery
+            WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id < ?1 LIMIT 1
+            """)
+        query.bind(1, delivery)
+        defer { query.reset() }
+        return try query.step()
     }
 
     private func lane(of delivery: DeliveryID) throws(SQLiteFailure) -> Int64 {

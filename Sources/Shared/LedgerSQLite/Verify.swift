@@ -131,7 +131,9 @@ extension SQLiteLedger {
                 """
                 SELECT count(*) FROM delivery d WHERE state < 2 AND state = 0 AND NOT EXISTS (
                         SELECT 1 FROM due WHERE lane = d.lane AND at = d.due AND delivery = d.id)
-                    AND NOT EXISTS (SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id < d.id)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id <> d.id
+                            AND (h.state = 1 OR h.due IS NOT NULL))
                 """
             ),
             (

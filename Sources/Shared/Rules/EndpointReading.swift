@@ -80,7 +80,7 @@ private struct EndpointReading {
             }
             return true
         }
-        guard let kind = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
+        guard fields["kind"] != nil || !fields.hasUnbuilt, let kind = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
             kind.word("'kind'", as: Kind.self, later: Array(ChannelNames.kinds.dropFirst()), &findings) != nil
         else { return false }
         return fields.required("url", in: "endpoint '\(name.shortened)'", &findings) != nil
@@ -153,7 +153,7 @@ private struct EndpointReading {
 
     private func secretOrText(_ what: String, _ tree: Tree, _ findings: inout Findings) -> SecretOrText? {
         guard case .mapping = tree.content else { return tree.text(what, &findings).map(SecretOrText.text) }
-        let words = Vocabulary("a secret's reference, {secret: NAME},", known: ["secret"])
+        let words = Vocabulary("{secret: NAME}, which can name no file and no variable", known: ["secret"])
         guard let fields = Fields(tree, words, &findings),
             let name = fields.required("secret", in: what, &findings)?.name("a secret's name", &findings)
         else { return nil }

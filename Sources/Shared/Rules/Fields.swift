@@ -18,6 +18,10 @@ struct Vocabulary {
 struct Fields {
     let place: Place
     private var values: [String: (key: Place, value: Tree)] = [:]
+    /// Known keys that refused ones were taken for: their absence needs no further word.
+    private var meant: Set<String> = []
+    /// Whether some key is promised and not built.
+    private(set) var hasUnbuilt = false
 
     /// Reads a mapping; reports and leaves out what the vocabulary lacks. `nil` when the tree is no mapping.
     init?(_ tree: Tree, _ vocabulary: Vocabulary, _ findings: inout Findings) {
@@ -32,11 +36,13 @@ struct Fields {
                 values[name] = (place, value)
             } else if let what = vocabulary.later[name] {
                 findings.notYet("'\(name)' (\(what))", at: place)
+                hasUnbuilt = true
             } else if name == "<<" {
                 findings.report("merge keys ('<<') are not part of YAML 1.2", at: place)
             } else {
                 let words = vocabulary.known + vocabulary.later.keys
                 findings.report("unknown key '\(name.shortened)' in \(vocabulary.what)\(hint(name, words))", at: place)
+                if let word = nearest(name, words) { meant.insert(word) }
             }
         }
     }
@@ -44,13 +50,16 @@ struct Fields {
     /// The value of a key; `nil` when it is absent.
     subscript(_ key: String) -> Tree? { values[key]?.value }
 
+    /// Whether a refused key was near to one of these.
+    func meantOne(of keys: [String]) -> Bool { !meant.isDisjoint(with: keys) }
+
     /// Where the key stands.
     func place(of key: String) -> Place { values[key]?.key ?? place }
 
     /// The value of a key that has to be there.
     func required(_ key: String, in what: String, _ findings: inout Findings) -> Tree? {
         guard let value = self[key] else {
-            findings.report("\(what) needs '\(key)'", at: place)
+            if !meant.contains(key) { findings.report("\(what) needs '\(key)'", at: place) }
             return nil
         }
         return value
@@ -77,9 +86,16 @@ func keyed(
 
 /// "; did you mean 'x'?" when a known word is near.
 func hint(_ word: String, _ known: some Sequence<String>) -> String {
-    guard word.utf8.count <= 40 else { return "" }
-    let near = known.map { ($0, editDistance(word, $0)) }.filter { $0.1 <= max(1, min(2, $0.0.count / 3)) }
-    return near.min { ($0.1, $0.0) < ($1.1, $1.0) }.map { "; did you mean '\($0.0)'?" } ?? ""
+    nearest(word, known).map { "; did you mean '\($0)'?" } ?? ""
+}
+
+/// The known word that was probably meant; `nil` when none is near.
+func nearest(_ word: String, _ known: some Sequence<String>) -> String? {
+    guard word.utf8.count <= 40 else { return nil }
+    let lowered = word.lowercased()
+    let near = known.map { ($0, editDistance(lowered, $0.lowercased())) }
+        .filter { $0.1 <= max(1, min(2, $0.0.count / 3)) }
+    return near.min { ($0.1, $0.0) < ($1.1, $1.0) }?.0
 }
 
 /// How many letters must be put in, left out or changed, or neighbours swapped, to make one word the other.
@@ -125,7 +141,7 @@ extension Tree {
     /// `true` or `false`, and nothing else that older YAML took for them.
     func bool(_ what: String, _ findings: inout Findings) -> Bool? {
         guard case .bool(let value)? = scalar?.meaning else {
-            let found = scalar.map { "'\($0.text.shortened)'" } ?? kind
+            let found = scalar.map { "\($0.style == .plain ? "" : "the text ")'\($0.text.shortened)'" } ?? kind
             findings.report("\(what) is true or false, not \(found)", at: place)
             return nil
         }

@@ -64,8 +64,8 @@ extension Pattern {
             let values = items.compactMap { value($0, &findings) }
             return values.count == items.count ? .anyOf(values) : nil
         case .scalar(let scalar):
-            findings.report(
-                "a pattern's values stand in a list: [\(scalar.text.shortened)]", at: tree.place)
+            let example = scalar.isNull ? "" : ": [\(scalar.text.shortened)]"
+            findings.report("a pattern's values stand in a list\(example)", at: tree.place)
             return nil
         }
     }
@@ -80,7 +80,7 @@ extension Pattern {
             case .null: return .null
             case .notComparable:
                 findings.report(
-                    "'\(scalar.text.shortened)' is no number of JSON; put it in quotes if it is text", at: tree.place)
+                    "'\(scalar.text.shortened)' cannot be compared as a number; put it in quotes if it is text", at: tree.place)
             }
         case .mapping(let pairs):
             let name = pairs.first?.key.scalar?.text ?? ""

@@ -25,7 +25,18 @@ final class Source {
     let text: String
     private lazy var lines = text.unicodeScalars.split(omittingEmptySubsequences: false) { $0 == "\n" }
 
-    init(file: String, text: String) { (self.file, self.text) = (file, text) }
+    /// Leaves out a byte order mark: it is no part of the text.
+    init(file: String, text: String) {
+        self.file = file
+        self.text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+    }
+
+    /// The place in its bounds: a parser may stop behind the text.
+    func place(line: Int, column: Int) -> Place {
+        line <= lines.count
+            ? Place(source: self, line: max(line, 1), column: max(column, 1))
+            : Place(source: self, line: lines.count, column: 1)
+    }
 
     /// A line by its number from 1, without its end; empty when there is none.
     func line(_ number: Int) -> Substring.UnicodeScalarView {

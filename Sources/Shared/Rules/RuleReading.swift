@@ -101,7 +101,9 @@ extension RuleReading {
         guard let fields = Fields(tree, words, &findings) else { return nil }
         let named = words.known.compactMap { key in fields[key].map { (key, $0) } }
         guard let (key, value) = named.first, named.count == 1 else {
-            findings.report("a scope names one of pipeline, owner and model", at: tree.place)
+            if named.count > 1 || !fields.meantOne(of: words.known) {
+                findings.report("a scope names one of pipeline, owner and model", at: tree.place)
+            }
             return nil
         }
         guard let name = value.name("the \(key) of a scope", &findings) else { return nil }

@@ -207,7 +207,7 @@ private struct TemplateScanner {
         guard (open..<scalars.count - 1).contains(where: { begins("}}", at: $0) }) else {
             return TemplateError(reason: "'{{' is never closed by '}}'", offset: open)
         }
-        if begins("}}", at: i) { return TemplateError(reason: "a name is missing before '}}'", offset: i) }
+        if begins("}}", at: i) || scalars[i].properties.isWhitespace { return TemplateError(reason: "a field's name is missing here", offset: i) }
         var end = i + 1
         while end < scalars.count, isNameSign(scalars[i]), isNameSign(scalars[end]) { end += 1 }
         return notYet("'\(string(i..<end).shortened)' between '{{' and '}}'", at: i)

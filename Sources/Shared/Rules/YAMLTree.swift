@@ -120,10 +120,10 @@ private func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
 }
 
 private func report(_ error: any Error, of source: Source, mask: AliasMask, _ findings: inout Findings) {
-    func at(_ mark: Mark) -> Place { Place(source: source, line: mark.line, column: mark.column) }
+    func at(_ mark: Mark) -> Place { source.place(line: mark.line, column: mark.column) }
     func put(_ context: YamlError.Context?, _ problem: String, _ mark: Mark) {
-        let words = [context?.text, problem].compactMap(\.self).joined(separator: ", ")
-        findings.report(mask.restore(words), at: at(mark))
+        let begun = context.map { "\($0.text) from line \($0.mark.line), column \($0.mark.column): " } ?? ""
+        findings.report(mask.restore("no YAML: \(begun)\(problem)"), at: at(mark))
     }
     switch error {
     case YamlError.scanner(let context, let problem, let mark, _): put(context, problem, mark)
@@ -179,7 +179,7 @@ private struct DocumentReading {
     init(source: Source, mask: AliasMask) { (self.source, self.mask) = (source, mask) }
 
     mutating func tree(_ node: Node, depth: Int, _ findings: inout Findings) -> Tree? {
-        let place = Place(source: source, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
+        let place = source.place(line: node.mark?.line ?? 1, column: node.mark?.column ?? 1)
         guard depth <= FileLimit.depth else {
             findings.report("nested deeper than \(FileLimit.depth) levels", at: place)
             return nil

@@ -21,6 +21,16 @@ struct Membership {
         try me.lock()
     }
 
+    /// A folder for a group: letters, digits and dashes as they are, other bytes as `_` and two hexadecimal digits, so that
+    /// no two groups share one.
+    static func folderName(of group: String) -> String {
+        group.utf8.reduce(into: "") { name, byte in
+            let scalar = UnicodeScalar(byte)
+            let isPlain = scalar.isASCII && (scalar == "-" || Character(scalar).isLetter || Character(scalar).isNumber)
+            name += isPlain ? String(scalar) : "_" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }
+    }
+
     /// The partitions held now.
     var mine: [Partition] { held.keys.sorted() }
 

@@ -35,10 +35,9 @@ final class SQLiteStreamReader: StreamReader {
         }
         partitionCount = Partition(count)
         do {
-            let safe = String(group.map { $0.isLetter || $0.isNumber || $0 == "-" ? $0 : "_" })
             let number = Self.memberNumber.wrappingAdd(1, ordering: .relaxed).newValue
             membership = try Membership(
-                folder: "\(path)-readers/\(safe)", partitions: Partition(count), unique: number)
+                folder: "\(path)-readers/\(Membership.folderName(of: group))", partitions: Partition(count), unique: number)
             _ = try FileBell(path: path + "-bell")
             watch = try BellWatch(files: [path + "-bell"], folders: [membership.folder])
         } catch {
@@ -84,7 +83,11 @@ final class SQLiteStreamReader: StreamReader {
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {
         guard membership.mine.contains(partition) else { return }
         let low = try SQLiteStream.attempting("seek in \(path)") { () throws(SQLiteFailure) in
-            try database.int("SELECT min(offset) FROM record_\(partition)") ?? 0
+            try database.int(
+                """
+                SELECT ifnull((SELECT min(offset) FROM record_\(partition)),
+                    (SELECT next FROM partition WHERE id = \(partition)))
+                """) ?? 0
         }
         next[partition] = offset ?? low
     }

@@ -15,13 +15,20 @@ public struct HeaderLines: Sendable, Equatable {
     @discardableResult
     public mutating func append(_ name: String, _ value: String) -> Bool {
         guard Self.isToken(name), Self.isText(value) else { return false }
+        append(line: name, value)
+        return true
+    }
+
+    /// Appends a header of Carillon's own, whose name and value are known to be fit.
+    mutating func append(own name: String, _ value: String) { append(line: name, value) }
+
+    private mutating func append(line name: String, _ value: String) {
         bytes.append(contentsOf: name.utf8)
         bytes.append(UInt8(ascii: ":"))
         bytes.append(UInt8(ascii: " "))
         bytes.append(contentsOf: value.utf8)
         bytes.append(0)
         count += 1
-        return true
     }
 
     /// The lines as text.

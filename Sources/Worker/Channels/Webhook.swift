@@ -18,14 +18,14 @@ public struct WebhookChannel: Channel {
         let body = Self.body(of: outgoing.notice, id: id)
         let seconds = String(now.milliseconds.flooredSeconds)
         var headers = HeaderLines()
-        headers.append("content-type", "application/json")
-        headers.append("webhook-id", id)
-        headers.append("webhook-timestamp", seconds)
+        headers.append(own: "content-type", "application/json")
+        headers.append(own: "webhook-id", id)
+        headers.append(own: "webhook-timestamp", seconds)
         if let signature = Self.signature(by: outgoing.endpoint.signers, id: id, timestamp: seconds, body: body) {
-            headers.append("webhook-signature", signature)
+            headers.append(own: "webhook-signature", signature)
         }
-        headers.append("carillon-attempt", String(outgoing.attempt))
-        headers.append("user-agent", Self.userAgent)
+        headers.append(own: "carillon-attempt", String(outgoing.attempt))
+        headers.append(own: "user-agent", Self.userAgent)
         if let trace = outgoing.notice.traceparent { headers.append("traceparent", trace) }
         headers.append(document: outgoing.endpoint.headers)
         return Request(

@@ -1,11 +1,8 @@
-import CCurl
+import CPlatform
 import Synchronization
 
 /// Where the courier's thread and its callers meet: deliveries in, endings out, each side taking a whole batch at a time.
-///
-/// `multi` is used by the courier's thread alone, but for `curl_multi_wakeup`, of which the manual says: "This function can
-/// be called from any thread". It is called under the lock, and so never after `leave`.
-@safe final class CourierDesk: Sendable {
+final class CourierDesk: Sendable {
     /// What the thread finds when it looks.
     struct Orders {
         var deliveries: [Outgoing] = []
@@ -20,14 +17,16 @@ import Synchronization
         var left = false
     }
 
-    nonisolated(unsafe) let multi: UnsafeMutableRawPointer
+    /// Readable when the thread should look at the desk; rung under the lock, and so never after `leave`.
+    let bell: Int32
     private let state = Mutex(State())
 
     init() {
-        CurlLibrary.start()
-        guard let multi = unsafe curl_multi_init() else { fatalError("libcurl has no memory for a multi handle") }
-        unsafe self.multi = multi
+        bell = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        precondition(bell >= 0, "the system has no file number left for the courier's bell")
     }
+
+    deinit { _ = close(bell) }
 
     // The callers' side
 
@@ -38,7 +37,7 @@ import Synchronization
             change(&state.orders)
             if state.sleeps {
                 state.sleeps = false
-                unsafe _ = curl_multi_wakeup(multi)
+                _ = eventfd_write(bell, 1)
             }
             return true
         }
@@ -82,12 +81,4 @@ import Synchronization
             return state.orders.deliveries
         }
     }
-}
-
-/// libcurl as a whole.
-enum CurlLibrary {
-    private static let started: Void = { _ = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) }()
-
-    /// Starts the library, once in the process's life.
-    static func start() { started }
 }

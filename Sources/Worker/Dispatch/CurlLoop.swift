@@ -7,6 +7,7 @@ import CarillonEvents
     private let multi: UnsafeMutableRawPointer
     private let configuration: CurlCourier.Configuration
     private let addressGuard: AddressGuard
+    private let sockets: CurlSockets
     private let clock: any Clock
     private let onEnding: @Sendable () -> Void
     private let crash: CrashPoints
@@ -24,11 +25,15 @@ import CarillonEvents
         onEnding: @escaping @Sendable () -> Void, crash: CrashPoints
     ) {
         self.desk = desk
-        unsafe multi = desk.multi
+        CurlLibrary.start()
+        guard let multi = unsafe curl_multi_init() else { fatalError("libcurl has no memory for a multi handle") }
+        unsafe self.multi = multi
+        sockets = CurlSockets(bell: desk.bell)
         (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
         addressGuard = AddressGuard(exemptions: configuration.exemptions)
         lanes = Lanes(perLane: configuration.perLane)
         unsafe _ = carillon_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, configuration.concurrency)
+        unsafe sockets.attach(to: multi)
     }
 
     /// Runs until the desk says close.
@@ -40,10 +45,13 @@ import CarillonEvents
             if orders.drain { endUnsent(lanes.removeWaiting()) }
             if orders.close { break }
             begin()
-            perform()
+            carry()
             finish()
             publish()
-            if !hasRoomForWork, desk.mayRest(since: orders) { rest() }
+            // Without a rest, curl is still shown what has become ready meanwhile.
+            unsafe sockets.serve(multi, resting: !hasRoomForWork && desk.mayRest(since: orders))
+            finish()
+            publish()
         }
         giveUp()
     }
@@ -67,7 +75,8 @@ import CarillonEvents
     }
 
     private func makeTransfer() -> CurlTransfer? {
-        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard) else { return nil }
+        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard, sockets: sockets)
+        else { return nil }
         transfers.append(made)
         return made
     }
@@ -88,15 +97,14 @@ import CarillonEvents
 
     // Carry
 
-    private func perform() {
+    /// Runs what was just begun: curl gives a new transfer a timer that is already over.
+    private func carry() {
+        guard begun > 0 else { return }
         var running: Int32 = 0
-        unsafe _ = curl_multi_perform(multi, &running)
+        unsafe _ = curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
         for _ in 0..<begun { crash.reach(.onWire) }
         begun = 0
     }
-
-    /// Sleeps until a connection, one of curl's timers or the desk has something to do.
-    private func rest() { unsafe _ = curl_multi_poll(multi, nil, 0, 60_000, nil) }
 
     // End
 
@@ -163,4 +171,12 @@ import CarillonEvents
         transfers = []
         unsafe _ = curl_multi_cleanup(multi)
     }
+}
+
+/// libcurl as a whole.
+enum CurlLibrary {
+    private static let started: Void = { _ = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) }()
+
+    /// Starts the library, once in the process's life.
+    static func start() { started }
 }

@@ -1,0 +1,133 @@
+import ArgumentParser
+import CarillonEvents
+import CarillonLedger
+import CarillonLedgerSQLite
+import CarillonPlatform
+
+struct LedgerCost: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger",
+        abstract: "Decides, claims and settles a delivery for every event of a generated file, sending nothing.",
+        discussion: "What the ledger alone costs a delivery, and which of its calls take it. Microseconds of CPU.")
+
+    @Argument(help: "A file that generate wrote.")
+    var events: String
+    @Option(help: "The ledger's file; made when it is missing.")
+    var ledger: String
+    @Option(help: "Events in a batch.")
+    var batch = 5000
+    @Option(help: "Deliveries a worker holds at a time.")
+    var room = 256
+    @Flag(help: "Keep no order among the events of a subject.")
+    var unordered = false
+
+    func validate() throws {
+        guard batch >= 1, room >= 1 else { throw ValidationError("--batch and --room are at least 1") }
+    }
+
+    func run() throws {
+        let file = try EventFile(path: events)
+        var worker = Clerk(try SQLiteLedger.create(at: ledger), room: room, isOrdered: !unordered)
+        try worker.begin()
+        let meter = Meter()
+        for start in stride(from: 0, to: file.events.count, by: batch) {
+            try worker.decide(file.events[start..<min(start + batch, file.events.count)], at: start)
+        }
+        try meter.report(rows: file.events.count, worker.costs(each: file.events.count))
+    }
+}
+
+/// A worker without stream, rules and receiver: every event is selected by one rule and every delivery succeeds.
+private struct Clerk {
+    private let ledger: SQLiteLedger
+    private let room: Int
+    private let isOrdered: Bool
+    private let clock = SystemClock()
+    private var session: SessionID = 0
+    private var cpu: [String: Double] = [:]
+    private var calls: [String: Int] = [:]
+
+    init(_ ledger: SQLiteLedger, room: Int, isOrdered: Bool) {
+        (self.ledger, self.room, self.isOrdered) = (ledger, room, isOrdered)
+    }
+
+    mutating func begin() throws {
+        session = try ledger.begin(session: "bench", until: clock.now() + .seconds(3600), now: clock.now())
+    }
+
+    mutating func decide(_ events: ArraySlice<EncodedEvent>, at start: Int) throws {
+        while try measure("tend", { worker in try worker.ledger.tend(now: worker.clock.now()) }) {}
+        let batch = try measure("prepare") { worker in try worker.decisions(events, at: start) }
+        let decided = try measure("decide") { worker in
+            try worker.ledger.decide(batch, for: worker.session, now: worker.clock.now())
+        }
+        guard case .done(let births, _) = decided else { throw Unexpected() }
+        try settle(births.compactMap { birth in
+            if case .leased(let id, let epoch, _) = birth { Settlement(delivery: id, epoch: epoch, ending: .delivered, status: 200) } else { nil }
+        })
+        while true {
+            let claims = try measure("claim") { worker in
+                try worker.ledger.claim(
+                    for: worker.session, room: Room(total: worker.room, perLane: worker.room), now: worker.clock.now())
+            }
+            guard !claims.deliveries.isEmpty else { return }
+            try settle(claims.deliveries.map {
+                Settlement(delivery: $0.delivery, epoch: $0.epoch, ending: .delivered, status: 200)
+            })
+        }
+    }
+
+    private mutating func settle(_ settlements: [Settlement]) throws {
+        try measure("settle") { worker in
+            try worker.ledger.settle(settlements, for: worker.session, now: worker.clock.now())
+        }
+    }
+
+    private func decisions(_ events: ArraySlice<EncodedEvent>, at start: Int) throws -> Decisions {
+        var batch = Decisions(
+            stream: "bench", partition: 0, from: Int64(start), next: Int64(start + events.count),
+            revision: try ledger.revision(), bytes: [])
+        batch.read = events.count
+        for (number, event) in events.enumerated() { add(event, number, start, to: &batch) }
+        return batch
+    }
+
+    private func add(_ event: EncodedEvent, _ number: Int, _ start: Int, to batch: inout Decisions) {
+        let (id, source) = (event.member("\"id\":\"") ?? "", event.member("\"source\":\"") ?? "")
+        let subject = event.member("\"subject\":\"") ?? ""
+        var hasher = KeyHasher("event")
+        for part in [event.workspace, source, id] { hasher.add(part) }
+        let key = hasher.key()
+        let now = clock.now()
+        let value = batch.bytes.count
+        batch.bytes += event.bytes
+        batch.deliveries.append(Decisions.Delivery(
+            key: .delivery(event: key, rule: "all", target: "hook"), target: "hook",
+            pair: isOrdered ? .pair(workspace: event.workspace, target: "hook", subject: subject) : nil,
+            expires: now + .seconds(86_400), wanted: number < room))
+        batch.selections.append(Decisions.Selection(rule: "all", suppressed: nil, deliveries: number..<number + 1))
+        batch.events.append(Decisions.Event(
+            key: key, workspace: event.workspace, type: event.type, subject: subject, time: now, appended: now,
+            offset: Int64(start + number), value: value..<batch.bytes.count, selections: number..<number + 1))
+    }
+
+    private mutating func measure<Result>(_ name: String, _ body: (Self) throws -> Result) rethrows -> Result {
+        let before = Meter.cpuMicroseconds()
+        defer {
+            cpu[name, default: 0] += Meter.cpuMicroseconds() - before
+            calls[name, default: 0] += 1
+        }
+        return try body(self)
+    }
+
+    /// What each call took of an event, in nanoseconds, and how often it was made.
+    func costs(each rows: Int) -> [(String, Int)] {
+        cpu.keys.sorted().flatMap { name in
+            [("\(name)_ns_per_row", Int(cpu[name, default: 0] * 1000) / max(rows, 1)), ("\(name)_calls", calls[name, default: 0])]
+        }
+    }
+
+    private struct Unexpected: Error, CustomStringConvertible {
+        var description: String { "the ledger did not take a batch; measure with a ledger of its own" }
+    }
+}

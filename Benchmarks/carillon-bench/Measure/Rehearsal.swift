@@ -1,0 +1,91 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonLedgerSQLite
+import CarillonPlatform
+import CarillonRules
+import CarillonStream
+import CarillonStreamSQLite
+import CarillonWorker
+import Foundation
+import Logging
+
+/// Rule documents for a measurement: one workspace a file, without errors.
+struct RuleFiles {
+    private let documents: [(source: SourceText, rules: WorkspaceRules)]
+
+    init(folder: String) throws {
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted()
+        documents = try names.map { name in
+            let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
+            let loaded = RuleDocuments.load([(file: name, text: text)])
+            if let problem = loaded.problems.first(where: { !$0.isWarning }) { throw Unreadable(words: problem.description) }
+            guard let rules = loaded.workspaces.first, loaded.workspaces.count == 1 else {
+                throw Unreadable(words: "\(name): one workspace a file, please")
+            }
+            return (SourceText(file: name, text: text), rules)
+        }
+    }
+
+    /// A document that cannot be used.
+    struct Unreadable: Error, CustomStringConvertible {
+        let words: String
+        var description: String { words }
+    }
+
+    /// Puts the rules into a ledger, with the same signing secret behind every name they use.
+    func apply(to ledger: SQLiteLedger, secret: String, now: Timestamp) throws {
+        for (_, rules) in documents {
+            for name in Set(rules.endpoints.values.flatMap(\.secretNames)) {
+                try ledger.setSecret(name, of: rules.workspace, to: Array(secret.utf8), now: now)
+            }
+        }
+        let changes = documents.map { source, rules in
+            RuleChange(
+                workspace: rules.workspace, sources: [source],
+                living: Dictionary(
+                    rules.rules.filter(\.enabled).map { ($0.identity, Set($0.targets)) }, uniquingKeysWith: { $0.union($1) }))
+        }
+        _ = try ledger.apply(changes, base: try ledger.revision(), keepPending: true, now: now)
+    }
+}
+
+/// A worker with everything real, driven turn by turn in this process until it has nothing to do.
+struct Rehearsal {
+    private let ledger: SQLiteLedger
+    private let reader: any StreamReader
+    private let path: Path
+
+    /// - Parameter ledger: a file that is made when it is missing; memory when `nil`.
+    init(stream: String, ledger file: String?, rules: String, concurrency: Int) throws {
+        let clock = SystemClock()
+        ledger = try file.map { try SQLiteLedger.create(at: $0) } ?? SQLiteLedger.inMemory()
+        try RuleFiles(folder: rules).apply(to: ledger, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", now: clock.now())
+        reader = try SQLiteStream.open(at: stream).reader(group: "carillon-bench-\(WallClock.nanoseconds())")
+        let bell = reader.doorbell
+        let courier = CurlCourier(
+            configuration: CurlCourier.Configuration(
+                concurrency: concurrency, perLane: max(1, concurrency / 2), exemptions: [try CIDR("127.0.0.0/8")]),
+            clock: clock
+        ) { bell.ring() }
+        var configuration = Worker.Configuration()
+        configuration.concurrency = concurrency
+        var logger = Logger(label: "carillon-bench") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = .warning
+        path = try Path(
+            ledger: ledger, reader: reader, courier: courier, clock: clock, configuration: configuration,
+            random: SystemRandomNumberGenerator(), logger: logger)
+    }
+
+    func runUntilIdle() throws {
+        while true {
+            try path.turn()
+            if try path.isIdle() { break }
+        }
+    }
+
+    /// Ends the worker. Returns what the ledger counted.
+    func close() throws -> Conservation {
+        try path.drain()
+        return try ledger.verify(now: SystemClock().now())
+    }
+}

@@ -1,0 +1,204 @@
+import ArgumentParser
+import CarillonEvents
+import CarillonLedger
+import CarillonRules
+
+struct Rules: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks, applies, lists and tests rule documents.",
+        discussion: """
+            A document is YAML with the rules of one workspace:
+
+              version: 1
+              workspace: vision
+              endpoints:
+                hook: {kind: webhook, url: "https://ops.example.com/alerts", secret: {secret: hook-key}}
+              rules:
+                - name: failures
+                  events: [job.failed]
+                  notify: [hook]
+
+              carillon rules check rules/
+              carillon rules test --rules rules/vision.yaml events.jsonl
+              carillon rules apply rules/
+            """,
+        subcommands: [Check.self, Apply.self, List.self, Test.self])
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Says every problem of rule documents with its place; changes nothing.",
+            discussion: """
+                Prints how many targets each rule has of those it may have. Exit code 3 when a problem is no mere warning.
+
+                  carillon rules check rules/ extra.yaml
+                """)
+        @Argument(help: "Files, folders of *.yaml, or - for standard input.", completion: .file()) var paths: [String]
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            _ = try deployment.configuration()
+            let limits = RuleLimits()
+            let workspaces = try Rules.load(paths, limits: limits).workspaces
+            for rules in workspaces.sorted(by: { $0.workspace < $1.workspace }) {
+                for rule in rules.rules {
+                    Console.out("\(rules.workspace) \(rule.name): \(rule.units) of \(limits.targets(in: rules.workspace)) targets")
+                }
+            }
+        }
+    }
+
+    struct Apply: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Brings rule documents into force and prints the difference.",
+            discussion: """
+                All or nothing: on any problem nothing is changed. What is published after this command ended meets the new
+                rules. A workspace's documents replace what is in force for it; rules and endpoints they omit are dropped
+                with --prune only. A folder with --prune stands for the whole deployment: workspaces it has no document for
+                lose theirs. Pending deliveries of dropped rules and targets end, unless --keep-pending.
+
+                  carillon rules apply rules/vision.yaml
+                  carillon rules apply --prune rules/
+                """)
+        @Argument(help: "Files, folders of *.yaml, or - for standard input.", completion: .file()) var paths: [String]
+        @Flag(help: "Drop what the documents omit.") var prune = false
+        @Flag(help: "Still deliver what waits for dropped rules and targets.") var keepPending = false
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            let configuration = try deployment.configuration()
+            let (files, workspaces) = try Rules.load(paths, limits: RuleLimits())
+            let application = RuleApplication(files: files, prunes: prune, keepsPending: keepPending)
+            let result = try application.apply(workspaces, to: configuration.desk())
+            for (workspace, lines) in result.differences {
+                Console.out("\(printable(workspace)):")
+                for line in lines.isEmpty ? ["  only comments or order"] : lines.map({ "  \(printable($0))" }) { Console.out(line) }
+            }
+            for secret in result.missingSecrets {
+                Console.error(
+                    "carillon: secret \(secret.name) of \(secret.workspace) is not set; "
+                        + "carillon secrets set --workspace \(secret.workspace) \(secret.name) < FILE")
+            }
+            let expired = result.expired > 0 ? ", \(result.expired) pending deliveries ended" : ""
+            Console.out((result.isChange ? "in force" : "nothing changed") + " at revision \(result.revision)\(expired)")
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the rules in force.",
+            discussion: "  carillon rules list\n  carillon rules list --workspace vision -o json")
+        @Option(help: "Only of this workspace.") var workspace: String?
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            let sources = try deployment.configuration().desk().rules()
+            var list = Listing(columns: ["workspace", "rule", "enabled", "severity", "events", "notify", "place"])
+            for (name, texts) in sources.workspaces.sorted(by: { $0.key < $1.key }) where workspace ?? name == name {
+                let loaded = RuleDocuments.load(
+                    texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+                for problem in loaded.problems where !problem.isWarning { Console.error("\(problem)") }
+                for rule in loaded.workspaces.flatMap(\.rules) {
+                    list.add(rule.cells(in: name), rule.members(in: name, revision: sources.changed[name] ?? 0))
+                }
+            }
+            list.print(listing.format, empty: "no rules are in force; `carillon rules apply FILE` brings some")
+        }
+    }
+
+    struct Test: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Says which rules select which events; sends nothing.",
+            discussion: """
+                One JSON line an event: {"id":…,"matched":["rule",…]}. Bad lines are reported as FILE:LINE: why, exit code 3.
+
+                  carillon rules test --rules rules/ events.jsonl | grep -v '"matched":\\[\\]'
+                  carillon rules test --rules vision.yaml - < events.jsonl
+                """)
+        @Option(help: "A file or folder of rule documents; may be given again.", completion: .file()) var rules: [String]
+        @Argument(help: "Files of events, one JSON object a line; - is standard input.", completion: .file())
+        var events: [String] = ["-"]
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            _ = try deployment.configuration()
+            let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: RuleLimits()).workspaces)
+            var tester = RuleTester(book: book)
+            for file in events { try tester.test(file) }
+            if tester.hasProblems { throw Failure.problemsFound }
+        }
+    }
+
+    /// Reads documents and prints their problems.
+    ///
+    /// - Throws: `problemsFound` when one is more than a warning.
+    static func load(_ paths: [String], limits: RuleLimits) throws -> (files: RuleFiles, workspaces: [WorkspaceRules]) {
+        let files = try RuleFiles(paths)
+        let loaded = files.load(limits: limits)
+        for problem in loaded.problems { Console.error(printable("\(problem)", limit: 1000)) }
+        guard loaded.problems.allSatisfy(\.isWarning) else { throw Failure.problemsFound }
+        return (files, loaded.workspaces)
+    }
+}
+
+/// Matches events against rules, for `rules test`.
+private struct RuleTester {
+    let book: RuleBook
+    private(set) var hasProblems = false
+    private var scratch = MatchScratch()
+    private var hits: [Int] = []
+
+    init(book: RuleBook) { self.book = book }
+
+    mutating func test(_ file: String) throws {
+        var reader = try LineReader(file)
+        let name = file == "-" ? "stdin" : file
+        while let line = try reader.next() {
+            switch line {
+            case .tooLong(let bytes):
+                report(name, reader.number, EventError(.tooLarge(bytes: bytes, limit: CloudEvents.maxBytes)))
+            case .bytes(let bytes):
+                if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
+                do throws(EventError) { try test(bytes.span) } catch { report(name, reader.number, error) }
+            }
+        }
+    }
+
+    private mutating func test(_ text: Span<UInt8>) throws(EventError) {
+        let outline = try CloudEvents.outline(text)
+        hits.removeAll(keepingCapacity: true)
+        let rules = JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0) }
+        rules?.match(text, outline, into: &hits, using: &scratch)
+        let names = hits.compactMap { rules?.rules[$0].name }
+        Console.out(
+            JSONValue.object([
+                .string("id", JSON.string(outline.id, in: text)),
+                JSONValue.Member("matched", .array(names.map { .string($0) })),
+            ]).text)
+    }
+
+    private mutating func report(_ file: String, _ line: Int, _ error: EventError) {
+        hasProblems = true
+        Console.error("\(file):\(line): \(error)")
+    }
+}
+
+extension Rule {
+    fileprivate func cells(in workspace: String) -> [String] {
+        [
+            printable(workspace), printable(name), enabled ? "yes" : "no", severity.rawValue,
+            events.map(\.text).joined(separator: ","), targets.joined(separator: ","), "\(printable(file)):\(line)",
+        ]
+    }
+
+    fileprivate func members(in workspace: String, revision: Revision) -> [JSONValue.Member] {
+        [
+            .string("workspace", workspace), .string("rule", name), JSONValue.Member("enabled", .bool(enabled)),
+            .string("severity", severity.rawValue),
+            JSONValue.Member("events", .array(events.map { .string($0.text) })),
+            JSONValue.Member("notify", .array(targets.map { .string($0) })), .string("order", order.rawValue),
+            .string("expire_after", expireAfter.text), .string("file", file), .integer("line", line),
+            .integer("revision", revision),
+        ]
+    }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import CarillonEvents
+import CarillonLedger
+import Foundation
+
+struct Secrets: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sets the secrets that rule documents name.",
+        discussion: """
+            A document says {secret: NAME}; the value is kept in the ledger and never shown again.
+
+              openssl rand -base64 32 | sed 's/^/whsec_/' | carillon secrets set --workspace vision hook-key
+              carillon secrets set --workspace vision hook-key < key.txt
+              carillon secrets list --workspace vision
+              carillon secrets rm --workspace vision hook-key
+            """,
+        subcommands: [Set.self, List.self, Remove.self])
+
+    struct Set: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sets a secret to the value on standard input.",
+            discussion: """
+                One line feed at the end is not part of the value. On a terminal it asks, without showing what is typed.
+                Workers use the new value within two seconds.
+
+                  printf %s "$TOKEN" | carillon secrets set --workspace vision ci
+                """)
+        static let largest = 64 * 1024
+
+        @Option(help: "Whose secret it is.") var workspace: String
+        @Argument(help: "Its name in documents.") var name: String
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            let desk = try deployment.configuration().desk()
+            try checkName()
+            let value = try isatty(STDIN_FILENO) == 1 ? ask() : read()
+            guard !value.isEmpty else { throw Failure.usage("standard input is empty; pipe the secret's value into it") }
+            try desk.setSecret(name, of: workspace, to: value, now: clock.now())
+            Console.out("set \(printable(name)) of \(printable(workspace))")
+        }
+
+        private func checkName() throws(Failure) {
+            let isFine = !name.isEmpty && name.utf8.count <= 128
+                && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0)) }
+            guard isFine, !workspace.isEmpty else {
+                throw .usage("a secret's name is up to 128 letters, digits, and - _ .; not \"\(printable(name))\"")
+            }
+        }
+
+        private func read() throws -> [UInt8] {
+            var value = [UInt8]((try? FileHandle.standardInput.read(upToCount: Self.largest + 1)) ?? Data())
+            guard value.count <= Self.largest else { throw Failure.usage("a secret has at most 64 KiB") }
+            if value.last == 0x0A { value.removeLast() }
+            if value.last == 0x0D { value.removeLast() }
+            return value
+        }
+
+        private func ask() throws -> [UInt8] {
+            guard let typed = unsafe getpass("Value of \(name) (not shown): ") else {
+                throw Failure("the terminal cannot be read; pipe the value into standard input")
+            }
+            return unsafe Array(String(cString: typed).utf8)
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the names of a workspace's secrets and when each was set.",
+            discussion: "  carillon secrets list --workspace vision -o json")
+        @Option(help: "Whose secrets.") var workspace: String
+        @OptionGroup var listing: ListingOptions
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            let desk = try deployment.configuration().desk()
+            var list = Listing(columns: ["name", "set"])
+            for secret in try desk.secrets(of: workspace) {
+                list.add(
+                    [printable(secret.name), secret.set.rfc3339],
+                    [.string("name", secret.name), .time("set", secret.set.milliseconds)])
+            }
+            list.print(listing.format, empty: "no secrets in \(printable(workspace))")
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rm", abstract: "Forgets a secret.",
+            discussion: "  carillon secrets rm --workspace vision hook-key")
+        @Option(help: "Whose secret it is.") var workspace: String
+        @Argument(help: "Its name in documents.") var name: String
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            let desk = try deployment.configuration().desk()
+            guard try desk.removeSecret(name, of: workspace, now: clock.now()) else {
+                throw Failure("there is no secret \(printable(name)) in \(printable(workspace)); `carillon secrets list` names them")
+            }
+            Console.out("removed \(printable(name)) of \(printable(workspace))")
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import ServiceLifecycle
+
+struct Work: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Runs one stateless worker; several may run at a time.",
+        discussion: """
+            All state is in the stream and the ledger, so a worker may be killed at any moment. With --until-idle it ends
+            with 0 once the stream is read to its end and nothing is leased or due.
+
+              carillon worker
+              carillon publish events.jsonl && carillon worker --until-idle
+            """)
+
+    @Flag(help: "End once there is nothing to do.") var untilIdle = false
+    @OptionGroup var deployment: Deployment
+
+    func run() async throws {
+        let deployment = deployment
+        let configuration = try deployment.configuration()
+        Log.set(configuration.logging)
+        let roles = Roles(configuration: configuration, reread: { try deployment.configuration() })
+        let watch = try roles.prepare()
+        let worker = try configuration.worker(untilIdle: untilIdle)
+        try await roles.run(
+            [SpoolWatch(configuration: configuration, logger: roles.logger)] + (watch.map { [$0] } ?? []) + [worker])
+    }
+}

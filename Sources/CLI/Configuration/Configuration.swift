@@ -1,0 +1,148 @@
+import CarillonEvents
+
+/// The deployment's settings, complete and checked.
+struct Configuration: Sendable, Equatable {
+    struct Stream: Sendable, Equatable {
+        var path: String
+        var partitions: Int32
+        var retention: Duration
+    }
+    struct Ledger: Sendable, Equatable {
+        var path: String
+        var retention, dedupHorizon: Duration
+    }
+    struct Worker: Sendable, Equatable {
+        var group: String
+        var batch, concurrency: Int
+        var lease: Duration
+    }
+    struct Delivery: Sendable, Equatable {
+        var timeout, retryFirst, retryMax, giveUpAfter, maxEventAge: Duration
+        var retryFactor: Double
+        var ssrfExempt: [String]
+    }
+    struct HTTP: Sendable, Equatable {
+        var host: String
+        var port: Int
+    }
+    struct Logging: Sendable, Equatable {
+        var level, format: String
+    }
+
+    /// The folder for data.
+    var home: String
+    /// The file it was read from, when there is one.
+    var file: String?
+    /// All values by key.
+    var values: Values
+    var stream: Stream
+    var ledger: Ledger
+    var worker: Worker
+    var delivery: Delivery
+    /// The watched folder of rule documents, when there is one.
+    var rulesDirectory: String?
+    var http: HTTP
+    var logging: Logging
+
+    /// Where publishers keep what the stream cannot take.
+    var spool: String { home + "/spool" }
+}
+
+extension Configuration {
+    init(_ values: Values, home: String, file: String?) {
+        self.home = home
+        (self.file, self.values) = (file, values)
+        stream = Stream(
+            path: values.text("stream.path"), partitions: Int32(clamping: values.integer("stream.partitions")),
+            retention: values.duration("stream.retention"))
+        ledger = Ledger(
+            path: values.text("ledger.path"), retention: values.duration("ledger.retention"),
+            dedupHorizon: values.duration("ledger.dedup_horizon"))
+        worker = Worker(
+            group: values.text("worker.group"), batch: values.integer("worker.batch"),
+            concurrency: values.integer("worker.concurrency"), lease: values.duration("worker.lease"))
+        delivery = Delivery(
+            timeout: values.duration("delivery.timeout"), retryFirst: values.duration("delivery.retry.first"),
+            retryMax: values.duration("delivery.retry.max"),
+            giveUpAfter: values.duration("delivery.retry.give_up_after"),
+            maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
+            ssrfExempt: values.list("delivery.ssrf_exempt"))
+        rulesDirectory = values.optionalText("rules.dir")
+        (http, logging) = (values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format")))
+    }
+
+    /// What does not go together, each with the keys at fault.
+    var contradictions: [(keys: [String], words: String)] {
+        var found: [(keys: [String], words: String)] = []
+        if ledger.retention < stream.retention + delivery.giveUpAfter {
+            let least = (stream.retention + delivery.giveUpAfter).text
+            found.append((
+                ["ledger.retention", "stream.retention", "delivery.retry.give_up_after"],
+                "ledger.retention (\(ledger.retention.text)) must be at least stream.retention + "
+                    + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
+            ))
+        }
+        if ledger.dedupHorizon > ledger.retention {
+            found.append((
+                ["ledger.dedup_horizon", "ledger.retention"],
+                "ledger.dedup_horizon (\(ledger.dedupHorizon.text)) must not exceed ledger.retention "
+                    + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
+            ))
+        }
+        if delivery.timeout >= worker.lease {
+            found.append((
+                ["delivery.timeout", "worker.lease"],
+                "worker.lease (\(worker.lease.text)) must exceed delivery.timeout (\(delivery.timeout.text)): "
+                    + "a lease has to outlive its send"
+            ))
+        }
+        if delivery.retryFirst > delivery.retryMax {
+            found.append((
+                ["delivery.retry.first", "delivery.retry.max"],
+                "delivery.retry.first (\(delivery.retryFirst.text)) must not exceed delivery.retry.max "
+                    + "(\(delivery.retryMax.text))"
+            ))
+        }
+        return found
+    }
+}
+
+/// Checked values by key. The getters trap on a key of another kind: our own mistake in `Settings` or above.
+struct Values: Sendable, Equatable {
+    let all: [String: Setting.Value]
+
+    /// The keys whose values differ.
+    func differences(from other: Values) -> [String] {
+        Settings.all.map(\.key).filter { all[$0] != other.all[$0] }
+    }
+
+    func optionalText(_ key: String) -> String? {
+        if case .text(let text) = all[key] { text } else { nil }
+    }
+    func text(_ key: String) -> String {
+        guard let text = optionalText(key) else { preconditionFailure("\(key) is no text in Settings") }
+        return text
+    }
+    func integer(_ key: String) -> Int {
+        guard case .integer(let number) = all[key] else { preconditionFailure("\(key) is no integer in Settings") }
+        return number
+    }
+    func number(_ key: String) -> Double {
+        guard case .number(let number) = all[key] else { preconditionFailure("\(key) is no number in Settings") }
+        return number
+    }
+    func duration(_ key: String) -> Duration {
+        guard case .duration(let duration) = all[key] else { preconditionFailure("\(key) is no duration in Settings") }
+        return duration
+    }
+    func list(_ key: String) -> [String] {
+        guard case .list(let items) = all[key] else { preconditionFailure("\(key) is no list in Settings") }
+        return items
+    }
+    var http: Configuration.HTTP {
+        guard case .address(let host, let port) = all["http.listen"] else {
+            preconditionFailure("http.listen is no address in Settings")
+        }
+        return Configuration.HTTP(host: host, port: port)
+    }
+}

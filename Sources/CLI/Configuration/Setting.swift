@@ -1,0 +1,105 @@
+import CarillonEvents
+import Foundation
+
+/// One key of the configuration: what it takes, and what it is when nobody says.
+struct Setting: Sendable {
+    /// Its place in the file, as `delivery.retry.first`.
+    let key: String
+    /// What its value has to be.
+    let kind: Kind
+    /// The value when neither flag nor environment nor file has it; `nil` for none.
+    let standard: String?
+
+    init(_ key: String, _ kind: Kind, _ standard: String?) { (self.key, self.kind, self.standard) = (key, kind, standard) }
+
+    /// The variable that sets it: `CARILLON_DELIVERY_RETRY_FIRST`.
+    var variable: String { "CARILLON_" + key.uppercased().replacing(".", with: "_") }
+
+    /// What a value has to be.
+    enum Kind: Sendable {
+        case text
+        case path
+        case choice([String], notYet: [String] = [])
+        case integer(ClosedRange<Int>)
+        case number(ClosedRange<Double>)
+        case duration(ClosedRange<Duration>)
+        case address
+        case networks
+
+        var isList: Bool { if case .networks = self { true } else { false } }
+    }
+
+    /// A checked value.
+    enum Value: Sendable, Equatable {
+        case text(String)
+        case integer(Int)
+        case number(Double)
+        case duration(Duration)
+        case address(host: String, port: Int)
+        case list([String])
+    }
+
+    /// Why a text is no value, in words that say what is.
+    struct Misfit: Error { let words: String }
+
+    /// Checks a text. Lists come as their items, separated by commas.
+    func value(of text: String) throws(Misfit) -> Value {
+        switch kind {
+        case .text, .path:
+            guard !text.isEmpty, !text.contains("\0") else { throw Misfit(words: "\(key) must not be empty") }
+            return .text(text)
+        case .choice(let words, let notYet):
+            if notYet.contains(text) { throw Misfit(words: "\(key): \(text) is not built yet") }
+            guard words.contains(text) else { throw unfit(text, "one of " + words.joined(separator: ", ")) }
+            return .text(text)
+        case .integer(let range):
+            guard let number = Int(text), range.contains(number) else {
+                throw unfit(text, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return .integer(number)
+        case .number(let range):
+            guard let number = Double(text), range.contains(number) else {
+                throw unfit(text, "a number from \(range.lowerBound) to \(range.upperBound)")
+            }
+            return .number(number)
+        case .duration(let range):
+            guard let duration = Duration(text: text), range.contains(duration) else {
+                throw unfit(text, "a duration from \(range.lowerBound.text) to \(range.upperBound.text), such as 30s or 7d")
+            }
+            return .duration(duration)
+        case .address:
+            guard let address = parsedAddress(text) else { throw unfit(text, "HOST:PORT, such as 127.0.0.1:8420") }
+            return .address(host: address.host, port: address.port)
+        case .networks:
+            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            if let wrong = items.first(where: { !isNetwork($0) }) {
+                throw unfit(wrong, "networks such as 127.0.0.0/8 or fd00::/8")
+            }
+            return .list(items)
+        }
+    }
+
+    private func unfit(_ text: String, _ expected: String) -> Misfit {
+        Misfit(words: "\(key) has to be \(expected), not \"\(text.prefix(80))\"")
+    }
+}
+
+/// Reads `HOST:PORT` and `[IPV6]:PORT`.
+func parsedAddress(_ text: String) -> (host: String, port: Int)? {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+        (0...65_535).contains(port)
+    else { return nil }
+    var host = String(text[..<colon])
+    if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+    guard !host.isEmpty, !host.contains(where: \.isWhitespace) else { return nil }
+    return (host, port)
+}
+
+/// Whether a text is an address with a prefix length that fits it.
+func isNetwork(_ text: String) -> Bool {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, let length = Int(parts[1]), length >= 0 else { return false }
+    var space = [UInt8](repeating: 0, count: 16)
+    if unsafe inet_pton(AF_INET, String(parts[0]), &space) == 1 { return length <= 32 }
+    return unsafe inet_pton(AF_INET6, String(parts[0]), &space) == 1 && length <= 128
+}

@@ -1,0 +1,116 @@
+import CarillonEvents
+public import CarillonLedger
+public import CarillonStream
+import Dispatch
+
+/// How the server looks at the deployment: never into a worker's memory, only into the ledger and the stream.
+public struct Sources: Sendable {
+    /// Opens the ledger; called once on a thread of the server's own, again after an error.
+    public var desk: @Sendable () throws -> any LedgerDesk
+    /// The ends of the stream's partitions.
+    public var ends: @Sendable () throws -> [Partition: (low: Offset, next: Offset)]
+    /// Throws when the ledger could not be written.
+    public var checkWritable: @Sendable () throws -> Void
+
+    /// Makes a set of sources. All of them may block.
+    public init(
+        desk: @escaping @Sendable () throws -> any LedgerDesk,
+        ends: @escaping @Sendable () throws -> [Partition: (low: Offset, next: Offset)],
+        checkWritable: @escaping @Sendable () throws -> Void
+    ) {
+        (self.desk, self.ends, self.checkWritable) = (desk, ends, checkWritable)
+    }
+}
+
+/// Reads the ledger for metrics and health, on a queue of its own, and remembers what it read.
+///
+/// However often somebody scrapes, the status is read at most every five seconds, and the conservation law, which
+/// counts every row, takes at most a fiftieth of the time.
+actor Observatory {
+    struct Reading: Sendable {
+        var pending, dead, lag: Double
+        var oldestPending: Double
+        var residue: Double
+    }
+
+    private static let freshness = Duration.seconds(5)
+
+    private let queue = BlockingExecutor(label: "carillon.server.ledger")
+    private let sources: Sources
+    private let clock: any Clock
+    private var desk: (any LedgerDesk)?
+    private var reading: (value: Reading, until: Duration)?
+    private var residue: (value: Double, until: Duration)?
+    private var health: (problem: String?, until: Duration)?
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { unsafe queue.asUnownedSerialExecutor() }
+
+    init(sources: Sources, clock: any Clock) { (self.sources, self.clock) = (sources, clock) }
+
+    /// The numbers of the ledger, at most five seconds old.
+    func read() throws -> Reading {
+        let now = clock.uptime()
+        if let reading, now < reading.until { return reading.value }
+        do {
+            let fresh = try look(now)
+            reading = (fresh, clock.uptime() + Self.freshness)
+            return fresh
+        } catch {
+            desk = nil
+            throw error
+        }
+    }
+
+    /// Why the deployment cannot do its work; `nil` when it can. At most a second old.
+    func problem() -> String? {
+        let now = clock.uptime()
+        if let health, now < health.until { return health.problem }
+        var problem: String?
+        do {
+            _ = try opened().revision
+            try sources.checkWritable()
+            _ = try sources.ends()
+        } catch {
+            desk = nil
+            problem = "\(error)"
+        }
+        health = (problem, clock.uptime() + .seconds(1))
+        return problem
+    }
+
+    private func opened() throws -> (desk: any LedgerDesk, revision: Revision) {
+        let desk = try desk ?? sources.desk()
+        self.desk = desk
+        return (desk, try desk.rules().revision)
+    }
+
+    private func look(_ began: Duration) throws -> Reading {
+        let desk = try desk ?? sources.desk()
+        self.desk = desk
+        let now = clock.now()
+        let status = try desk.status(now: now)
+        if residue.map({ began >= $0.until }) ?? true {
+            let lines = try desk.verify(now: now).residue.count
+            let cost = clock.uptime() - began
+            residue = (Double(lines), clock.uptime() + max(.seconds(30), cost * 50))
+        }
+        let oldest = status.oldestPending.map { (now - Timestamp(milliseconds: $0)).milliseconds } ?? 0
+        let decided = Dictionary(status.positions.map { ($0.partition, $0.next) }, uniquingKeysWith: max)
+        let lag = try sources.ends().reduce(0) { $0 + max(0, $1.value.next - max(decided[$1.key] ?? 0, $1.value.low)) }
+        return Reading(
+            pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
+            dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag), oldestPending: Double(max(0, oldest)) / 1000,
+            residue: residue?.value ?? 0)
+    }
+}
+
+/// A serial executor over one dispatch queue, for an actor whose calls may block.
+final class BlockingExecutor: SerialExecutor {
+    private let queue: DispatchQueue
+    init(label: String) { queue = DispatchQueue(label: label) }
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { unsafe job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+    func checkIsolated() { dispatchPrecondition(condition: .onQueue(queue)) }
+}

@@ -1,0 +1,143 @@
+public import CarillonEvents
+import Glibc
+import Hummingbird
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+import Synchronization
+
+// HTTP for operators: `/metrics`, `/-/healthy`, `/-/ready`, `POST /-/reload`. It reads the ledger, never a worker's memory,
+// so it tells the same whichever process runs it.
+
+/// The deployment's HTTP server.
+public final class Server: Service {
+    /// What a reload came to.
+    public struct Reload: Sendable {
+        /// What took effect.
+        public var taken: [String]
+        /// What has changed but needs a restart.
+        public var needsRestart: [String]
+        /// Makes one.
+        public init(taken: [String], needsRestart: [String]) {
+            (self.taken, self.needsRestart) = (taken, needsRestart)
+        }
+    }
+
+    private let host: String
+    private let port: Int
+    private let version: String
+    private let registry: MetricsRegistry
+    private let observatory: Observatory
+    private let reload: @Sendable () async throws -> Reload
+    private let lastReload = Mutex(true)
+    private let listening: @Sendable (Int) -> Void
+    private let logger: Logger
+
+    /// Makes a server; it listens from `run` on.
+    ///
+    /// - Parameters:
+    ///   - version: what `carillon_build_info` says.
+    ///   - reload: reads again what can be read again; an error leaves everything as it was.
+    ///   - listening: called with the port once the server listens.
+    public init(
+        host: String, port: Int, version: String, registry: MetricsRegistry, sources: Sources, clock: any Clock,
+        logger: Logger, reload: @escaping @Sendable () async throws -> Reload,
+        listening: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
+        (self.reload, self.listening, self.logger) = (reload, listening, logger)
+        observatory = Observatory(sources: sources, clock: clock)
+    }
+
+    /// Serves until a graceful shutdown.
+    ///
+    /// - Throws: `ListenError` when the address cannot be had.
+    public func run() async throws {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let (fallback, listening) = (port, listening)
+        let app = Application(
+            router: router(), configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            onServerRunning: { listening($0.localAddress?.port ?? fallback) }, logger: quiet)
+        do { try await app.run() } catch { throw ListenError(error, address: "\(host):\(port)") ?? error }
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let router = Router()
+        router.get("metrics") { _, _ in await self.metrics() }
+        router.get("-/healthy") { _, _ in Self.text(.ok, "healthy\n") }
+        router.get("-/ready") { _, _ in
+            guard let problem = await self.observatory.problem() else { return Self.text(.ok, "ready\n") }
+            return Self.text(.serviceUnavailable, "not ready: \(problem)\n")
+        }
+        router.post("-/reload") { _, _ in await self.answerReload() }
+        return router
+    }
+
+    private func metrics() async -> Response {
+        var gauges: [(MetricsRegistry.Series, Double)] = [
+            (.init("carillon_build_info", [("version", version)]), 1),
+            (.init("carillon_config_last_reload_successful"), lastReload.withLock { $0 } ? 1 : 0),
+        ]
+        do {
+            let reading = try await observatory.read()
+            gauges += [
+                (.init("carillon_pending"), reading.pending),
+                (.init("carillon_oldest_pending_seconds"), reading.oldestPending),
+                (.init("carillon_dead_letters"), reading.dead),
+                (.init("carillon_stream_lag_records"), reading.lag),
+                (.init("carillon_ledger_residue"), reading.residue),
+            ]
+        } catch { logger.warning("metrics lack the ledger's numbers: \(error)") }
+        return Self.text(
+            .ok, registry.exposition(with: gauges), type: "text/plain; version=0.0.4; charset=utf-8")
+    }
+
+    private func answerReload() async -> Response {
+        do {
+            let reload = try await reload()
+            lastReload.withLock { $0 = true }
+            logger.notice(
+                "configuration reloaded", metadata: ["taken": "\(reload.taken)", "restart": "\(reload.needsRestart)"])
+            return Self.text(
+                .ok,
+                "reloaded: \(Self.list(reload.taken))\nneeds a restart: \(Self.list(reload.needsRestart))\n")
+        } catch {
+            lastReload.withLock { $0 = false }
+            logger.error("reload refused, the last good configuration stays: \(error)")
+            return Self.text(.unprocessableContent, "nothing reloaded: \(error)\n")
+        }
+    }
+
+    private static func list(_ names: [String]) -> String {
+        names.isEmpty ? "nothing" : names.joined(separator: ", ")
+    }
+
+    private static func text(
+        _ status: HTTPResponse.Status, _ text: String, type: String = "text/plain; charset=utf-8"
+    ) -> Response {
+        Response(
+            status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}
+
+/// Why a server cannot listen at its address.
+public struct ListenError: Error, Sendable, CustomStringConvertible {
+    /// What is wrong and what to do.
+    public let description: String
+
+    /// The error in words, when it is one of the socket's; `nil` otherwise.
+    public init?(_ error: any Error, address: String) {
+        switch error {
+        case let error as IOError where error.errnoCode == EADDRINUSE:
+            description = "server could not listen on \(address): another process uses it; stop that or choose another address"
+        case let error as IOError where error.errnoCode == EACCES:
+            description = "server could not listen on \(address): not permitted; choose a port above 1023"
+        case let error as IOError:
+            description = "server could not listen on \(address): \(error); choose another address"
+        case let error as SocketAddressError:
+            description = "server could not listen on \(address): the host is unknown [\(error)]"
+        default: return nil
+        }
+    }
+}

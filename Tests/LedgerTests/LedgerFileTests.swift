@@ -1,0 +1,99 @@
+import CarillonKit
+import CarillonLedger
+import CarillonLedgerSQLite
+import CarillonSQLite
+import FoundationEssentials
+import Testing
+
+@Suite("SQLite ledger: what stands at its path", .timeLimit(.minutes(1)))
+struct LedgerFileTests {
+    private let folder: TemporaryDirectory
+    private let path: String
+
+    init() throws {
+        folder = try TemporaryDirectory("ledger")
+        path = folder.file("ledger.db")
+    }
+
+    @Test("what was decided is there when the file is opened again")
+    func reopened() throws {
+        let bed = try Backend.file.make()
+        let first = try bed.worker("first")
+        try bed.decide(first, Draft("a"), Draft("b", subject: "job-2"))
+        try bed.settle(first, 1, .delivered)
+        first.die()
+        let second = try bed.worker("second")
+        #expect(try second.live.reap(now: bed.now) == 1)
+        #expect(try second.live.position("s", 0) == 2)
+        #expect(try bed.states() == [.delivered, .pending])
+        let again = try second.live.decide(Decisions([Draft("a")], from: 2), for: second.session, now: bed.now)
+        #expect(again.duplicates == 1, "an event is known across processes")
+    }
+
+    @Test("a ledger that is not there is missing, and looking for it makes none")
+    func missing() throws {
+        let error = #expect(throws: LedgerError.self) { try SQLiteLedger.open(at: path) }
+        #expect(error?.kind == .missing)
+        #expect(error?.description.contains(path) == true)
+        #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    @Test("a file that is no database is refused and left as it was")
+    func noDatabase() throws {
+        let text = Data(String(repeating: "not a database\n", count: 100).utf8)
+        try text.write(to: URL(filePath: path))
+        for open in [{ try SQLiteLedger.open(at: path) }, { try SQLiteLedger.create(at: path) }] {
+            #expect(#expect(throws: LedgerError.self) { try open() }?.kind == .corrupt)
+        }
+        #expect(try Data(contentsOf: URL(filePath: path)) == text)
+    }
+
+    @Test("another program's database is refused and left as it was")
+    func foreign() throws {
+        let other = try Database(path: path, access: .create)
+        try other.execute("CREATE TABLE theirs (x)")
+        for open in [{ try SQLiteLedger.open(at: path) }, { try SQLiteLedger.create(at: path) }] {
+            #expect(#expect(throws: LedgerError.self) { try open() }?.kind == .corrupt)
+        }
+        #expect(try other.int("SELECT count(*) FROM sqlite_master") == 1)
+    }
+
+    @Test("a ledger of a newer Carillon is refused with both versions")
+    func newer() throws {
+        _ = try SQLiteLedger.create(at: path)
+        let raw = try Database(path: path, access: .readWrite)
+        let known = Int(try raw.int("PRAGMA user_version") ?? 0)
+        #expect(known >= 1)
+        try raw.execute("PRAGMA user_version=4000")
+        for open in [{ try SQLiteLedger.open(at: path) }, { try SQLiteLedger.create(at: path) }] {
+            #expect(#expect(throws: LedgerError.self) { try open() }?.kind == .schema(found: 4000, known: known))
+        }
+    }
+
+    @Test("an empty file, as a crash while making a ledger leaves it, becomes a ledger; who only looks is told its version")
+    func versionZero() throws {
+        try Data().write(to: URL(filePath: path))
+        let error = #expect(throws: LedgerError.self) { try SQLiteLedger.open(at: path) }
+        guard case .schema(found: 0, known: 1...)? = error?.kind else {
+            Issue.record("told \(String(describing: error))")
+            return
+        }
+        let made = try SQLiteLedger.create(at: path)
+        #expect(try made.revision() == 0)
+        #expect(try SQLiteLedger.open(at: path).revision() == 0)
+    }
+
+    @Test("a damaged ledger is corrupt, not missing and not a crash")
+    func damaged() throws {
+        let bed = try Backend.file.make()
+        let worker = try bed.worker()
+        for index in 0..<200 { try bed.decide(worker, Draft("e\(index)", subject: "s\(index)")) }
+        worker.die()
+        try Database(path: bed.path, access: .readWrite).checkpoint(whenBeyond: 0)
+        var bytes = try Data(contentsOf: URL(filePath: bed.path))
+        for index in stride(from: 4096, to: bytes.count, by: 1) { bytes[index] = UInt8(truncatingIfNeeded: index &* 131) }
+        try bytes.write(to: URL(filePath: bed.path))
+        let error = #expect(throws: LedgerError.self) { try bed.open().verify(now: bed.now) }
+        #expect(error?.kind == .corrupt)
+    }
+}

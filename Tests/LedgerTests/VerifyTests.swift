@@ -1,0 +1,77 @@
+import CarillonEvents
+import CarillonKit
+import CarillonLedger
+import Testing
+
+/// A verification that cannot fail proves nothing: each loss that rows can suffer has to show.
+@Suite("Verify: what is lost or doubled behind the ledger's back shows", .timeLimit(.minutes(2)))
+struct VerifyTests {
+    /// A ledger with deliveries in every state, suppressed and parked records, and a session.
+    private func furnished() throws -> (Bed, Worker) {
+        let bed = try Backend.file.make()
+        let worker = try bed.worker(lease: .seconds(3600))
+        let drafts = [
+            Draft("delivered", subject: "1", to: ["hook", "room"]), Draft("waiting", subject: "2"), Draft("dead", subject: "3"),
+            Draft("leased", subject: "4"), Draft("behind", subject: "4"), Draft("old", suppressed: .stale),
+            Draft("due", subject: "5", wanted: false), Draft("delivered", subject: "1"),
+        ]
+        let batch = Decisions(drafts, from: 10, unmatched: 3, parked: ["not JSON"], gap: 4, now: bed.now)
+        let births = try #require(worker.live.decide(batch, for: worker.session, now: bed.now).births)
+        let ids = births.compactMap(\.id)
+        try bed.settle(worker, ids[0], .delivered)
+        try bed.settle(worker, ids[2], .retry(at: bed.now + .seconds(60)))
+        try bed.settle(worker, ids[3], .dead)
+        try bed.decide(worker, unmatched: 5)
+        return (bed, worker)
+    }
+
+    @Test("an untouched ledger has no residue")
+    func clean() throws {
+        let (bed, worker) = try furnished()
+        let law = try bed.open().verify(now: bed.now)
+        #expect(law.residue == [])
+        #expect((law.read, law.lost, law.unmatched, law.matched, law.duplicate, law.parked) == (17, 4, 8, 7, 1, 1))
+        #expect((law.selected, law.notified, law.suppressed) == (7, 6, 1))
+        #expect(law.deliveries == ["delivered": 1, "leased": 2, "pending": 3, "dead": 1])
+        worker.die()
+        _ = try bed.worker("other").live.reap(now: bed.now)
+        #expect(try bed.residue() == [])
+    }
+
+    @Test(
+        "tampering shows",
+        arguments: [
+            "DELETE FROM delivery WHERE id = 1",
+            "DELETE FROM delivery WHERE id = 2",  // the second target of a notification
+            "DELETE FROM delivery WHERE state = 0 AND due IS NULL",
+            "INSERT INTO delivery SELECT 99, event, rule, lane, part, revision, key, NULL, decided, expires, round, 3, epoch, 0, attempts, NULL, NULL, settled, status, reason FROM delivery WHERE id = 1",
+            "DELETE FROM event WHERE seq = 1",
+            "DELETE FROM suppressed",
+            "DELETE FROM parked",
+            "DELETE FROM batch WHERE id = 1",
+            "DELETE FROM batch WHERE id = (SELECT max(id) FROM batch)",
+            "UPDATE batch SET read = read + 1",
+            "UPDATE batch SET matched = matched + 1, unmatched = unmatched - 1",
+            "UPDATE batch SET gap = 0",
+            "UPDATE batch SET selected = selected - 1",
+            "UPDATE position SET next = next + 1",
+            "DELETE FROM position",
+            "DELETE FROM due",
+            "UPDATE due SET at = at + 1",
+            "INSERT INTO due VALUES (1, 0, 1)",
+            "INSERT INTO due VALUES (1, 0, 4711)",
+            "UPDATE delivery SET state = 2 WHERE state = 3",
+            "UPDATE delivery SET state = 0, session = 0 WHERE state = 1",
+            "DELETE FROM session",
+            "DELETE FROM seen_1 WHERE key = (SELECT key FROM seen_1 LIMIT 1)",
+            "UPDATE tally SET n = n + 1 WHERE name = 'delivery.delivered'",
+            "DELETE FROM rule",
+            "UPDATE delivery SET event = 4711 WHERE id = 1",
+        ])
+    func tampered(sql: String) throws {
+        let (bed, worker) = try furnished()
+        try bed.tamper(sql)
+        #expect(try !bed.residue().isEmpty, "\(sql) went unseen")
+        withExtendedLifetime(worker) {}
+    }
+}

@@ -1,0 +1,97 @@
+import CarillonEvents
+import CarillonRules
+import Testing
+
+private let head = "version: 1\nworkspace: w\n"
+
+@Suite("Hostile files: each gets an answer soon", .timeLimit(.minutes(1)))
+struct HostileTests {
+    @Test("deep nesting is refused", arguments: ["[", "{a: ", "- ", "? ", "a:\n "])
+    func deep(open: String) {
+        #expect(!problems(head + "rules: \n  " + String(repeating: open, count: 5000)).isEmpty)
+        #expect(!problems(head + "rules: " + String(repeating: "[", count: 500) + String(repeating: "]", count: 500)).isEmpty)
+    }
+
+    @Test("nesting just too deep has its place")
+    func depth() {
+        let list = String(repeating: "[", count: 70) + String(repeating: "]", count: 70)
+        #expect(problems(head + "rules: \(list)\n") == ["3:71: nested deeper than 64 levels"])
+    }
+
+    @Test("a few aliases do not become many values", arguments: ["rules: ", "? ", "contacts: "])
+    func bomb(use: String) {
+        var text = head + "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+        for i in 1...40 { text += "a\(i): &a\(i) [\((0..<9).map { _ in "*a\(i - 1)" }.joined(separator: ", "))]\n" }
+        let found = problems(text + "\(use)*a40\n")
+        #expect(found.first == "9:9: its aliases expand to more than 200000 values" || found.count == 1, "\(found)")
+    }
+
+    @Test("aliases do not nest past the limit")
+    func chain() {
+        var text = head + "a0: &a0 [x]\n"
+        for i in 1...80 { text += "a\(i): &a\(i) [*a\(i - 1)]\n" }
+        #expect(problems(text).contains { $0.contains("aliases nest deeper than 64 levels") })
+    }
+
+    @Test("a line of a megabyte is one problem")
+    func longLine() {
+        let long = String(repeating: "x", count: 1 << 20)
+        #expect(problems(head + long + ": a\n").count == 1)
+        #expect(problems(head + "rules: [{name: \(long), events: [a], notify: [b]}]\n").count == 1)
+        #expect(problems(head + "# " + long + "\n") == [])
+        #expect(problems(head + "workspace2: \"" + long).count == 1)
+    }
+
+    @Test("a file is at most 4 MiB and holds a bounded number of values")
+    func large() {
+        #expect(problems(head + String(repeating: "#\n", count: 3 << 20)) == ["1:1: the file is larger than 4 MiB"])
+        let many = "rules: [" + String(repeating: "a,", count: 600_000) + "]\n"
+        #expect(problems(head + many) == ["1:1: the file holds too many values; split it into several files"])
+    }
+
+    @Test("a thousand problems are told, the rest is counted")
+    func manyProblems() {
+        let found = problems(head + "rules:\n" + String(repeating: "  - a\n", count: 1500))
+        #expect(found.count == 1001)
+        #expect(found.last?.hasSuffix("and 500 more problems") == true)
+    }
+
+    @Test("characters YAML lacks have their place", arguments: ["\u{0}", "\u{1B}", "\u{7F}", "\u{9B}", "\u{FFFE}"])
+    func characters(sign: String) {
+        let found = problems(head + "rules: ü\(sign)\n")
+        #expect(found.count == 1 && found.first?.hasPrefix("3:9: the character U+") == true, "\(found)")
+    }
+
+    @Test("private characters stay what they are")
+    func privateUse() throws {
+        let text = "\u{E000}*\u{E001} *"
+        let compiled = try rules(["name: \"\(text)\", id: a\u{E000}b * c, events: ['job.*']"])
+        #expect(compiled.rules.first?.name == text && compiled.rules.first?.identity == "a\u{E000}b * c")
+        #expect(compiled.rules.first?.events.map(\.text) == ["job.*"])
+    }
+
+    @Test("any cut of a good file is answered", arguments: [0, 1, 2, 3, 4, 5, 6, 7])
+    func cuts(part: Int) {
+        let text = document(more: "pattern: {data: {a: [1, 'x', *e]}}\n    message: |\n      {{ subject }}\n    id: &e \"q\\u0041\"")
+        for end in stride(from: part, to: text.utf8.count, by: 8) {
+            let cut = String(decoding: text.utf8.prefix(end), as: UTF8.self)
+            for problem in RuleDocuments.load([("f", cut)]).problems {
+                #expect(problem.line >= 1 && problem.column >= 1 && !problem.message.isEmpty)
+            }
+        }
+    }
+
+    @Test("bytes shuffled into a file are answered", arguments: UInt64(1)...100)
+    func noise(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        var bytes = Array(document(more: "pattern: {data: {a: [1]}}").utf8)
+        let signs = Array("*&!%@`'\"[]{},:?-|>#\n \t~<0\u{85}".utf8)
+        for _ in 0..<Int.random(in: 1...12, using: &random) {
+            let place = Int.random(in: 0..<bytes.count, using: &random)
+            bytes[place] = signs.randomElement(using: &random) ?? 0
+        }
+        for problem in RuleDocuments.load([("f", String(decoding: bytes, as: UTF8.self))]).problems {
+            #expect(problem.line >= 1 && problem.column >= 1 && !problem.message.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,360 @@
+// Cases of DocumentTests: what is written, and every problem that is told, with its line and column.
+
+extension DocumentCase {
+    /// Lines of a rule, from line 9, column 5 on.
+    static let rules: [DocumentCase] = [
+        .init(
+            "an unknown key is refused with the nearest known one",
+            "severty: info",
+            [
+                "9:5: unknown key 'severty' in a rule; did you mean 'severity'?",
+            ]),
+        .init(
+            "an unknown key far from all is just refused",
+            "zzzzzz: 1",
+            [
+                "9:5: unknown key 'zzzzzz' in a rule",
+            ]),
+        .init(
+            "a merge key is not YAML 1.2",
+            "<<: {a: b}",
+            [
+                "9:5: merge keys ('<<') are not part of YAML 1.2",
+            ]),
+        .init(
+            "severity is one of three",
+            "severity: loud",
+            [
+                "9:15: 'severity' is one of info, warning, critical, not 'loud'",
+            ]),
+        .init(
+            "severity is written in lower case",
+            "severity: Critical",
+            [
+                "9:15: 'severity' is one of info, warning, critical, not 'Critical'; did you mean 'critical'?",
+            ]),
+        .init(
+            "severity is no list",
+            "severity: [info]",
+            [
+                "9:15: 'severity' is text, not a list",
+            ]),
+        .init(
+            "severity is not empty",
+            "severity:",
+            [
+                "9:14: 'severity' is text, not nothing",
+            ]),
+        .init(
+            "enabled is no older YAML's yes",
+            "enabled: yes",
+            [
+                "9:14: 'enabled' is true or false, not 'yes'",
+            ]),
+        .init(
+            "enabled is no older YAML's on",
+            "enabled: on",
+            [
+                "9:14: 'enabled' is true or false, not 'on'",
+            ]),
+        .init(
+            "enabled is not text",
+            "enabled: 'true'",
+            [
+                "9:14: 'enabled' is true or false, not the text 'true'",
+            ]),
+        .init("enabled may be TRUE", "enabled: TRUE", []),
+        .init(
+            "expire_after wants a unit",
+            "expire_after: 30",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '30'",
+            ]),
+        .init(
+            "expire_after knows its units",
+            "expire_after: 30x",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '30x'",
+            ]),
+        .init(
+            "expire_after counts each unit once",
+            "expire_after: 1h1h",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '1h1h'",
+            ]),
+        .init(
+            "expire_after goes from the largest unit down",
+            "expire_after: 30m1h",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '30m1h'",
+            ]),
+        .init("expire_after may combine units", "expire_after: 1d12h30m5s", []),
+        .init(
+            "expire_after is not nothing",
+            "expire_after: 0s",
+            [
+                "9:19: 'expire_after' is between 1s and 365d, not 0s",
+            ]),
+        .init(
+            "expire_after ends at a year",
+            "expire_after: 366d",
+            [
+                "9:19: 'expire_after' is between 1s and 365d, not 366d",
+            ]),
+        .init(
+            "expire_after is no fraction",
+            "expire_after: 1.5h",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '1.5h'",
+            ]),
+        .init(
+            "expire_after does not overflow",
+            "expire_after: 99999999999999999999d",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '99999999999999999999d'",
+            ]),
+        .init(
+            "expire_after is not negative",
+            "expire_after: -5m",
+            [
+                "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '-5m'",
+            ]),
+        .init(
+            "order knows subject and none",
+            "order: fifo",
+            [
+                "9:12: 'order' is one of subject, none, not 'fifo'",
+            ]),
+        .init(
+            "order supersede is not built",
+            "order: supersede",
+            [
+                "9:12: not yet: 'order' 'supersede'; this build knows subject, none",
+            ]),
+        .init("order none works", "order: none", []),
+        .init(
+            "conditions are not built",
+            "condition: data.x > 1",
+            [
+                "9:5: not yet: 'condition' (Jinja conditions)",
+            ]),
+        .init(
+            "on_error is not built",
+            "on_error: send",
+            [
+                "9:5: not yet: 'on_error' (Jinja conditions)",
+            ]),
+        .init(
+            "dedup is not built",
+            "dedup: {by: [subject], within: 10m}",
+            [
+                "9:5: not yet: 'dedup' (dedup windows)",
+            ]),
+        .init(
+            "groups of notifications are not built",
+            "group: {by: [data.x], wait: 1m}",
+            [
+                "9:5: not yet: 'group' (grouped notifications)",
+            ]),
+        .init(
+            "thresholds are not built",
+            "after: {count: 3, within: 10m}",
+            [
+                "9:5: not yet: 'after' (thresholds)",
+            ]),
+        .init(
+            "incidents are not built",
+            "incident: {key: [data.pipeline]}",
+            [
+                "9:5: not yet: 'incident' (incidents)",
+            ]),
+        .init(
+            "per_rule is not built",
+            "per_rule: true",
+            [
+                "9:5: not yet: 'per_rule' (people, of whom one gets one copy)",
+            ]),
+        .init(
+            "for is not built",
+            "for: 30m",
+            [
+                "9:5: not yet: 'for' (timers)",
+            ]),
+        .init(
+            "expect is not built",
+            "expect: {events: [a], by: \"06:00\"}",
+            [
+                "9:5: not yet: 'expect' (timers)",
+            ]),
+        .init(
+            "a rule's id is not empty",
+            "id: ''",
+            [
+                "9:9: a rule's id is empty",
+            ]),
+        .init(
+            "a rule's id has no control character",
+            "id: \"a\\tb\"",
+            [
+                "9:9: a rule's id has a control character",
+            ]),
+        .init("a rule's id may look like a number", "id: 17", []),
+        .init(
+            "a scope names one thing",
+            "scope: {pipeline: a, owner: b}",
+            [
+                "9:12: a scope names one of pipeline, owner and model",
+            ]),
+        .init(
+            "a scope names something",
+            "scope: {}",
+            [
+                "9:12: a scope names one of pipeline, owner and model",
+            ]),
+        .init(
+            "a scope is a mapping",
+            "scope: nightly",
+            [
+                "9:12: a scope is a mapping, not a single value",
+            ]),
+        .init(
+            "a scope knows its keys",
+            "scope: {pipline: a}",
+            [
+                "9:13: unknown key 'pipline' in a scope; did you mean 'pipeline'?",
+            ]),
+        .init(
+            "a scope's name is text",
+            "scope: {pipeline: [a]}",
+            [
+                "9:23: the pipeline of a scope is text, not a list",
+            ]),
+        .init("a scope's name may look like a number", "scope: {pipeline: 22:00}", []),
+        .init(
+            "the scope model is for model events",
+            "scope: {model: m-1}",
+            [
+                "7:14: the scope 'model' does not fit 'job.failed': it is for model.* events",
+            ]),
+        .init("the scope owner fits jobs", "scope: {owner: alice}", []),
+        .init(
+            "a pattern is a mapping",
+            "pattern: [job.failed]",
+            [
+                "9:14: a pattern is a mapping of the event's fields, not a list",
+            ]),
+        .init(
+            "an empty pattern is refused",
+            "pattern: {}",
+            [
+                "9:14: an empty mapping in a pattern matches nothing",
+            ]),
+        .init(
+            "an empty mapping in a pattern is refused",
+            "pattern: {data: {}}",
+            [
+                "9:21: an empty mapping in a pattern matches nothing",
+            ]),
+        .init(
+            "an empty list in a pattern is refused",
+            "pattern: {data: {final: []}}",
+            [
+                "9:29: an empty list in a pattern matches nothing",
+            ]),
+        .init(
+            "a leaf of a pattern is a list",
+            "pattern: {data: {final: true}}",
+            [
+                "9:29: a pattern's values stand in a list: [true]",
+            ]),
+        .init(
+            "a null leaf of a pattern is no list",
+            "pattern: {data: {final: }}",
+            [
+                "9:29: a pattern's values stand in a list",
+            ]),
+        .init(
+            "lists in lists are refused",
+            "pattern: {data: {final: [[true]]}}",
+            [
+                "9:30: a list in a pattern holds values, not lists",
+            ]),
+        .init(
+            "prefix is not built",
+            "pattern: {data: {node: [{prefix: gpu-}]}}",
+            [
+                "9:29: not yet: the pattern operator 'prefix'",
+            ]),
+        .init(
+            "exists is not built",
+            "pattern: {data: {node: [{exists: false}]}}",
+            [
+                "9:29: not yet: the pattern operator 'exists'",
+            ]),
+        .init(
+            "numeric is not built",
+            "pattern: {data: {n: [{numeric: ['>', 1]}]}}",
+            [
+                "9:26: not yet: the pattern operator 'numeric'",
+            ]),
+        .init(
+            "anything-but is not built",
+            "pattern: {data: {n: [{anything-but: [1]}]}}",
+            [
+                "9:26: not yet: the pattern operator 'anything-but'",
+            ]),
+        .init(
+            "an unknown operator is refused with the nearest",
+            "pattern: {data: {n: [{prefx: a}]}}",
+            [
+                "9:26: unknown pattern operator 'prefx'; did you mean 'prefix'?",
+            ]),
+        .init(
+            "an operator without a name is refused",
+            "pattern: {data: {n: [{}]}}",
+            [
+                "9:26: unknown pattern operator ''",
+            ]),
+        .init(
+            "$or is not built",
+            "pattern: {$or: [{a: [1]}, {b: [2]}]}",
+            [
+                "9:15: not yet: '$or' in patterns",
+            ]),
+        .init(
+            "every fault of a pattern is told",
+            "pattern: {data: {a: [], b: 1, c: [{prefix: x}]}, d: {}}",
+            [
+                "9:25: an empty list in a pattern matches nothing",
+                "9:32: a pattern's values stand in a list: [1]",
+                "9:39: not yet: the pattern operator 'prefix'",
+                "9:57: an empty mapping in a pattern matches nothing",
+            ]),
+        .init(
+            "infinity is no value",
+            "pattern: {data: {n: [.inf]}}",
+            [
+                "9:26: '.inf' cannot be compared as a number; put it in quotes if it is text",
+            ]),
+        .init(
+            "a number beyond comparing is no value",
+            "pattern: {data: {n: [1e99999999999]}}",
+            [
+                "9:26: '1e99999999999' cannot be compared as a number; put it in quotes if it is text",
+            ]),
+        .init("text that looks like infinity is text in quotes", "pattern: {data: {n: ['.inf']}}", []),
+        .init("a pattern may hold every scalar", "pattern: {data: {a: [x, 1, 1.5, true, ~, NO, 22:00, 0x1F]}}", []),
+        .init(
+            "a key of a pattern is text",
+            "pattern: {data: {[a]: [1]}}",
+            [
+                "9:22: a key is text, not a list",
+            ]),
+        .init(
+            "a key of a pattern stands once",
+            "pattern: {data: {a: [1], 'a': [2]}}",
+            [
+                "9:22: duplicate key 'a': it stands here and again in the same mapping",
+            ]),
+    ]
+}

@@ -1,0 +1,331 @@
+// Cases of DocumentTests: what is written, and every problem that is told, with its line and column.
+
+extension DocumentCase {
+    /// Titles and messages of a rule, from line 9, column 5 on.
+    static let texts: [DocumentCase] = [
+        .init(
+            "a title is text",
+            "title: [a]",
+            [
+                "9:12: the title is text, not a list",
+            ]),
+        .init(
+            "a title is not empty",
+            "title:",
+            [
+                "9:11: the title is text, not nothing",
+            ]),
+        .init(
+            "a title's place is never closed",
+            "title: \"failed: {{ subject\"",
+            [
+                "9:21: the title: '{{' is never closed by '}}'",
+            ]),
+        .init(
+            "an empty place names nothing",
+            "title: \"{{ }}\"",
+            [
+                "9:13: the title: '{{ }}' names no field",
+            ]),
+        .init(
+            "filters are not built",
+            "title: \"{{ subject | upper }}\"",
+            [
+                "9:24: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "calls are not built",
+            "title: \"{{ range(3) }}\"",
+            [
+                "9:21: the title: not yet: '(' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "statements are not built",
+            "title: \"a {% if x %}b{% endif %}\"",
+            [
+                "9:15: the title: not yet: statements ({% %}); this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "comments are not built",
+            "title: \"a {# x #}\"",
+            [
+                "9:15: the title: not yet: comments ({# #}); this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "operators are not built",
+            "title: \"{{ data.a + 1 }}\"",
+            [
+                "9:23: the title: not yet: '+' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "conditions in places are not built",
+            "title: \"{{ a if b }}\"",
+            [
+                "9:18: the title: not yet: 'if' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "literals in places are not built",
+            "title: \"{{ 'x' }}\"",
+            [
+                "9:16: the title: not yet: ''' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "white space control is not built",
+            "title: \"{{- subject }}\"",
+            [
+                "9:15: the title: not yet: white space control ({{- and {{+); this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "a dash in a name is an operator",
+            "title: \"{{ data.labels.a-b }}\"",
+            [
+                "9:29: the title: not yet: '-' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "a place does not end in a dot",
+            "title: \"{{ data. }}\"",
+            [
+                "9:21: the title: a field's name is missing here",
+            ]),
+        .init(
+            "an index is a number",
+            "title: \"{{ data.items[x] }}\"",
+            [
+                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "an index is not negative",
+            "title: \"{{ data.items[-1] }}\"",
+            [
+                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "an index is closed",
+            "title: \"{{ data.items[0 }}\"",
+            [
+                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "a plain title has its place too",
+            "title: x {{ a|b }}",
+            [
+                "9:18: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "an escaped title has at least its character",
+            "title: \"\\u0041 {{ a|b }}\"",
+            [
+                "9:12: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }} (at character 7)",
+            ]),
+        .init(
+            "a fault in a block of text has its line",
+            "message: |\n      first\n      then {{ a b }}",
+            [
+                "11:17: the message: not yet: 'b' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}",
+            ]),
+        .init(
+            "a fault in a folded text has its character",
+            "message: >\n      first\n      then {{ a b }}",
+            [
+                "9:14: the message: not yet: 'b' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }} (at character 17)",
+            ]),
+        .init("braces that are no place stay text", "message: 'a } b }} c { d'", []),
+        .init(
+            "a template reads fields of every kind",
+            "message: '{{subject}} {{ data.a.b_c[0][12].d }} {{ traceparent }}'", []),
+        .init(
+            "a message is not larger than 16 KiB",
+            "message: '" + String(repeating: "x", count: 16385) + "'",
+            [
+                "9:15: the message: longer than 16 KiB",
+            ]),
+        .init(
+            "an alias that begins a value wants quotes",
+            "title: *",
+            [
+                "9:12: a value that begins with '*' is an alias; put it in quotes if it is text",
+            ]),
+        .init(
+            "an unknown alias is refused",
+            "title: *nobody",
+            [
+                "9:12: the alias '*nobody' has no anchor before it",
+            ]),
+        .init(
+            "an alias is not text",
+            "title: *.failed",
+            [
+                "9:12: a value that begins with '*' is an alias; put it in quotes if it is text",
+            ]),
+        .init(
+            "a tag of one's own means nothing",
+            "title: !mine x",
+            [
+                "9:12: the tag '!mine' means nothing here",
+            ]),
+        .init("an explicit string is one", "id: !!str 1", []),
+        .init("a plain text may hold stars", "message: 2 * 3 * four*", []),
+    ]
+
+    /// A rule's `notify`, at line 8, column 13.
+    static let targets: [DocumentCase] = [
+        .init(
+            "notify is a list",
+            "hook",
+            [
+                "8:13: 'notify' is a list, such as [a, b], not a single value",
+            ]),
+        .init(
+            "notify is not empty",
+            "[]",
+            [
+                "8:13: 'notify' is empty; name an endpoint",
+            ]),
+        .init(
+            "notify names endpoints that exist",
+            "[hok]",
+            [
+                "8:14: there is no endpoint 'hok'; did you mean 'hook'?",
+            ]),
+        .init(
+            "an endpoint far from all is just unknown",
+            "[elsewhere]",
+            [
+                "8:14: there is no endpoint 'elsewhere'",
+            ]),
+        .init(
+            "every unknown endpoint is told",
+            "[a, hook, b]",
+            [
+                "8:14: there is no endpoint 'a'",
+                "8:23: there is no endpoint 'b'",
+            ]),
+        .init(
+            "an endpoint named twice counts once, with a warning",
+            "[hook, hook]",
+            [
+                "8:20: warning: endpoint 'hook' is named twice and counts once",
+            ]),
+        .init(
+            "mail is not built",
+            "[{mail: [$owner]}]",
+            [
+                "8:15: not yet: the channel 'mail' (contacts); notify an endpoint",
+            ]),
+        .init(
+            "sms with overflow is not built",
+            "[{sms: [oncall], overflow: [mail, defer]}]",
+            [
+                "8:15: not yet: the channel 'sms' (contacts); notify an endpoint",
+                "8:30: not yet: 'overflow' (quotas)",
+            ]),
+        .init(
+            "inbox alone is not built",
+            "[inbox]",
+            [
+                "8:14: not yet: the channel 'inbox' (contacts); notify an endpoint",
+            ]),
+        .init(
+            "$owner alone is not built",
+            "[$owner]",
+            [
+                "8:14: not yet: '$owner' (contacts); notify an endpoint",
+            ]),
+        .init(
+            "an endpoint has no list of people",
+            "[{hook: [alice]}]",
+            [
+                "8:15: an endpoint stands alone in 'notify': - hook",
+            ]),
+        .init(
+            "a target is no list",
+            "[[hook]]",
+            [
+                "8:14: a target is an endpoint's name, not a list",
+            ]),
+        .init(
+            "a target is no empty mapping",
+            "[{}]",
+            [
+                "8:14: a target is an endpoint's name, not an empty mapping",
+            ]),
+        .init(
+            "a target is not nothing",
+            "[~]",
+            [
+                "8:14: a target is text, not nothing",
+            ]),
+        .init(
+            "a star of a target has to be in quotes",
+            "[*hook]",
+            [
+                "8:14: the alias '*hook' has no anchor before it",
+            ]),
+    ]
+
+    /// A rule's `events`, at line 7, column 13.
+    static let types: [DocumentCase] = [
+        .init(
+            "events is a list",
+            "job.failed",
+            [
+                "7:13: 'events' is a list, such as [a, b], not a single value",
+            ]),
+        .init(
+            "events is not empty",
+            "[]",
+            [
+                "7:13: 'events' is empty; name an event type, such as job.failed",
+            ]),
+        .init(
+            "an event type is not nothing",
+            "[~]",
+            [
+                "7:14: an event type is text, not nothing",
+            ]),
+        .init(
+            "an event type is not empty",
+            "['']",
+            [
+                "7:14: the event type '' is empty; name an event type, such as job.failed",
+            ]),
+        .init(
+            "an event type has no space",
+            "['job failed']",
+            [
+                "7:14: the event type 'job failed' contains white space or a control character; one entry names one type",
+            ]),
+        .init(
+            "a star stands for a whole segment",
+            "[job.fail*]",
+            [
+                "7:14: the event type 'job.fail*' has '*' within a segment; '*' stands for one whole segment, as in job.*",
+            ]),
+        .init(
+            "segments are not empty",
+            "['job..*']",
+            [
+                "7:14: the event type 'job..*' has an empty segment; write segments as in job.*",
+            ]),
+        .init(
+            "an event type is no list",
+            "[[job.failed]]",
+            [
+                "7:14: an event type is text, not a list",
+            ]),
+        .init(
+            "an event type is not longer than 256 bytes",
+            "[" + String(repeating: "a", count: 257) + "]",
+            [
+                "7:14: the event type 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…' is longer than 256 bytes",
+            ]),
+        .init("a star may stand first in quotes", "['*.failed']", []),
+        .init(
+            "a star that stands first is an alias",
+            "[*.failed]",
+            [
+                "7:14: a value that begins with '*' is an alias; put it in quotes if it is text",
+            ]),
+        .init("aliases and types may be mixed", "[job.finished, model.changed, custom.Type, 17, NO]", []),
+    ]
+}
