@@ -6,5 +6,5 @@ struct CarillonBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "carillon-bench",
         abstract: "Makes realistic job events and measures Carillon with them.",
-        subcommands: [Generate.self, Append.self, Pace.self, Scan.self, LedgerCost.self, Work.self])
+        subcommands: [Generate.self, Append.self, Pace.self, Scan.self, LedgerCost.self, Work.self, Send.self, Report.self])
 }

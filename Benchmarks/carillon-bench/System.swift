@@ -20,6 +20,13 @@ enum StandardError {
     }
 }
 
+/// Where results go.
+enum StandardOutput {
+    static func say(_ line: String) throws {
+        try Output(path: nil).write(Array((line + "\n").utf8))
+    }
+}
+
 /// What the system said no to.
 struct SystemFailure: Error, CustomStringConvertible {
     let doing: String

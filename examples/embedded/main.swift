@@ -23,6 +23,6 @@ func say(_ type: String, _ data: JSONValue) throws {
 }
 
 try say(Lifecycle.Job.running, ["command": .string(arguments[3])])
-let code = system(arguments[3...].joined(separator: " "))
+let code = unsafe system(arguments[3...].joined(separator: " "))
 try say(code == 0 ? Lifecycle.Job.succeeded : Lifecycle.Job.failed, ["exitCode": .integer(Int64(code >> 8))])
 print(await producer.close())

@@ -14,8 +14,7 @@ struct Meter {
             let each = Double(max(rows, 1))
             let rest = more.map { ",\"\($0.0)\":\($0.1)" }.joined()
             let (cpu, wall) = (cpuMicroseconds / each, wallMicroseconds / each)
-            try Output(path: nil).write(Array(
-                "{\"rows\":\(rows),\"cpu_us_per_row\":\(cpu),\"wall_us_per_row\":\(wall)\(rest)}\n".utf8))
+            try StandardOutput.say("{\"rows\":\(rows),\"cpu_us_per_row\":\(cpu),\"wall_us_per_row\":\(wall)\(rest)}")
         }
     }
 

@@ -26,6 +26,9 @@ struct RuleFiles {
         }
     }
 
+    /// All of them, compiled.
+    var book: RuleBook { RuleBook(revision: 0, workspaces: documents.map(\.rules)) }
+
     /// A document that cannot be used.
     struct Unreadable: Error, CustomStringConvertible {
         let words: String

@@ -71,7 +71,7 @@ struct Deliveries: ParsableCommand {
 
         func run() throws {
             let desk = try deployment.configuration().desk()
-            var list = Listing(columns: ["delivery", "decided", "state", "tries", "workspace", "rule", "target", "type", "subject", "why"])
+            var list = Listing(columns: ["delivery", "decided", "state", "failed", "workspace", "rule", "target", "type", "subject", "why"])
             for filter in try choice.filters(limit: limit) {
                 for row in try desk.deliveries(filter) { list.add(row.cells, row.members) }
             }
@@ -183,7 +183,7 @@ extension DeliveryRow {
     /// For programs.
     fileprivate var members: [JSONValue.Member] {
         [
-            .string("delivery", key), .string("state", state.rawValue), .integer("attempts", attempts),
+            .string("delivery", key), .string("state", state.rawValue), .integer("failed_tries", attempts),
             .string("workspace", workspace), .string("rule", rule), .string("target", target), .string("type", type),
             .string("subject", subject), .string("reason", reason), .time("decided", decidedAt), .time("due", dueAt),
             .time("settled", settledAt),

@@ -61,8 +61,8 @@ struct LineReader: ~Copyable {
 
     private func lineEnd() -> Int? {
         unsafe buffer.withUnsafeBytes { bytes in
-            guard let base = unsafe bytes.baseAddress, start < bytes.count,
-                let found = unsafe memchr(unsafe base + start, 0x0A, bytes.count - start)
+            guard let base = bytes.baseAddress, start < bytes.count,
+                let found = unsafe memchr(base + start, 0x0A, bytes.count - start)
             else { return nil }
             return unsafe UnsafeRawPointer(found) - base
         }
