@@ -16,11 +16,15 @@ struct RetentionTests {
         }
     }
 
-    @Test("what is settled and old goes, what is open or young stays, and the law holds all the while", arguments: Backend.available)
+    @Test(
+        "what is settled and old goes, what is open or young stays, and the law holds all the while",
+        arguments: Backend.available)
     func retention(backend: Backend) throws {
         let bed = try backend.make(keeping: keeping)
         let worker = try bed.worker(lease: .seconds(365 * 86_400))
-        try bed.decide(worker, Draft("old-1", subject: "1"), Draft("old-2", subject: "2"), Draft("stale", suppressed: .stale), unmatched: 4)
+        try bed.decide(
+            worker, Draft("old-1", subject: "1"), Draft("old-2", subject: "2"), Draft("stale", suppressed: .stale),
+            unmatched: 4)
         try bed.decide(worker, Draft("open", subject: "3"), Draft("old-3", subject: "4"))
         for id in [1, 2, 4] as [DeliveryID] { try bed.settle(worker, id, .delivered) }
         bed.clock.advance(by: .seconds(40 * 86_400))
@@ -30,7 +34,8 @@ struct RetentionTests {
         let after = try bed.open().verify(now: bed.now)
         #expect(after.residue == [])
         #expect((after.read, after.matched, after.unmatched) == (before.read, before.matched, before.unmatched))
-        #expect((after.selected, after.notified, after.suppressed) == (before.selected, before.notified, before.suppressed))
+        #expect(
+            (after.selected, after.notified, after.suppressed) == (before.selected, before.notified, before.suppressed))
         let kept = try bed.open().deliveries(DeliveryFilter()).map(\.subject)
         #expect(kept == ["5", "4", "3"], "everything from the first open one on is kept")
         try bed.settle(worker, 3, .delivered)
@@ -42,7 +47,9 @@ struct RetentionTests {
         #expect(try worker.live.position("s", 0) == 10)
     }
 
-    @Test("what is old goes in the end, also when its batches went long before it was settled", arguments: Backend.available)
+    @Test(
+        "what is old goes in the end, also when its batches went long before it was settled",
+        arguments: Backend.available)
     func settledLate(backend: Backend) throws {
         let bed = try backend.make(keeping: keeping)
         let worker = try bed.worker(lease: .seconds(365 * 86_400))
@@ -75,7 +82,8 @@ struct RetentionTests {
         #expect(try bed.residue() == [])
     }
 
-    @Test("an event is known within the dedup horizon, through segments and their filters, and no longer than it must be")
+    @Test(
+        "an event is known within the dedup horizon, through segments and their filters, and no longer than it must be")
     func horizon() throws {
         let bed = try Backend.file.make(keeping: keeping)
         let worker = try bed.worker(lease: .seconds(365 * 86_400))

@@ -53,7 +53,7 @@ final class ManualCourier: Courier {
     func drain() { state.withLock { $0.isDraining = true } }
     func close() { state.withLock { $0.onWire = [] } }
 
-    /// One step of one request. False when there is none.
+    /// One step of one request; false when there is none.
     @discardableResult
     func step() -> Bool {
         let now = clock.uptime()
@@ -80,7 +80,9 @@ final class ManualCourier: Courier {
 
     /// How a request on the wire ends; a copy of it when it arrived, with whether its answer came back.
     private func end(_ request: OnWire, _ now: Duration, _ state: inout State) -> (Outgoing, Bool)? {
-        func answer(_ outcome: Outcome, _ status: Int) { state.endings.append(Ending(request.outgoing, outcome, status: status)) }
+        func answer(_ outcome: Outcome, _ status: Int) {
+            state.endings.append(Ending(request.outgoing, outcome, status: status))
+        }
         if now - request.began >= timeout {
             answer(.ambiguous(.contextDeadlineExceeded), 0)
             return nil

@@ -34,7 +34,8 @@ final class Process {
         do {
             path = try Path(
                 ledger: ledger, reader: reader, courier: courier, clock: world.clock, configuration: configuration,
-                random: SplitMix(seed: seed ^ 0x5eed), logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() },
+                random: SplitMix(seed: seed ^ 0x5eed),
+                logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() },
                 crash: fate.crashPoints)
         } catch {
             guard fate.explains(error) else { throw error }
@@ -60,7 +61,7 @@ final class Process {
 
     func isIdle() throws -> Bool { try path.isIdle() }
 
-    /// A graceful end. False when it died on the way.
+    /// A graceful end; false when it died on the way.
     func drain() throws -> Bool {
         do { try path.drain() } catch {
             guard fate.explains(error) else { throw error }

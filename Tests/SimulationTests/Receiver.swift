@@ -72,7 +72,8 @@ final class Receiver: Sendable {
     func checkCopies() {
         state.withLock { state in
             for (_, letter) in state.letters {
-                for arrival in letter.arrivals.dropLast() where arrival.isAnswered && !state.excused.contains(arrival.process) {
+                for arrival in letter.arrivals.dropLast()
+                where arrival.isAnswered && !state.excused.contains(arrival.process) {
                     state.violations.append("\(letter.delivery) was sent again though its worker had a yes and lived")
                 }
             }
