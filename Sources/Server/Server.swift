@@ -46,8 +46,12 @@ public final class Server: Service {
     ) {
         (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
         (self.reload, self.listening, self.logger) = (reload, listening, logger)
+        _ = registry.makeCounter(label: "carillon_events_accepted_total", dimensions: [])
         observatory = Observatory(sources: sources, clock: clock)
     }
+
+    /// Reloads as `POST /-/reload` does; what came of it is logged.
+    public func reloadNow() async { _ = await answerReload() }
 
     /// Serves until a graceful shutdown.
     ///

@@ -26,6 +26,12 @@ struct Roles {
         return watch
     }
 
+    /// What keeps the house beside a worker.
+    func keepers(_ watch: RuleWatch?) -> [any Service] {
+        [SpoolWatch(configuration: configuration, logger: logger), StreamKeeper(configuration: configuration, logger: logger)]
+            + (watch.map { [$0] } ?? [])
+    }
+
     /// Runs services until one of them ends or a signal asks for the end; then all drain, the last started first.
     func run(_ services: [any Service]) async throws {
         let parts = services.map { service in
