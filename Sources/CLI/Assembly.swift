@@ -88,7 +88,8 @@ extension Configuration {
                 let reader = try configuration.createStream().reader(group: configuration.worker.group)
                 return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
             },
-            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) }, clock: clock,
+            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
+            clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
     }
 

@@ -134,7 +134,8 @@ public struct ListenError: Error, Sendable, CustomStringConvertible {
     public init?(_ error: any Error, address: String) {
         switch error {
         case let error as IOError where error.errnoCode == EADDRINUSE:
-            description = "server could not listen on \(address): another process uses it; stop that or choose another address"
+            description =
+                "server could not listen on \(address): another process uses it; stop that or choose another address"
         case let error as IOError where error.errnoCode == EACCES:
             description = "server could not listen on \(address): not permitted; choose a port above 1023"
         case let error as IOError:

@@ -28,7 +28,10 @@ struct Roles {
 
     /// What keeps the house beside a worker.
     func keepers(_ watch: RuleWatch?) -> [any Service] {
-        [SpoolWatch(configuration: configuration, logger: logger), StreamKeeper(configuration: configuration, logger: logger)]
+        [
+            SpoolWatch(configuration: configuration, logger: logger),
+            StreamKeeper(configuration: configuration, logger: logger),
+        ]
             + (watch.map { [$0] } ?? [])
     }
 
@@ -47,7 +50,9 @@ struct Roles {
         try await group.run()
     }
 
-    /// The HTTP server. SIGHUP does what `POST /-/reload` does.
+    /// The HTTP server.
+    ///
+    /// SIGHUP does what `POST /-/reload` does.
     func server(_ registry: MetricsRegistry, _ watch: RuleWatch?) -> Server {
         let (configuration, logger) = (configuration, logger)
         let sources = Sources(
