@@ -18,6 +18,8 @@ public final class Worker: Service {
         public var name = "worker"
         /// Requests on the wire at a time.
         public var concurrency = 256
+        /// How many records are read and decided at a time, at most.
+        public var batch = 5_000
         /// How long the ledger waits for a silent worker before others take over; a death is noticed at once.
         public var lease: Duration = .seconds(30)
         /// How long one try may take.
