@@ -147,8 +147,7 @@ private struct Patience {
     private(set) var next = Duration.milliseconds(100)
     mutating func reset() { next = .milliseconds(100) }
     mutating func take() {
-        var time = timespec(tv_sec: Int(next.components.seconds), tv_nsec: Int(next.milliseconds % 1000) * 1_000_000)
-        unsafe _ = nanosleep(&time, nil)
+        usleep(useconds_t(clamping: next.milliseconds * 1000))
         next = min(next * 2, .seconds(5))
     }
 }
