@@ -68,8 +68,7 @@ extension Path {
 
     /// Goes back to where the ledger stands, after it or the stream was away for a moment.
     func recover(after wait: Duration) throws {
-        var time = timespec(tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.milliseconds % 1000) * 1_000_000)
-        unsafe _ = nanosleep(&time, nil)
+        usleep(useconds_t(clamping: wait.milliseconds * 1000))
         for partition in positions.keys { try seek(partition, to: try ledger.position(reader.name, partition)) }
     }
 
