@@ -18,6 +18,8 @@ public final class Worker: Service {
         public var name = "worker"
         /// Requests on the wire at a time.
         public var concurrency = 256
+        /// How many records are read and decided at a time, at most.
+        public var batch = 5_000
         /// How long the ledger waits for a silent worker before others take over; a death is noticed at once.
         public var lease: Duration = .seconds(30)
         /// How long one try may take.
@@ -145,8 +147,7 @@ private struct Patience {
     private(set) var next = Duration.milliseconds(100)
     mutating func reset() { next = .milliseconds(100) }
     mutating func take() {
-        var time = timespec(tv_sec: Int(next.components.seconds), tv_nsec: Int(next.milliseconds % 1000) * 1_000_000)
-        unsafe _ = nanosleep(&time, nil)
+        usleep(useconds_t(clamping: next.milliseconds * 1000))
         next = min(next * 2, .seconds(5))
     }
 }

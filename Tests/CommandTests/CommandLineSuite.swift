@@ -8,9 +8,11 @@ struct CommandLineSuite {
     init() throws { tool = try Tool() }
 
     static let commands: [[String]] = [
-        ["serve"], ["worker"], ["publish"], ["rules", "check"], ["rules", "apply"], ["rules", "list"], ["rules", "test"],
+        ["serve"], ["worker"], ["publish"], ["rules", "check"], ["rules", "apply"], ["rules", "list"],
+        ["rules", "test"],
         ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["deliveries", "list"], ["deliveries", "show"],
-        ["deliveries", "retry"], ["deliveries", "cancel"], ["poison", "list"], ["poison", "show"], ["status"], ["verify"],
+        ["deliveries", "retry"], ["deliveries", "cancel"], ["poison", "list"], ["poison", "show"], ["status"],
+        ["verify"],
         ["sink"],
     ]
 
@@ -20,7 +22,8 @@ struct CommandLineSuite {
         #expect(result.code == 0 && result.error.isEmpty)
         #expect(result.out.contains("carillon " + command.joined(separator: " ")))
         #expect(result.out.contains("--config"))
-        #expect(result.out.components(separatedBy: "carillon " + command.joined(separator: " ")).count > 2, "no example")
+        #expect(
+            result.out.components(separatedBy: "carillon " + command.joined(separator: " ")).count > 2, "no example")
     }
 
     @Test("a usage error is one line that says where to read on, exit 2", arguments: commands)
@@ -30,17 +33,22 @@ struct CommandLineSuite {
         #expect(result.errors.count == 1 && result.error.hasPrefix("carillon: ") && result.error.contains("--help"))
     }
 
-    @Test("what is not built is not offered", arguments: ["replay", "explain", "quota", "silence", "endpoints", "template", "dead"])
+    @Test(
+        "what is not built is not offered",
+        arguments: ["replay", "explain", "quota", "silence", "endpoints", "template", "dead"])
     func notBuilt(command: String) throws {
         #expect(try tool.run(command).code == 2)
         #expect(try !tool.run("--help").out.contains("  \(command) "))
     }
 
-    @Test("a configuration that cannot be used is told with its place, exit 2", arguments: commands.filter { $0 != ["secrets", "set"] })
+    @Test(
+        "a configuration that cannot be used is told with its place, exit 2",
+        arguments: commands.filter { $0 != ["secrets", "set"] })
     func badConfiguration(command: [String]) throws {
         let path = try tool.file("c.yaml", Array("strem: {}\n".utf8))
         let more: [[String]: [String]] = [
-            ["publish"]: ["x"], ["rules", "check"]: ["x"], ["rules", "apply"]: ["x"], ["rules", "test"]: ["--rules", "x"],
+            ["publish"]: ["x"], ["rules", "check"]: ["x"], ["rules", "apply"]: ["x"],
+            ["rules", "test"]: ["--rules", "x"],
             ["secrets", "list"]: ["--workspace", "w"], ["secrets", "rm"]: ["--workspace", "w", "n"],
             ["deliveries", "show"]: ["0"], ["poison", "show"]: ["0:0"], ["sink"]: ["--listen", "127.0.0.1:0"],
         ]
@@ -49,16 +57,20 @@ struct CommandLineSuite {
         #expect(result.error == "carillon: \(path):1:1: unknown key strem; did you mean stream?\n")
     }
 
-    @Test("commands that need a ledger say how one comes to be", arguments: [
-        ["status"], ["verify"], ["deliveries", "list"], ["rules", "list"], ["poison", "list"], ["secrets", "list", "--workspace", "w"],
-    ])
+    @Test(
+        "commands that need a ledger say how one comes to be",
+        arguments: [
+            ["status"], ["verify"], ["deliveries", "list"], ["rules", "list"], ["poison", "list"],
+            ["secrets", "list", "--workspace", "w"],
+        ])
     func noLedger(command: [String]) throws {
         let result = try tool.run(command)
         #expect(result.code == 1 && result.errors.count == 1 && result.error.contains("carillon serve"))
         #expect(!FileManager.default.fileExists(atPath: tool.home))
     }
 
-    @Test("a ledger or stream that is another file is refused and left as it is", arguments: ["ledger.db", "stream.db"])
+    @Test(
+        "a ledger or stream that is another file is refused and left as it is", arguments: ["ledger.db", "stream.db"])
     func foreignFile(name: String) throws {
         let bytes = Array("this is a letter to a friend, and no database at all".utf8)
         let path = try tool.file("home/" + name, bytes)
@@ -87,7 +99,8 @@ struct CommandLineSuite {
         let shell = Process()
         shell.executableURL = URL(fileURLWithPath: "/bin/sh")
         shell.arguments = [
-            "-c", "set -e; \"$0\" rules test --rules \"$1\" \"$2\" | head -1; \"$0\" status >&-; \"$0\" verify <&- >&- 2>&-",
+            "-c",
+            "set -e; \"$0\" rules test --rules \"$1\" \"$2\" | head -1; \"$0\" status >&-; \"$0\" verify <&- >&- 2>&-",
             Tool.binary, rules, events,
         ]
         shell.environment = ["CARILLON_HOME": tool.home, "PATH": "/usr/bin:/bin"]
@@ -95,7 +108,9 @@ struct CommandLineSuite {
         (shell.standardOutput, shell.standardError) = (out, error)
         try shell.run()
         let said = error.fileHandleForReading.readDataToEndOfFile()
-        #expect(String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self) == "{\"id\":\"e0\",\"matched\":[\"a\"]}\n")
+        #expect(
+            String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                == "{\"id\":\"e0\",\"matched\":[\"a\"]}\n")
         shell.waitUntilExit()
         #expect(said.isEmpty && shell.terminationStatus == 0, "\(String(decoding: said, as: UTF8.self))")
         #expect(try tool.run("verify").code == 0)

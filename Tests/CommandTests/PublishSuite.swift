@@ -33,7 +33,9 @@ struct PublishSuite {
         line(Array(event("a").utf8.dropLast(3)), isBad: true)
         line([0xFF, 0xFE, 0x7B, 0x00], isBad: true)
         line(event("latin").utf8.map { $0 == 0x73 ? 0xE9 : $0 }, isBad: true)
-        line("{\"specversion\":\"1.0\",\"id\":\"x\",\"id\":\"y\",\"source\":\"/s\",\"type\":\"t\",\"workspace\":\"w\"}".utf8, isBad: true)
+        line(
+            "{\"specversion\":\"1.0\",\"id\":\"x\",\"id\":\"y\",\"source\":\"/s\",\"type\":\"t\",\"workspace\":\"w\"}"
+                .utf8, isBad: true)
         line(event("v").replacingOccurrences(of: "1.0", with: "0.3").utf8, isBad: true)
         line((String(repeating: "[", count: 100_000)).utf8, isBad: true)
         line(event("big").utf8 + Array(repeating: 0x20, count: 300 * 1024), isBad: true)
@@ -45,7 +47,9 @@ struct PublishSuite {
         let result = try tool.run("publish", path)
 
         #expect(result.code == 3)
-        #expect(result.errors.map { $0.dropFirst(path.count + 1).prefix { $0 != ":" } } == bad.map { Substring(String($0)) })
+        #expect(
+            result.errors.map { $0.dropFirst(path.count + 1).prefix { $0 != ":" } } == bad.map { Substring(String($0)) }
+        )
         #expect(result.errors.allSatisfy { $0.hasPrefix(path + ":") && $0.count < 500 })
         #expect(result.out == "published 3 events, \(bad.count) bad lines\n")
         #expect(try streamed() == 3)
@@ -117,13 +121,17 @@ struct PublishSuite {
         #expect((data["labels"] as? [String: String]) == ["team": "vision", "n": "007"])
     }
 
-    @Test("what cannot be one event is a usage error in one line", arguments: [
-        ["--type", "job.failed"], ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", "a"],
-        ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", "a=1", "--data", "a.b=2"],
-        ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", ".a=1"],
-        ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--time", "now"],
-        ["--type", "", "--workspace", "w", "--subject", "s", "--source", "x"], ["--type", "t", "file.jsonl"], [], ["--nope"],
-    ])
+    @Test(
+        "what cannot be one event is a usage error in one line",
+        arguments: [
+            ["--type", "job.failed"],
+            ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", "a"],
+            ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", "a=1", "--data", "a.b=2"],
+            ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--data", ".a=1"],
+            ["--type", "t", "--workspace", "w", "--subject", "s", "--source", "x", "--time", "now"],
+            ["--type", "", "--workspace", "w", "--subject", "s", "--source", "x"], ["--type", "t", "file.jsonl"], [],
+            ["--nope"],
+        ])
     func usage(arguments: [String]) throws {
         let result = try tool.run(["publish"] + arguments)
         #expect(result.code == 2)
@@ -144,11 +152,15 @@ struct PublishSuite {
         #expect(status.out.contains("1 read"), "\(status.out)")
     }
 
-    @Test("a value keeps its JSON type only when nothing is lost by it", arguments: [
-        ("137", "137"), ("-1", "-1"), ("1.5", "1.5"), ("true", "true"), ("null", "null"), ("\"5\"", "\"5\""), ("007", "\"007\""),
-        ("1e999", "\"1e999\""), ("123456789012345678901", "\"123456789012345678901\""), ("[1]", "\"[1]\""), ("", "\"\""),
-        ("True", "\"True\""), ("\"", "\"\\\"\""), ("NaN", "\"NaN\""),
-    ])
+    @Test(
+        "a value keeps its JSON type only when nothing is lost by it",
+        arguments: [
+            ("137", "137"), ("-1", "-1"), ("1.5", "1.5"), ("true", "true"), ("null", "null"), ("\"5\"", "\"5\""),
+            ("007", "\"007\""),
+            ("1e999", "\"1e999\""), ("123456789012345678901", "\"123456789012345678901\""), ("[1]", "\"[1]\""),
+            ("", "\"\""),
+            ("True", "\"True\""), ("\"", "\"\\\"\""), ("NaN", "\"NaN\""),
+        ])
     func scalars(text: String, json: String) { #expect(DataArguments.scalar(text).text == json) }
 
     /// Records in the stream, as the ledger of a worker that reads to its end counts them.

@@ -14,18 +14,24 @@ struct RulesSuite {
     func check() throws {
         let good = try tool.run("rules", "check", try tool.rules(["a", "b"]))
         #expect(good.code == 0 && good.lines == ["vision a: 1 of 5 targets", "vision b: 1 of 5 targets"])
-        let path = try tool.file("bad.yaml", Array("version: 1\nworkspace: v\nrules:\n  - name: a\n    evnts: [x]\n    notify: [nobody]\n".utf8))
+        let path = try tool.file(
+            "bad.yaml",
+            Array("version: 1\nworkspace: v\nrules:\n  - name: a\n    evnts: [x]\n    notify: [nobody]\n".utf8))
         let bad = try tool.run("rules", "check", path)
         #expect(bad.code == 3 && bad.out.isEmpty)
         #expect(!bad.errors.isEmpty && bad.errors.allSatisfy { $0.hasPrefix(path + ":") })
         #expect(bad.errors.contains { $0.hasPrefix(path + ":5:5: ") })
     }
 
-    @Test("input that is no document is named and nothing is applied", arguments: [
-        [UInt8](repeating: 0xFF, count: 8), Array("\u{0}".utf8), Array("{".utf8), Array("[]".utf8), [],
-        Array(("a: &a [x,x,x,x,x,x,x,x]\n" + (0..<20).map { "b\($0): &b\($0) [*a,*a,*a,*a,*a,*a,*a,*a]\n" }.joined()).utf8),
-        Array(String(repeating: "[", count: 200_000).utf8),
-    ])
+    @Test(
+        "input that is no document is named and nothing is applied",
+        arguments: [
+            [UInt8](repeating: 0xFF, count: 8), Array("\u{0}".utf8), Array("{".utf8), Array("[]".utf8), [],
+            Array(
+                ("a: &a [x,x,x,x,x,x,x,x]\n" + (0..<20).map { "b\($0): &b\($0) [*a,*a,*a,*a,*a,*a,*a,*a]\n" }.joined())
+                    .utf8),
+            Array(String(repeating: "[", count: 200_000).utf8),
+        ])
     func hostile(bytes: [UInt8]) throws {
         let path = try tool.file("bad.yaml", bytes)
         for command in ["check", "apply"] {
@@ -60,10 +66,16 @@ struct RulesSuite {
     @Test("one file of a workspace leaves other workspaces alone; a folder with --prune stands for all of them")
     func folders() throws {
         for workspace in ["vision", "speech"] {
-            #expect(try tool.run("rules", "apply", try tool.rules(["a"], workspace: workspace, file: "all/\(workspace).yaml")).code == 0)
+            #expect(
+                try tool.run(
+                    "rules", "apply", try tool.rules(["a"], workspace: workspace, file: "all/\(workspace).yaml")
+                ).code == 0)
         }
         try FileManager.default.removeItem(atPath: tool.folder.path + "/all/speech.yaml")
-        #expect(try tool.run("rules", "apply", "--prune", tool.folder.path + "/all/vision.yaml").lines == ["nothing changed at revision 2"])
+        #expect(
+            try tool.run("rules", "apply", "--prune", tool.folder.path + "/all/vision.yaml").lines == [
+                "nothing changed at revision 2"
+            ])
         #expect(try tool.run("rules", "apply", tool.folder.path + "/all").lines == ["nothing changed at revision 2"])
         let pruned = try tool.run("rules", "apply", "--prune", tool.folder.path + "/all")
         #expect(pruned.lines == ["speech:", "  - endpoint hook", "  - rule a", "in force at revision 3"])
@@ -89,24 +101,30 @@ struct RulesSuite {
     @Test("test prints one JSON line an event and sends nothing; bad lines are named, exit 3")
     func test() throws {
         let rules = try tool.rules(["a", "b"])
-        let input = [event("1"), event("2", type: "job.succeeded"), "nope", event("3", workspace: "other")].joined(separator: "\n")
+        let input = [event("1"), event("2", type: "job.succeeded"), "nope", event("3", workspace: "other")].joined(
+            separator: "\n")
         let result = try tool.run("rules", "test", "--rules", rules, "-", input: Array(input.utf8))
         #expect(result.code == 3)
-        #expect(result.lines == [
-            "{\"id\":\"1\",\"matched\":[\"a\",\"b\"]}", "{\"id\":\"2\",\"matched\":[]}", "{\"id\":\"3\",\"matched\":[]}",
-        ])
+        #expect(
+            result.lines == [
+                "{\"id\":\"1\",\"matched\":[\"a\",\"b\"]}", "{\"id\":\"2\",\"matched\":[]}",
+                "{\"id\":\"3\",\"matched\":[]}",
+            ])
         #expect(result.errors.count == 1 && result.error.hasPrefix("stdin:3: "))
     }
 
     @Test("a secret a document names and nobody has set is told; its value never appears")
     func secrets() throws {
-        let path = try tool.file("rules.yaml", Array("""
-            version: 1
-            workspace: vision
-            endpoints: {hook: {kind: webhook, url: "http://127.0.0.1:9/", secret: {secret: key}}}
-            rules:
-              - {name: a, events: [job.failed], notify: [hook]}
-            """.utf8))
+        let path = try tool.file(
+            "rules.yaml",
+            Array(
+                """
+                version: 1
+                workspace: vision
+                endpoints: {hook: {kind: webhook, url: "http://127.0.0.1:9/", secret: {secret: key}}}
+                rules:
+                  - {name: a, events: [job.failed], notify: [hook]}
+                """.utf8))
         let before = try tool.run("rules", "apply", path)
         #expect(before.code == 0 && before.error.contains("secret key of vision is not set"))
         let value = "whsec_" + Data((0..<32).map { UInt8($0) }).base64EncodedString()

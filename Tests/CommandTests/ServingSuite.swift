@@ -14,14 +14,18 @@ struct ServingSuite {
     func wholePath() throws {
         let secret = "whsec_" + Data((0..<32).map { UInt8($0) }).base64EncodedString()
         let sink = try Serving(tool, ["sink", "--listen", "127.0.0.1:0", "--secret", secret])
-        let serve = try Serving(tool, ["serve", "--listen", "127.0.0.1:0", "--set", "delivery.ssrf_exempt=127.0.0.0/8"])
-        let rules = try tool.file("rules.yaml", Array("""
-            version: 1
-            workspace: vision
-            endpoints: {hook: {kind: webhook, url: "http://127.0.0.1:\(sink.address.port)/", secret: {secret: key}}}
-            rules:
-              - {name: failures, events: [job.failed], notify: [hook]}
-            """.utf8))
+        let serve = try Serving(
+            tool, ["serve", "--listen", "127.0.0.1:0", "--set", "delivery.ssrf_exempt=127.0.0.0/8"])
+        let rules = try tool.file(
+            "rules.yaml",
+            Array(
+                """
+                version: 1
+                workspace: vision
+                endpoints: {hook: {kind: webhook, url: "http://127.0.0.1:\(sink.address.port)/", secret: {secret: key}}}
+                rules:
+                  - {name: failures, events: [job.failed], notify: [hook]}
+                """.utf8))
         #expect(try tool.run("secrets", "set", "--workspace", "vision", "key", input: Array(secret.utf8)).code == 0)
         #expect(try tool.run("rules", "apply", rules).code == 0)
         #expect(try tool.run("publish", "-", input: Array(event("a").utf8)).code == 0)
@@ -34,7 +38,8 @@ struct ServingSuite {
         let metrics = try serve.request("GET", "/metrics")
         #expect(metrics.status == 200)
         for name in [
-            "carillon_events_decided_total{decision=\"matched\"} 1", "carillon_pending ", "carillon_oldest_pending_seconds ",
+            "carillon_events_decided_total{decision=\"matched\"} 1", "carillon_pending ",
+            "carillon_oldest_pending_seconds ",
             "carillon_dead_letters 0", "carillon_stream_lag_records 0", "carillon_ledger_residue 0",
             "carillon_config_last_reload_successful 1", "carillon_build_info{version=",
         ] { #expect(metrics.text.contains("\n" + name), "\(name)") }
@@ -72,7 +77,8 @@ struct ServingSuite {
     @Test("a watched folder's rules are in force from the start; a broken document changes nothing")
     func watchedRules() throws {
         _ = try tool.rules(["a"], file: "rules/vision.yaml")
-        let serve = try Serving(tool, ["serve", "--listen", "127.0.0.1:0", "--set", "rules.dir=\(tool.folder.path)/rules"])
+        let serve = try Serving(
+            tool, ["serve", "--listen", "127.0.0.1:0", "--set", "rules.dir=\(tool.folder.path)/rules"])
         #expect(try tool.run("rules", "list", "-o", "json").out.contains("\"rule\":\"a\""))
         _ = try tool.file("rules/broken.yaml", Array("version: [".utf8))
         #expect(try serve.request("POST", "/-/reload").status == 422)
@@ -87,8 +93,11 @@ struct ServingSuite {
     @Test("the sink tells good, bad and absent signatures apart, and survives what is no webhook")
     func signatures() throws {
         let key = (0..<32).map { UInt8($0) }
-        let sink = try Serving(tool, ["sink", "--listen", "127.0.0.1:0", "--secret", "whsec_" + Data(key).base64EncodedString()])
-        let bodies: [[UInt8]] = [[], [0xFF, 0x00], Array("{\"type\":5,\"data\":[]}".utf8), Array(String(repeating: "[", count: 9_000).utf8)]
+        let sink = try Serving(
+            tool, ["sink", "--listen", "127.0.0.1:0", "--secret", "whsec_" + Data(key).base64EncodedString()])
+        let bodies: [[UInt8]] = [
+            [], [0xFF, 0x00], Array("{\"type\":5,\"data\":[]}".utf8), Array(String(repeating: "[", count: 9_000).utf8),
+        ]
         for body in bodies { #expect(try sink.request("POST", "/", body: body).status == 200) }
         let forged = ["webhook-id: x", "webhook-timestamp: 1", "webhook-signature: v1,AAAA v2,x garbage"]
         #expect(try sink.request("POST", "/", headers: forged, body: [1]).status == 200)

@@ -31,7 +31,8 @@ struct Tool: Sendable {
 
     /// Beside the test bundle, where the package's build has put it.
     static var binary: String {
-        let bundle = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        let bundle =
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
         return (bundle as NSString).deletingLastPathComponent + "/carillon"
     }
 
@@ -93,11 +94,16 @@ struct Tool: Sendable {
     }
 
     /// Writes documents of one workspace with a rule for each name, all to one endpoint.
-    func rules(_ names: [String], workspace: String = "vision", url: String = "http://127.0.0.1:9/", file: String = "rules.yaml") throws -> String {
+    func rules(
+        _ names: [String], workspace: String = "vision", url: String = "http://127.0.0.1:9/",
+        file: String = "rules.yaml"
+    ) throws -> String {
         let rules = names.map { "  - {name: \($0), events: [job.failed], notify: [hook]}\n" }.joined()
         return try self.file(
             file,
-            Array("version: 1\nworkspace: \(workspace)\nendpoints:\n  hook: {kind: webhook, url: \"\(url)\"}\nrules:\n\(rules)".utf8))
+            Array(
+                "version: 1\nworkspace: \(workspace)\nendpoints:\n  hook: {kind: webhook, url: \"\(url)\"}\nrules:\n\(rules)"
+                    .utf8))
     }
 }
 
@@ -140,7 +146,9 @@ final class Serving {
     }
 
     /// One HTTP request over a connection of its own: the answer's status and all its text.
-    func request(_ method: String, _ path: String, headers: [String] = [], body: [UInt8] = []) throws -> (status: Int, text: String) {
+    func request(_ method: String, _ path: String, headers: [String] = [], body: [UInt8] = []) throws -> (
+        status: Int, text: String
+    ) {
         let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { close(socket) }
         var place = sockaddr_in()
@@ -153,7 +161,8 @@ final class Serving {
             }
         }
         guard connected == 0 else { throw ToolError(words: "nobody listens") }
-        let head = ["\(method) \(path) HTTP/1.1", "host: test", "connection: close", "content-length: \(body.count)"] + headers
+        let head =
+            ["\(method) \(path) HTTP/1.1", "host: test", "connection: close", "content-length: \(body.count)"] + headers
         let bytes = Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
         guard unsafe send(socket, bytes, bytes.count, 0) == bytes.count else { throw ToolError(words: "not sent") }
         var answer: [UInt8] = []

@@ -18,7 +18,8 @@ let producer = try Producer(
 
 func say(_ type: String, _ data: JSONValue) throws {
     let event = JobEvent(
-        id: "\(job)/1/\(type)", source: "/examples/embedded", type: type, workspace: workspace, subject: job, data: data)
+        id: "\(job)/1/\(type)", source: "/examples/embedded", type: type, workspace: workspace, subject: job, data: data
+    )
     if case .refused(let why) = producer.append(try event.encoded(now: clock.now())) { print("not taken: \(why)") }
 }
 

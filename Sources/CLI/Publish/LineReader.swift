@@ -74,7 +74,9 @@ struct LineReader: ~Copyable {
         let kept = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: Self.chunk))
         while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(handle, $0.baseAddress?.advanced(by: kept), Self.chunk) }
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe read(handle, $0.baseAddress?.advanced(by: kept), Self.chunk)
+            }
             if count < 0, errno == EINTR, !Interruption.isRequested { continue }
             buffer.removeLast(Self.chunk - max(0, count))
             if count < 0, errno != EINTR { throw Failure("cannot be read: \(systemWords(errno))") }
