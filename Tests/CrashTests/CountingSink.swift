@@ -33,7 +33,8 @@ final class CountingSink: Sendable {
 
     init(delayMilliseconds: UInt32) throws {
         delay = delayMilliseconds * 1000
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.listener = listener
         var address = Self.loopback(port: 0)
         let bound = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -50,8 +51,7 @@ final class CountingSink: Sendable {
             }
         }
         port = UInt16(bigEndian: address.sin_port)
-        let (listener, state, delay) = (listener, state, delay)
-        _ = OwnThread { Self.accept(on: listener, state, delay) }
+        _ = OwnThread { [listener, state, delay] in Self.accept(on: listener, state, delay) }
     }
 
     deinit { close(listener) }
@@ -79,7 +79,7 @@ final class CountingSink: Sendable {
             }
         }
         let mark = Array("MARK / HTTP/1.1\r\ncontent-length: 0\r\n\r\n".utf8)
-        unsafe _ = send(marker, mark, mark.count, Int32(MSG_NOSIGNAL.rawValue))
+        unsafe _ = send(marker, mark, mark.count, Int32(MSG_NOSIGNAL))
         state.wait { $0.markers > before ? () : nil }
         close(marker)
         state.wait { $0.live == 0 ? () : nil }
@@ -97,7 +97,7 @@ final class CountingSink: Sendable {
 
     private static func accept(on listener: Int32, _ state: Turnstile<State>, _ delay: useconds_t) {
         while true {
-            let connection = unsafe Glibc.accept(listener, nil, nil)
+            let connection = Glibc.accept(listener, nil, nil)
             guard connection >= 0 else { return }
             state.change { $0.live += 1 }
             _ = OwnThread {
@@ -108,7 +108,7 @@ final class CountingSink: Sendable {
                     if isMarker { continue }
                     usleep(delay)
                     let answer = Array("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".utf8)
-                    unsafe _ = send(connection, answer, answer.count, Int32(MSG_NOSIGNAL.rawValue))
+                    unsafe _ = send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
                 }
                 close(connection)
                 state.change { $0.live -= 1 }

@@ -6,7 +6,7 @@ import CarillonSQLite
 import Foundation
 
 /// A deployment of the real binary in a folder of its own: one sink, one stream, one ledger, workers and publishers that die.
-final class Deployment {
+final class Deployment: Sendable {
     let sink: CountingSink
     let events: [SampleEvent]
     private let folder: TemporaryDirectory
@@ -101,7 +101,7 @@ final class Deployment {
         ].merging(crashPoint.map { ["CARILLON_CRASH_POINT": $0] } ?? [:]) { $1 }
         process.standardInput = input ?? FileHandle.nullDevice
         let path = folder.file("words.log")
-        if !FileManager.default.fileExists(atPath: path) { FileManager.default.createFile(atPath: path, contents: nil) }
+        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(filePath: path)) }
         let words = try FileHandle(forWritingTo: URL(filePath: path))
         try words.seekToEnd()
         process.standardOutput = words

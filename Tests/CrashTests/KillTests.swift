@@ -97,11 +97,8 @@ struct KillTests {
         }
         let publisher = Publisher(deployment: deployment)
         // The first part before any worker, so that there is work from the start.
-        var kills = try publisher.publish(parts.removeFirst())
-        return OwnThread { [parts] in
-            for part in parts { kills += try publisher.publish(part) }
-            return kills
-        }
+        let kills = try publisher.publish(parts.removeFirst())
+        return OwnThread { [parts] in try parts.reduce(kills) { try $0 + publisher.publish($1) } }
     }
 
     private struct Part: Sendable {
@@ -109,8 +106,7 @@ struct KillTests {
     }
 
     /// Publishes over pipes, from a thread of its own.
-    private struct Publisher: @unchecked Sendable {
-        // A deployment's folder and binary never change, and its sink is safe to share; nothing else is used here.
+    private struct Publisher: Sendable {
         let deployment: Deployment
 
         /// Kills a publisher that has read the first lines and waits for more; then publishes all.
