@@ -42,7 +42,7 @@ struct KillTests {
         try check(deployment, counts, publisherKills, seed: seed)
     }
 
-    /// Another seed each day of the year; `CARILLON_SEED` repeats one.
+    /// The same seed each time; `CARILLON_SEED` tries another.
     private static func seed() -> UInt64 {
         ProcessInfo.processInfo.environment["CARILLON_SEED"].flatMap { UInt64($0) } ?? 20_260
     }
