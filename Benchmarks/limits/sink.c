@@ -47,7 +47,7 @@ static void answer_later(int fd, int64_t due) {
         memmove(late_answers, late_answers + late_first, (late_end - late_first) * sizeof *late_answers);
         late_end -= late_first;
         late_first = 0;
-        if (late_end * 2 > late_capacity) {
+        if (late_end * 2 >= late_capacity) {
             late_capacity = late_capacity ? late_capacity * 2 : 1024;
             late_answers = realloc(late_answers, late_capacity * sizeof *late_answers);
             if (!late_answers) DIE("sink: out of memory");

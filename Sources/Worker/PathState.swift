@@ -26,10 +26,12 @@ public final class Path {
     var addresses: Addresses
     var lanes = LaneRoom()
     /// What is leased to us and not settled.
-    var held: [DeliveryID: Held] = [:]
+    var held: [ClaimName: Held] = [:]
     /// What ended and is not written.
     var settlements: [Settlement] = []
     var settleBy: Duration = .zero
+    /// The partitions that are ours.
+    var assigned: Set<Partition> = []
     /// Where each partition of ours is decided up to.
     var positions: [Partition: Offset] = [:]
     var pace: Pace

@@ -1,7 +1,6 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonStream
-import Glibc
 import Logging
 
 // One turn of the worker's loop. The order matters: what ended is settled before more is taken on, what waits in the ledger
@@ -28,11 +27,13 @@ extension Path {
             try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
             return true
         case .assigned(let partitions):
+            assigned.formUnion(partitions)
             for partition in partitions {
                 try seek(partition, to: try ledger.position(reader.name, partition))
             }
             return true
         case .revoked(let partitions):
+            assigned.subtract(partitions)
             for partition in partitions { positions[partition] = nil }
             return true
         case .nothing:
@@ -66,18 +67,19 @@ extension Path {
         courier.close()
     }
 
-    /// Goes back to where the ledger stands, after it or the stream was away for a moment.
-    func recover(after wait: Duration) throws {
-        var time = timespec(tv_sec: Int(wait.components.seconds), tv_nsec: Int(wait.milliseconds % 1000) * 1_000_000)
-        unsafe _ = nanosleep(&time, nil)
-        for partition in positions.keys { try seek(partition, to: try ledger.position(reader.name, partition)) }
+    /// Goes back to where the ledger stands, after it or the stream was away for a moment; before the next turn.
+    ///
+    /// A batch that could not be decided was read all the same, so a turn without this would go on behind it.
+    public func recover() throws {
+        for partition in assigned { try seek(partition, to: try ledger.position(reader.name, partition)) }
     }
 
     /// Where a partition of ours goes on.
     func seek(_ partition: Partition, to position: Offset?) throws(LedgerError) {
         positions[partition] = position
         do { try reader.seek(partition, to: position) } catch {
-            throw LedgerError(.busy, doing: "seek partition \(partition)", cause: error.description)
+            let kind: LedgerError.Kind = error.isRetriable ? .busy : .other
+            throw LedgerError(kind, doing: "seek partition \(partition)", cause: error.description)
         }
     }
 

@@ -26,11 +26,12 @@ final class FaultyLedger: Ledger {
     private var calls = 0
     /// The sessions this process began.
     private(set) var sessions: [SessionID] = []
-    /// Tells the receiver's records which yes is durable.
-    private let onYes: (DeliveryID) -> Void
+    /// Hears which yes is durable and what is leased.
+    private let receiver: Receiver
+    private let process: Int
 
-    init(_ inner: SQLiteLedger, _ fate: Fate, bug: PlantedBug?, onYes: @escaping (DeliveryID) -> Void) {
-        (self.inner, self.fate, self.bug, self.onYes) = (inner, fate, bug, onYes)
+    init(_ inner: SQLiteLedger, _ fate: Fate, bug: PlantedBug?, _ receiver: Receiver, process: Int) {
+        (self.inner, self.fate, self.bug, self.receiver, self.process) = (inner, fate, bug, receiver, process)
     }
 
     /// A planted bug shows now and then, as real ones do.
@@ -44,6 +45,7 @@ final class FaultyLedger: Ledger {
         try fate.pass("begin") { () throws(LedgerError) in
             let session = try inner.begin(session: worker, until: until, now: now)
             sessions.append(session)
+            receiver.began(session, process)
             return session
         }
     }
@@ -51,11 +53,20 @@ final class FaultyLedger: Ledger {
         try fate.pass("extend") { () throws(LedgerError) in try inner.extend(session, until: until) }
     }
     func end(_ session: SessionID, now: Timestamp) throws(LedgerError) {
-        try fate.pass("end") { () throws(LedgerError) in try inner.end(session, now: now) }
+        try fate.pass("end") { () throws(LedgerError) in
+            let isOurs = try inner.status(now: now).workers.contains { $0.session == session }
+            try inner.end(session, now: now)
+            if isOurs { receiver.ended(session) }
+        }
     }
     func reap(now: Timestamp) throws(LedgerError) -> Int {
         if bug == .noReaping { return 0 }
-        return try fate.pass("reap") { () throws(LedgerError) in try inner.reap(now: now) }
+        return try fate.pass("reap") { () throws(LedgerError) in
+            let reaped = try inner.reap(now: now)
+            // A pause that outlived the lease: what those have a yes for may be sent by others from now on.
+            receiver.excuse(allBut: Set(try inner.status(now: now).workers.map(\.session)))
+            return reaped
+        }
     }
     func position(_ stream: String, _ partition: Int32) throws(LedgerError) -> Int64? {
         try fate.pass("position") { () throws(LedgerError) in try inner.position(stream, partition) }
@@ -92,7 +103,11 @@ final class FaultyLedger: Ledger {
     }
 
     func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
-        try fate.pass("claim") { () throws(LedgerError) in try inner.claim(for: session, room: room, now: now) }
+        try fate.pass("claim") { () throws(LedgerError) in
+            let claims = try inner.claim(for: session, room: room, now: now)
+            for claimed in claims.deliveries { receiver.leased(claimed.delivery) }
+            return claims
+        }
     }
 
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError) {
@@ -104,7 +119,7 @@ final class FaultyLedger: Ledger {
         defer { inner.reach = nil }
         try fate.pass("settle") { () throws(LedgerError) in
             try inner.settle(kept, for: session, now: now)
-            for one in settlements where one.ending == .delivered { onYes(one.delivery) }
+            for one in settlements where one.ending == .delivered { receiver.wrote(one.delivery) }
         }
     }
 

@@ -1,7 +1,9 @@
 import CarillonKit
 import CarillonStream
 
-/// The stream as one worker process sees it: any call may be its last. A wait passes on the virtual clock.
+/// The stream as one worker process sees it: any call may be its last.
+///
+/// A wait passes on the virtual clock.
 final class FaultyReader: StreamReader {
     private let inner: MemoryReader
     private let fate: Fate

@@ -53,7 +53,7 @@ final class ManualCourier: Courier {
     func drain() { state.withLock { $0.isDraining = true } }
     func close() { state.withLock { $0.onWire = [] } }
 
-    /// One step of one request. False when there is none.
+    /// One step of one request; false when there is none.
     @discardableResult
     func step() -> Bool {
         let now = clock.uptime()
@@ -80,7 +80,9 @@ final class ManualCourier: Courier {
 
     /// How a request on the wire ends; a copy of it when it arrived, with whether its answer came back.
     private func end(_ request: OnWire, _ now: Duration, _ state: inout State) -> (Outgoing, Bool)? {
-        func answer(_ outcome: Outcome, _ status: Int) { state.endings.append(Ending(request.outgoing, outcome, status: status)) }
+        func answer(_ outcome: Outcome, _ status: Int) {
+            state.endings.append(Ending(request.outgoing, outcome, status: status))
+        }
         if now - request.began >= timeout {
             answer(.ambiguous(.contextDeadlineExceeded), 0)
             return nil
@@ -102,9 +104,10 @@ final class ManualCourier: Courier {
 
     /// The process is dead: what was on the wire arrives or not, and nobody hears the answer.
     func bury() {
+        let now = clock.uptime()
         let arrived = state.withLock { state in
             defer { (state.waiting, state.onWire, state.endings) = ([], [], []) }
-            return state.onWire.filter { _ in Bool.random(using: &state.random) }.map(\.outgoing)
+            return state.onWire.filter { now - $0.began < timeout && Bool.random(using: &state.random) }.map(\.outgoing)
         }
         for outgoing in arrived { receive(outgoing, false) }
     }

@@ -20,7 +20,7 @@ final class Process {
     init?(_ number: Int, in world: World, seed: UInt64) throws {
         self.number = number
         fate = Fate(seed: seed)
-        ledger = FaultyLedger(world.ledger, fate, bug: world.bug) { [receiver = world.receiver] in receiver.wrote($0) }
+        ledger = FaultyLedger(world.ledger, fate, bug: world.bug, world.receiver, process: number)
         reader = FaultyReader(world.stream.reader(group: "carillon"), fate, world.clock)
         var configuration = Worker.Configuration()
         configuration.name = "process \(number)"
@@ -34,7 +34,8 @@ final class Process {
         do {
             path = try Path(
                 ledger: ledger, reader: reader, courier: courier, clock: world.clock, configuration: configuration,
-                random: SplitMix(seed: seed ^ 0x5eed), logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() },
+                random: SplitMix(seed: seed ^ 0x5eed),
+                logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() },
                 crash: fate.crashPoints)
         } catch {
             guard fate.explains(error) else { throw error }
@@ -43,17 +44,24 @@ final class Process {
         }
     }
 
-    /// One turn of its loop; whether it did anything.
+    /// One turn of its loop, as `Worker` takes it; whether it did anything.
     func turn() throws -> Bool {
-        do { return try path.turn(wait: false) } catch {
+        do {
+            if wasAway { try path.recover() }
+            wasAway = false
+            return try path.turn(wait: false)
+        } catch {
             guard fate.explains(error) else { throw error }
+            wasAway = true
             return true
         }
     }
+    /// The ledger or the stream was away at the last turn.
+    private var wasAway = false
 
     func isIdle() throws -> Bool { try path.isIdle() }
 
-    /// A graceful end. False when it died on the way.
+    /// A graceful end; false when it died on the way.
     func drain() throws -> Bool {
         do { try path.drain() } catch {
             guard fate.explains(error) else { throw error }

@@ -22,6 +22,7 @@ final class Receiver: Sendable {
         var durableYes: Set<DeliveryID> = []
         /// Processes that died or lost their session: their answers may not have been written.
         var excused: Set<Int> = []
+        var owners: [SessionID: Int] = [:]
         var violations: [String] = []
     }
     private let state = Mutex(State())
@@ -33,15 +34,29 @@ final class Receiver: Sendable {
 
     /// The ledger knows for ever that this one was delivered.
     func wrote(_ delivery: DeliveryID) { state.withLock { _ = $0.durableYes.insert(delivery) } }
+    /// A worker may send it from now on.
+    func leased(_ delivery: DeliveryID) {
+        state.withLock { state in
+            guard state.durableYes.contains(delivery) else { return }
+            state.violations.append("\(delivery) was leased again after the ledger knew that it was delivered")
+        }
+    }
+    /// A process began a session.
+    func began(_ session: SessionID, _ process: Int) { state.withLock { $0.owners[session] = process } }
+    /// It ended as it should: nothing excuses what it has left undone.
+    func ended(_ session: SessionID) { state.withLock { $0.owners[session] = nil } }
+    /// The processes of all other sessions have lost what they held.
+    func excuse(allBut living: Set<SessionID>) {
+        state.withLock { state in
+            for (session, process) in state.owners where !living.contains(session) { state.excused.insert(process) }
+        }
+    }
     func excuse(_ process: Int) { state.withLock { _ = $0.excused.insert(process) } }
 
     func receive(_ outgoing: Outgoing, from process: Int, isAnswered: Bool, at now: Timestamp) {
         let body = outgoing.endpoint.channel.request(for: outgoing, now: now).body
         state.withLock { state in
             let key = outgoing.notice.key
-            if state.durableYes.contains(outgoing.delivery) {
-                state.violations.append("\(outgoing.delivery) arrived again after the ledger knew that it was delivered")
-            }
             if let known = state.letters[key] {
                 if known.body != body { state.violations.append("a copy of \(outgoing.delivery) has another body") }
                 if known.delivery != outgoing.delivery { state.violations.append("\(key) was decided twice") }
@@ -57,7 +72,8 @@ final class Receiver: Sendable {
     func checkCopies() {
         state.withLock { state in
             for (_, letter) in state.letters {
-                for arrival in letter.arrivals.dropLast() where arrival.isAnswered && !state.excused.contains(arrival.process) {
+                for arrival in letter.arrivals.dropLast()
+                where arrival.isAnswered && !state.excused.contains(arrival.process) {
                     state.violations.append("\(letter.delivery) was sent again though its worker had a yes and lived")
                 }
             }

@@ -37,9 +37,11 @@ struct RuleVariant: Sendable {
     /// The deliveries an event has to make.
     func keys(of event: SampleEvent) -> Set<Key> {
         let key = Key.event(
-            workspace: Array(event.workspace.utf8).span, source: Array(event.source.utf8).span, id: Array(event.id.utf8).span)
-        return Set(rules.filter { $0.type == event.type }.flatMap { rule in
-            rule.targets.map { Key.delivery(event: key, rule: rule.name, target: $0) }
-        })
+            workspace: Array(event.workspace.utf8).span, source: Array(event.source.utf8).span,
+            id: Array(event.id.utf8).span)
+        return Set(
+            rules.filter { $0.type == event.type }.flatMap { rule in
+                rule.targets.map { Key.delivery(event: key, rule: rule.name, target: $0) }
+            })
     }
 }

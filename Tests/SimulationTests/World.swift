@@ -125,7 +125,6 @@ final class World {
         outcomes.pauses += 1
         tell("all sleep")
         clock.advance(by: .seconds(Int.random(in: 20...90, using: &random)))
-        for process in processes { if let process { receiver.excuse(process.number) } }
     }
 
     private func makeZombie() {
@@ -149,7 +148,9 @@ final class World {
         tell("process \(process.number) drains")
         guard try process.drain() else { return bury(place) }
         let left = try ledger.status(now: clock.now()).workers.filter { process.ledger.sessions.contains($0.session) }
-        if !left.isEmpty { violate("process \(process.number) drained and left a session with \(left.map(\.leased)) leased") }
+        if !left.isEmpty {
+            violate("process \(process.number) drained and left a session with \(left.map(\.leased)) leased")
+        }
         processes[place] = nil
     }
 
@@ -235,7 +236,9 @@ final class World {
         for (event, since) in published {
             let asked = history[since...].map { RuleVariant.all[$0].keys(of: event) }
             let made = asked.reduce(into: Set()) { $0.formUnion($1) }.intersection(decided)
-            if !asked.contains(made) { violate("\(event.id) \(event.type) made \(made.count) deliveries, which no rules asked for") }
+            if !asked.contains(made) {
+                violate("\(event.id) \(event.type) made \(made.count) deliveries, which no rules asked for")
+            }
             explained.formUnion(made)
         }
         if explained != decided { violate("\(decided.subtracting(explained).count) deliveries of no event") }
