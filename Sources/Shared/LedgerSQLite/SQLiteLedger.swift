@@ -56,7 +56,7 @@ public final class SQLiteLedger {
     ) throws(LedgerError) {
         let doing = "open \(path)"
         (self.keeping, self.liveness) = (keeping, liveness)
-        do { database = try Database(path: path, access: access) } catch { throw LedgerError(error, doing: doing) }
+        do { database = try Database(path: path, access: access, isPrivate: true) } catch { throw LedgerError(error, doing: doing) }
         do { try LedgerSchema.schema.prepare(database, migrate: access == .create) } catch {
             throw LedgerError(error, doing: doing)
         }

@@ -29,8 +29,14 @@ import CSQLite
 
     /// Opens a database.
     ///
+    /// - Parameter isPrivate: makes and keeps the file readable by its owner alone; what SQLite puts beside it follows.
     /// - Throws: `SQLiteFailure`; `.missing` when there is no file and `access` does not make one.
-    public init(path: String, access: Access) throws(SQLiteFailure) {
+    public init(path: String, access: Access, isPrivate: Bool = false) throws(SQLiteFailure) {
+        if isPrivate, access == .create, path != ":memory:" {
+            do { try Folder.makePrivateFile(path) } catch {
+                throw SQLiteFailure(.missing, doing: error.doing, cause: error.cause)
+            }
+        }
         let flags =
             switch access {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
