@@ -156,7 +156,11 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
-        .testTarget(name: "CrashTests", dependencies: ["carillon", "CarillonKit"]),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
+            ]),
         .testTarget(name: "TidyTests"),
     ]
 )
