@@ -141,7 +141,7 @@ let package = Package(
             name: "SimulationTests",
             dependencies: [
                 "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
-                "CarillonSQLite", "CarillonWorker", "CarillonKit",
+                "CarillonSQLite", "CarillonWorker", "CarillonKit", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
             name: "CommandTests",

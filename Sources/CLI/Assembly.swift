@@ -26,6 +26,13 @@ extension Configuration {
         return try SQLiteStream.create(at: stream.path, partitions: stream.partitions)
     }
 
+    /// Removes what the stream no longer has to keep, a bounded number of records at a time.
+    ///
+    /// - Returns: whether there is more to remove.
+    func trimStream() throws(StreamError) -> Bool {
+        try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
+    }
+
     /// Opens the ledger that is there, for one thread.
     func desk() throws(LedgerError) -> any LedgerDesk { try SQLiteLedger.open(at: ledger.path, keeping: keeping) }
 
@@ -55,6 +62,7 @@ extension Configuration {
         var settings = CarillonWorker.Worker.Configuration()
         settings.name = "\(ProcessInfo.processInfo.hostName):\(getpid())"
         settings.concurrency = worker.concurrency
+        settings.batch = worker.batch
         settings.lease = worker.lease
         settings.timeout = delivery.timeout
         settings.retry = RetrySchedule(
@@ -80,7 +88,8 @@ extension Configuration {
                 let reader = try configuration.createStream().reader(group: configuration.worker.group)
                 return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
             },
-            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) }, clock: clock,
+            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
+            clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
     }
 

@@ -14,7 +14,9 @@ public final class ManualClock: Clock {
         hands = Mutex(Hands(wall: now, uptime: uptime))
     }
 
+    /// What the wall clock shows.
     public func now() -> Timestamp { hands.withLock { $0.wall } }
+    /// Time since the clock began; grows with `advance` alone.
     public func uptime() -> Duration { hands.withLock { $0.uptime } }
 
     /// Lets time pass on both clocks.

@@ -54,6 +54,7 @@ public final class MemoryStream: Sendable {
 public struct MemoryAppender: StreamAppender {
     fileprivate let stream: MemoryStream
 
+    /// Appends all events or none; kept as long as the stream's value is.
     public func append(_ events: [EncodedEvent]) throws(StreamError) {
         if let event = events.first(where: { $0.bytes.count > stream.largest }) {
             throw StreamError(.tooLarge, doing: "append an event of \(event.bytes.count) bytes")
@@ -74,8 +75,11 @@ public final class MemoryReader: StreamReader {
         member = stream.log.withLock { $0.join(group) }
     }
 
+    /// The stream's name in the ledger's positions.
     public var name: String { stream.name }
+    /// How many partitions the stream has.
     public var partitionCount: Partition { stream.log.withLock { Partition($0.shelves.count) } }
+    /// Counts its rings; see `rings`.
     public var doorbell: any Doorbell { bell }
     /// How often the doorbell was rung; no poll waits here, so a ring has nothing to end.
     public var rings: Int { bell.rings }
@@ -85,22 +89,29 @@ public final class MemoryReader: StreamReader {
         stream.log.withLock { $0.poll(member, atMost: min(stream.batch, limit)) }
     }
 
+    /// Sets where an assigned partition is read next.
+    ///
+    /// - Throws: `StreamError` when the partition is not this reader's: the caller missed a revocation.
     public func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {
         guard stream.log.withLock({ $0.seek(member, partition, to: offset) }) else {
             throw StreamError(.other, doing: "seek in partition \(partition)", cause: "it is not this reader's")
         }
     }
 
+    /// Says how far the group has decided, for `retain`.
     public func commit(_ partition: Partition, next: Offset) throws(StreamError) {
         stream.log.withLock { $0.commit(member, partition, next: next) }
     }
 
+    /// Records not yet read in the partitions that were sought.
     public func lag() throws(StreamError) -> Int64 { stream.log.withLock { $0.lag(member) } }
 
+    /// Whether every partition is decided to its end.
     public func isDrained(positions: [Partition: Offset]) throws(StreamError) -> Bool {
         stream.log.withLock { $0.isDrained(positions) }
     }
 
+    /// Leaves the group; what was held is free for the others.
     public func close() { stream.log.withLock { $0.leave(member) } }
 
     /// Gives this reader's partitions to the others while it still reads: a paused process that is taken for dead.

@@ -43,6 +43,7 @@ public struct SampleEvents: Sequence, IteratorProtocol, Sendable {
         self.concurrentJobs = concurrentJobs
     }
 
+    /// The next event of the story; never `nil`.
     public mutating func next() -> SampleEvent? {
         now = now + .milliseconds(Int.random(in: 1...40, using: &random))
         if random.once(in: 400) { return nodeLost() }
@@ -64,9 +65,10 @@ public struct SampleEvents: Sequence, IteratorProtocol, Sendable {
         let most = Int.random(in: 1...3, using: &random)
         let first = started
         for index in 0..<size {
-            jobs.append(Job(
-                workspace: workspace, name: "resnet-\(first)", owner: owner, kind: kind, number: started,
-                maxAttempts: most, array: size > 1 ? (id: "array-\(first)", index: index, size: size) : nil))
+            jobs.append(
+                Job(
+                    workspace: workspace, name: "resnet-\(first)", owner: owner, kind: kind, number: started,
+                    maxAttempts: most, array: size > 1 ? (id: "array-\(first)", index: index, size: size) : nil))
             started += 1
         }
     }

@@ -6,7 +6,9 @@ import CarillonStream
 // Order is kept by one rule: while the spool holds anything of this process, new events go behind it. So the stream
 // sees a workspace's events in the order of their `append`, whatever was away in between.
 
-/// Carries batches to the stream, or to the spool while the stream is away. One thread uses it.
+/// Carries batches to the stream, or to the spool while the stream is away.
+///
+/// One thread uses it.
 final class Carrier {
     private let open: @Sendable () throws(StreamError) -> any StreamAppender
     private let spool: Spool?
@@ -16,7 +18,8 @@ final class Carrier {
     private(set) var drained = 0
     private(set) var trouble: String?
 
-    init(open: @escaping @Sendable () throws(StreamError) -> any StreamAppender, spool: Spool?, limits: Producer.Limits) {
+    init(open: @escaping @Sendable () throws(StreamError) -> any StreamAppender, spool: Spool?, limits: Producer.Limits)
+    {
         (self.open, self.spool, self.limits) = (open, spool, limits)
         pause = Pause(first: limits.firstPause, longest: limits.longestPause)
     }

@@ -1,6 +1,8 @@
 import CarillonEvents
 
-/// Events that were accepted and are not durable yet, in order, bounded by number and by bytes. A value: no lock, no clock.
+/// Events that were accepted and are not durable yet, in order, bounded by number and by bytes.
+///
+/// A value: no lock, no clock.
 struct Outbox {
     private var events: [EncodedEvent] = []
     private var head = 0
@@ -16,7 +18,9 @@ struct Outbox {
     /// The ticket the next event gets.
     var next: Ticket { first + Ticket(count) }
 
-    /// Takes an event if there is room. An event that would never fit is refused as too large.
+    /// Takes an event if there is room.
+    ///
+    /// An event that would never fit is refused as too large.
     mutating func push(_ event: EncodedEvent) -> Admission {
         let weight = event.weight
         guard weight <= limits.bytes else { return .refused(.tooLarge) }

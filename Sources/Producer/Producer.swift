@@ -91,6 +91,7 @@ final class Loop: @unchecked Sendable {
     private let carrier: Carrier
     private let clock: any Clock
     private let report: (@Sendable (Acknowledgement) -> Void)?
+    private var closes = false
 
     init(intake: Intake, carrier: Carrier, clock: any Clock, report: (@Sendable (Acknowledgement) -> Void)?) {
         (self.intake, self.carrier, self.clock, self.report) = (intake, carrier, clock, report)
@@ -120,11 +121,16 @@ final class Loop: @unchecked Sendable {
         intake.end()
     }
 
-    /// Carries one batch, or sleeps. False when the producer is closed and done.
+    /// Carries one batch, or sleeps.
+    ///
+    /// False when the producer is closed and done.
     private func step() -> Bool {
         let (first, events) = intake.batch()
         guard !events.isEmpty else { return rest() }
-        if intake.closesAt != nil { carrier.hurry() }
+        if intake.closesAt != nil, !closes {
+            closes = true
+            carrier.hurry()
+        }
         let settled = settle(carrier.carry(events, now: clock.uptime()), from: first)
         guard settled < events.count else { return true }
         guard let end = intake.closesAt else {
@@ -133,6 +139,7 @@ final class Loop: @unchecked Sendable {
         }
         if clock.uptime() >= end { return giveUp() }
         intake.sleep(until: min(end, clock.uptime() + .milliseconds(100)))
+        carrier.hurry()
         return true
     }
 

@@ -12,7 +12,9 @@ public struct Sources: Sendable {
     /// Throws when the ledger could not be written.
     public var checkWritable: @Sendable () throws -> Void
 
-    /// Makes a set of sources. All of them may block.
+    /// Makes a set of sources.
+    ///
+    /// All of them may block.
     public init(
         desk: @escaping @Sendable () throws -> any LedgerDesk,
         ends: @escaping @Sendable () throws -> [Partition: (low: Offset, next: Offset)],
@@ -61,7 +63,9 @@ actor Observatory {
         }
     }
 
-    /// Why the deployment cannot do its work; `nil` when it can. At most a second old.
+    /// Why the deployment cannot do its work; `nil` when it can.
+    ///
+    /// At most a second old.
     func problem() -> String? {
         let now = clock.uptime()
         if let health, now < health.until { return health.problem }
@@ -99,7 +103,8 @@ actor Observatory {
         let lag = try sources.ends().reduce(0) { $0 + max(0, $1.value.next - max(decided[$1.key] ?? 0, $1.value.low)) }
         return Reading(
             pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
-            dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag), oldestPending: Double(max(0, oldest)) / 1000,
+            dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag),
+            oldestPending: Double(max(0, oldest)) / 1000,
             residue: residue?.value ?? 0)
     }
 }

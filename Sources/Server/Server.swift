@@ -46,8 +46,12 @@ public final class Server: Service {
     ) {
         (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
         (self.reload, self.listening, self.logger) = (reload, listening, logger)
+        _ = registry.makeCounter(label: "carillon_events_accepted_total", dimensions: [])
         observatory = Observatory(sources: sources, clock: clock)
     }
+
+    /// Reloads as `POST /-/reload` does; what came of it is logged.
+    public func reloadNow() async { _ = await answerReload() }
 
     /// Serves until a graceful shutdown.
     ///
@@ -130,7 +134,8 @@ public struct ListenError: Error, Sendable, CustomStringConvertible {
     public init?(_ error: any Error, address: String) {
         switch error {
         case let error as IOError where error.errnoCode == EADDRINUSE:
-            description = "server could not listen on \(address): another process uses it; stop that or choose another address"
+            description =
+                "server could not listen on \(address): another process uses it; stop that or choose another address"
         case let error as IOError where error.errnoCode == EACCES:
             description = "server could not listen on \(address): not permitted; choose a port above 1023"
         case let error as IOError:

@@ -52,6 +52,7 @@ public struct CrashPoints: Sendable {
 /// Why a text names no crash point.
 public struct CrashPointsError: Error, Sendable, CustomStringConvertible {
     let text: String
+    /// What was wrong and which points there are.
     public var description: String {
         let names = CrashPoint.allCases.map(\.rawValue).joined(separator: " ")
         return "worker could not set the crash point \"\(text)\": not `point` or `point:n`, n from 1 [points: \(names)]"

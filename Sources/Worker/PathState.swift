@@ -26,13 +26,15 @@ public final class Path {
     var addresses: Addresses
     var lanes = LaneRoom()
     /// What is leased to us and not settled.
-    var held: [DeliveryID: Held] = [:]
+    var held: [ClaimName: Held] = [:]
     /// What ended and is not written.
     var settlements: [Settlement] = []
     var settleBy: Duration = .zero
+    /// The partitions that are ours.
+    var assigned: Set<Partition> = []
     /// Where each partition of ours is decided up to.
     var positions: [Partition: Offset] = [:]
-    var pace = Pace()
+    var pace: Pace
     /// Whether something may be claimable that was not at the last look.
     var hasWaiting = true
     var nextDue: Timestamp?
@@ -50,6 +52,7 @@ public final class Path {
         (self.ledger, self.reader, self.courier, self.clock) = (ledger, reader, courier, clock)
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
+        pace = Pace(most: configuration.batch)
         capacity = LaneRoom.Capacity(total: configuration.concurrency * 16, perLane: configuration.concurrency * 8)
         addresses = Addresses(channels: configuration.channels)
         book = CurrentRules(limits: RuleLimits(), logger: logger)
@@ -88,9 +91,12 @@ struct Session {
 
 /// How many records to read so that what they make has room, learned from what batches made so far.
 struct Pace {
-    private static let least = 256, most = 5_000
+    private static let least = 256
+    let most: Int
     private var perRecord = 0.05
     private var lastRead: Duration = .zero
+
+    init(most: Int) { self.most = most }
 
     mutating func learn(records: Int, deliveries: Int) {
         guard records > 0 else { return }
@@ -101,6 +107,6 @@ struct Pace {
     mutating func limit(room: Int, now: Duration) -> Int {
         guard room >= Self.least || now - lastRead >= .milliseconds(100) else { return 0 }
         lastRead = now
-        return min(Self.most, max(Self.least, Int(Double(room) / max(perRecord, 0.001))))
+        return min(most, max(Self.least, Int(Double(room) / max(perRecord, 0.001))))
     }
 }

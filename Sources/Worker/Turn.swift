@@ -1,7 +1,6 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonStream
-import Glibc
 import Logging
 
 // One turn of the worker's loop. The order matters: what ended is settled before more is taken on, what waits in the ledger
@@ -28,11 +27,13 @@ extension Path {
             try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
             return true
         case .assigned(let partitions):
+            assigned.formUnion(partitions)
             for partition in partitions {
                 try seek(partition, to: try ledger.position(reader.name, partition))
             }
             return true
         case .revoked(let partitions):
+            assigned.subtract(partitions)
             for partition in partitions { positions[partition] = nil }
             return true
         case .nothing:
@@ -66,10 +67,11 @@ extension Path {
         courier.close()
     }
 
-    /// Goes back to where the ledger stands, after it or the stream was away for a moment.
-    func recover(after wait: Duration) throws {
-        usleep(useconds_t(clamping: wait.milliseconds * 1000))
-        for partition in positions.keys { try seek(partition, to: try ledger.position(reader.name, partition)) }
+    /// Goes back to where the ledger stands, after it or the stream was away for a moment; before the next turn.
+    ///
+    /// A batch that could not be decided was read all the same, so a turn without this would go on behind it.
+    public func recover() throws {
+        for partition in assigned { try seek(partition, to: try ledger.position(reader.name, partition)) }
     }
 
     /// Where a partition of ours goes on.

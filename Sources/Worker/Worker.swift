@@ -2,6 +2,7 @@ public import CarillonEvents
 public import CarillonLedger
 public import CarillonRules
 public import CarillonStream
+import Glibc
 public import Logging
 public import ServiceLifecycle
 import Synchronization
@@ -17,6 +18,8 @@ public final class Worker: Service {
         public var name = "worker"
         /// Requests on the wire at a time.
         public var concurrency = 256
+        /// How many records are read and decided at a time, at most.
+        public var batch = 5_000
         /// How long the ledger waits for a silent worker before others take over; a death is noticed at once.
         public var lease: Duration = .seconds(30)
         /// How long one try may take.
@@ -90,8 +93,11 @@ public final class Worker: Service {
             configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash)
         logger.info("worker is ready", metadata: ["session": "\(path.session.id)"])
         var patience = Patience()
+        var wasAway = false
         while !stop.isRaised {
             do {
+                if wasAway { try path.recover() }
+                wasAway = false
                 try path.turn()
                 patience.reset()
                 if configuration.untilIdle, try path.isIdle() { break }
@@ -99,7 +105,8 @@ public final class Worker: Service {
                 let isTransient = (error as? LedgerError)?.isTransient ?? (error as? StreamError)?.isRetriable ?? false
                 guard isTransient else { throw error }
                 logger.error("\(error); trying again", metadata: ["in": "\(patience.next)"])
-                try path.recover(after: patience.take())
+                wasAway = true
+                patience.take()
             }
         }
         logger.info("worker drains")
@@ -135,12 +142,12 @@ private final class StopSign: Sendable {
     }
 }
 
-/// How long to wait before asking a ledger or a stream again that was away.
+/// Waits before a ledger or a stream that was away is asked again, longer each time.
 private struct Patience {
     private(set) var next = Duration.milliseconds(100)
     mutating func reset() { next = .milliseconds(100) }
-    mutating func take() -> Duration {
-        defer { next = min(next * 2, .seconds(5)) }
-        return next
+    mutating func take() {
+        usleep(useconds_t(clamping: next.milliseconds * 1000))
+        next = min(next * 2, .seconds(5))
     }
 }

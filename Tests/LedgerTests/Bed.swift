@@ -87,7 +87,8 @@ final class Bed {
         notBefore: Timestamp? = nil
     ) throws {
         let settlement = Settlement(
-            delivery: delivery, epoch: epoch, ending: ending, reason: reason, status: 503, words: "busy", notBefore: notBefore)
+            delivery: delivery, epoch: epoch, ending: ending, reason: reason, status: 503, words: "busy",
+            notBefore: notBefore)
         try worker.live.settle([settlement], for: worker.session, now: now)
     }
 }
@@ -107,7 +108,9 @@ final class Worker {
         return ledger
     }
 
-    /// Dies as a process does: without a word to the ledger. What the process held open is closed.
+    /// Dies as a process does: without a word to the ledger.
+    ///
+    /// What the process held open is closed.
     func die() {
         tellOfDeath()
         ledger = nil
@@ -146,14 +149,16 @@ extension Decisions {
     ) {
         let read = drafts.count + unmatched + reasons.count
         self.init(
-            stream: "s", partition: partition, from: from, next: from + gap + Int64(read), revision: revision, bytes: [])
+            stream: "s", partition: partition, from: from, next: from + gap + Int64(read), revision: revision, bytes: []
+        )
         (self.read, self.gap, self.unmatched) = (read, gap, unmatched)
         for draft in drafts { add(draft, offset: from + gap + Int64(events.count), now: now) }
         for reason in reasons {
             let start = bytes.count
             bytes += Array("broken".utf8)
-            parked.append(Parked(
-                offset: next - Int64(reasons.count - parked.count), reason: reason, value: start..<bytes.count))
+            parked.append(
+                Parked(
+                    offset: next - Int64(reasons.count - parked.count), reason: reason, value: start..<bytes.count))
         }
     }
 
@@ -164,16 +169,19 @@ extension Decisions {
             let deliveriesStart = deliveries.count
             for target in draft.suppressed == nil ? targets : [] {
                 let pair = Key.pair(workspace: draft.workspace, target: target, subject: draft.subject ?? "")
-                deliveries.append(Delivery(
-                    key: Key.delivery(event: draft.key, rule: rule, target: target), target: target,
-                    pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted))
+                deliveries.append(
+                    Delivery(
+                        key: Key.delivery(event: draft.key, rule: rule, target: target), target: target,
+                        pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted))
             }
-            selections.append(Selection(
-                rule: rule, suppressed: draft.suppressed, deliveries: deliveriesStart..<deliveries.count))
+            selections.append(
+                Selection(
+                    rule: rule, suppressed: draft.suppressed, deliveries: deliveriesStart..<deliveries.count))
         }
-        events.append(Event(
-            key: draft.key, workspace: draft.workspace, type: "job.failed", subject: draft.subject, time: now,
-            appended: now, offset: offset, value: start..<bytes.count, selections: first..<selections.count))
+        events.append(
+            Event(
+                key: draft.key, workspace: draft.workspace, type: "job.failed", subject: draft.subject, time: now,
+                appended: now, offset: offset, value: start..<bytes.count, selections: first..<selections.count))
     }
 }
 

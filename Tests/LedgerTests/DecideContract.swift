@@ -28,7 +28,9 @@ struct DecideContract {
         #expect(try worker.live.position("t", 1) == nil)
     }
 
-    @Test("of two workers that decide the same records one wins, and the other changes nothing", arguments: Backend.available)
+    @Test(
+        "of two workers that decide the same records one wins, and the other changes nothing",
+        arguments: Backend.available)
     func oneWinner(backend: Backend) throws {
         let bed = try backend.make()
         let (first, second) = (try bed.worker("first"), try bed.worker("second"))
@@ -41,7 +43,9 @@ struct DecideContract {
         #expect(try bed.residue() == [])
     }
 
-    @Test("a batch behind or ahead of the position is refused with the position", arguments: Backend.available, [0, 1, 3, 9] as [Int64])
+    @Test(
+        "a batch behind or ahead of the position is refused with the position", arguments: Backend.available,
+        [0, 1, 3, 9] as [Int64])
     func compareAndSet(backend: Backend, from: Int64) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
@@ -77,7 +81,8 @@ struct DecideContract {
         #expect(law.residue == [])
     }
 
-    @Test("a session that others have ended leases nothing: what it decides is everybody's", arguments: Backend.available)
+    @Test(
+        "a session that others have ended leases nothing: what it decides is everybody's", arguments: Backend.available)
     func endedSession(backend: Backend) throws {
         let bed = try backend.make()
         let (zombie, other) = (try bed.worker(lease: .seconds(5)), try bed.worker(lease: .seconds(3600)))
@@ -91,7 +96,9 @@ struct DecideContract {
 
     // Duplicates
 
-    @Test("an event that was decided before is a duplicate, in a later batch and within one (V103)", arguments: Backend.available)
+    @Test(
+        "an event that was decided before is a duplicate, in a later batch and within one (V103)",
+        arguments: Backend.available)
     func duplicates(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
@@ -102,7 +109,8 @@ struct DecideContract {
         #expect(decided.births?.map(\.isLeased) == [true, true, false])
         #expect(decided.births?.last == .duplicate)
         bed.clock.advance(by: .seconds(6 * 86_400))
-        let second = Decisions([Draft("b", to: ["hook", "room"]), Draft("c", subject: "job-3")], from: 3, now: bed.now)
+        let second = Decisions(
+            [Draft("b", to: ["hook", "room"]), Draft("c", subject: "job-3")], from: 3, now: bed.now)
         let again = try worker.live.decide(second, for: worker.session, now: bed.now)
         #expect(again.births?.dropLast() == [.duplicate, .duplicate])
         #expect(again.duplicates == 1)
@@ -152,7 +160,8 @@ struct DecideContract {
 
     // Births
 
-    @Test("a delivery is leased when it is wanted and the head of its pair; else it waits", arguments: Backend.available)
+    @Test(
+        "a delivery is leased when it is wanted and the head of its pair; else it waits", arguments: Backend.available)
     func births(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()

@@ -42,7 +42,8 @@ struct DeliveryContract {
         let bed = try backend.make()
         let worker = try bed.worker()
         for index in 0..<20 {
-            try bed.decide(worker, Draft("e\(index)", to: [index < 15 ? "busy" : "quiet"], wanted: false, ordered: false))
+            try bed.decide(
+                worker, Draft("e\(index)", to: [index < 15 ? "busy" : "quiet"], wanted: false, ordered: false))
         }
         let none = try bed.claim(worker, total: 0)
         #expect(none.deliveries.isEmpty)
@@ -58,7 +59,9 @@ struct DeliveryContract {
     func fairness(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        for index in 0..<100 { try bed.decide(worker, Draft("e\(index)", to: ["storm"], wanted: false, ordered: false)) }
+        for index in 0..<100 {
+            try bed.decide(worker, Draft("e\(index)", to: ["storm"], wanted: false, ordered: false))
+        }
         for name in ["a", "b", "c"] { try bed.decide(worker, Draft(name, to: [name], wanted: false, ordered: false)) }
         let first = try bed.claim(worker, total: 8)
         #expect(Set(first.deliveries.map(\.target)) == ["storm", "a", "b", "c"])
@@ -69,7 +72,9 @@ struct DeliveryContract {
     func turns(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        for index in 0..<12 { try bed.decide(worker, Draft("e\(index)", to: ["t\(index % 3)"], wanted: false, ordered: false)) }
+        for index in 0..<12 {
+            try bed.decide(worker, Draft("e\(index)", to: ["t\(index % 3)"], wanted: false, ordered: false))
+        }
         let served = try (0..<6).flatMap { _ in try bed.claim(worker, total: 1).deliveries.map(\.target) }
         #expect(Dictionary(grouping: served) { $0 }.mapValues(\.count) == ["t0": 2, "t1": 2, "t2": 2])
     }
@@ -78,7 +83,8 @@ struct DeliveryContract {
     func due(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        let births = try bed.decide(worker, Draft("a", subject: "1"), Draft("b", subject: "2"), Draft("c", subject: "3", wanted: false))
+        let births = try bed.decide(
+            worker, Draft("a", subject: "1"), Draft("b", subject: "2"), Draft("c", subject: "3", wanted: false))
         let (soon, later) = (bed.now + .seconds(5), bed.now + .seconds(60))
         try bed.settle(worker, try #require(births[0].id), .retry(at: later))
         try bed.settle(worker, try #require(births[1].id), .retry(at: soon))
@@ -189,7 +195,9 @@ struct DeliveryContract {
         case "dead":
             _ = try bed.claim(other)
             try bed.settle(other, id, epoch: 2, .dead)
-        case "cancelled": _ = try bed.open().cancel(DeliveryFilter(key: Key(try bed.open().deliveries(DeliveryFilter())[1].key)), now: bed.now)
+        case "cancelled":
+            _ = try bed.open().cancel(
+                DeliveryFilter(key: Key(try bed.open().deliveries(DeliveryFilter())[1].key)), now: bed.now)
         default: break
         }
         try bed.settle(slow, id, epoch: 1, .delivered)
@@ -214,7 +222,8 @@ struct DeliveryContract {
 
     // Order (P13)
 
-    @Test("the later ones of a pair are freed one by one, in order, by whatever ends the one before",
+    @Test(
+        "the later ones of a pair are freed one by one, in order, by whatever ends the one before",
         arguments: Backend.available, [Settlement.Ending.delivered, .dead, .expired])
     func order(backend: Backend, ending: Settlement.Ending) throws {
         let bed = try backend.make()
@@ -230,7 +239,9 @@ struct DeliveryContract {
         #expect(try bed.residue() == [])
     }
 
-    @Test("a waiting retry holds back its own pair only, and a later arrival pulls it forward", arguments: Backend.available)
+    @Test(
+        "a waiting retry holds back its own pair only, and a later arrival pulls it forward",
+        arguments: Backend.available)
     func pullForward(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()

@@ -8,7 +8,8 @@ struct DeskContract {
     // Retry and cancel by hand
 
     @Test(
-        "dead, expired and cancelled deliveries are reopened with a new round; attempts go on", arguments: Backend.available,
+        "dead, expired and cancelled deliveries are reopened with a new round; attempts go on",
+        arguments: Backend.available,
         [DeliveryState.dead, .expired, .cancelled])
     func reopen(backend: Backend, state: DeliveryState) throws {
         let bed = try backend.make()
@@ -35,11 +36,14 @@ struct DeskContract {
         #expect(try bed.residue() == [])
     }
 
-    @Test("a waiting retry is due at once when it is asked for; delivered and leased ones are left alone", arguments: Backend.available)
+    @Test(
+        "a waiting retry is due at once when it is asked for; delivered and leased ones are left alone",
+        arguments: Backend.available)
     func retryWaiting(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        let ids = try bed.decide(worker, Draft("a", subject: "1"), Draft("b", subject: "2"), Draft("c", subject: "3")).compactMap(\.id)
+        let ids = try bed.decide(worker, Draft("a", subject: "1"), Draft("b", subject: "2"), Draft("c", subject: "3"))
+            .compactMap(\.id)
         try bed.settle(worker, ids[0], .retry(at: bed.now + .seconds(600)))
         try bed.settle(worker, ids[1], .delivered)
         #expect(try bed.open().retry(DeliveryFilter(), now: bed.now) == 1)
@@ -47,7 +51,8 @@ struct DeskContract {
         #expect(try bed.claim(worker).deliveries.map(\.delivery) == [ids[0]])
     }
 
-    @Test("of a pair never two are leased at once, also when an earlier one is reopened", arguments: Backend.available,
+    @Test(
+        "of a pair never two are leased at once, also when an earlier one is reopened", arguments: Backend.available,
         ["waiting", "leased"])
     func reopenedPair(backend: Backend, later: String) throws {
         let bed = try backend.make()
@@ -66,7 +71,9 @@ struct DeskContract {
         #expect(try bed.states() == [.delivered, .delivered], "one of them waits for ever")
     }
 
-    @Test("cancelling ends what waits, frees what stood behind it, and leaves what is on its way", arguments: Backend.available)
+    @Test(
+        "cancelling ends what waits, frees what stood behind it, and leaves what is on its way",
+        arguments: Backend.available)
     func cancel(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
@@ -145,7 +152,8 @@ struct DeskContract {
         let began = bed.now
         try bed.decide(worker, Draft("a", subject: "1"))
         bed.clock.advance(by: .seconds(5))
-        let ids = try bed.decide(worker, Draft("b", subject: "2"), Draft("c", subject: "3", wanted: false)).compactMap(\.id)
+        let ids = try bed.decide(worker, Draft("b", subject: "2"), Draft("c", subject: "3", wanted: false)).compactMap(
+            \.id)
         try bed.settle(worker, ids[0], .delivered)
         let status = try bed.open().status(now: bed.now)
         #expect(status.deliveries.filter { $0.value != 0 } == ["leased": 1, "delivered": 1, "pending": 1])

@@ -70,8 +70,11 @@ struct IdentityTests {
         let one = key("a", "b", "c")
         #expect(Key(one.description) == one)
         #expect(Key(one.description.uppercased()) == one)
-        for wrong in ["", "0", one.description + "0", String(repeating: "g", count: 32), "+" + String(repeating: "0", count: 31),
-            String(repeating: "é", count: 16), "-0000000000000000000000000000000", " " + String(repeating: "0", count: 31)] {
+        for wrong in [
+            "", "0", one.description + "0", String(repeating: "g", count: 32), "+" + String(repeating: "0", count: 31),
+            String(repeating: "é", count: 16), "-0000000000000000000000000000000",
+            " " + String(repeating: "0", count: 31),
+        ] {
             #expect(Key(wrong) == nil, "\(wrong)")
         }
     }

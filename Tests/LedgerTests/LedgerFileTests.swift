@@ -70,7 +70,9 @@ struct LedgerFileTests {
         }
     }
 
-    @Test("an empty file, as a crash while making a ledger leaves it, becomes a ledger; who only looks is told its version")
+    @Test(
+        "an empty file, as a crash while making a ledger leaves it, becomes a ledger; who only looks is told its version"
+    )
     func versionZero() throws {
         try Data().write(to: URL(filePath: path))
         let error = #expect(throws: LedgerError.self) { try SQLiteLedger.open(at: path) }
@@ -91,7 +93,9 @@ struct LedgerFileTests {
         worker.die()
         try Database(path: bed.path, access: .readWrite).checkpoint(whenBeyond: 0)
         var bytes = try Data(contentsOf: URL(filePath: bed.path))
-        for index in stride(from: 4096, to: bytes.count, by: 1) { bytes[index] = UInt8(truncatingIfNeeded: index &* 131) }
+        for index in stride(from: 4096, to: bytes.count, by: 1) {
+            bytes[index] = UInt8(truncatingIfNeeded: index &* 131)
+        }
         try bytes.write(to: URL(filePath: bed.path))
         let error = #expect(throws: LedgerError.self) { try bed.open().verify(now: bed.now) }
         #expect(error?.kind == .corrupt)

@@ -105,7 +105,8 @@ struct LedgerWalk {
         drafted += 1
         let id = random.once(in: 4) ? Int.random(in: 0..<drafted, using: &random) : drafted
         return Draft(
-            "e\(id)", subject: "s\(Int.random(in: 0..<3, using: &random))", rule: "r\(Int.random(in: 0..<2, using: &random))",
+            "e\(id)", subject: "s\(Int.random(in: 0..<3, using: &random))",
+            rule: "r\(Int.random(in: 0..<2, using: &random))",
             to: random.once(in: 3) ? ["hook", "room"] : ["hook"], suppressed: random.once(in: 10) ? .stale : nil,
             wanted: Bool.random(using: &random), ordered: !random.once(in: 5))
     }
@@ -122,7 +123,8 @@ struct LedgerWalk {
         switch try ledger.decide(batch, for: session, now: clock.now()) {
         case .rulesMoved: try demand(stale != 0, "the rules did not move")
         case .moved(let position):
-            try demand(wrong != 0 && stale == 0 && position == model.position, "moved to \(String(describing: position))")
+            try demand(
+                wrong != 0 && stale == 0 && position == model.position, "moved to \(String(describing: position))")
         case .done(let births, let duplicates):
             try demand((wrong == 0 || model.position == 0) && stale == 0, "decided what it should refuse")
             try born(births, duplicates, of: batch, drafts, session)
@@ -158,10 +160,11 @@ struct LedgerWalk {
         let isHead = model.open(delivery.pair).isEmpty
         guard let birth, let id = birth.id else { throw Disagreement("no birth for \(draft.id)") }
         try demand(birth.isLeased == (isHead && delivery.wanted), "\(draft.id) born \(birth), head: \(isHead)")
-        model.rows.append(LedgerModel.Row(
-            id: id, pair: delivery.pair, rule: rule, target: delivery.target, subject: draft.subject ?? "",
-            state: birth.isLeased ? .leased : .pending, epoch: birth.isLeased ? 1 : 0,
-            session: birth.isLeased ? session : nil))
+        model.rows.append(
+            LedgerModel.Row(
+                id: id, pair: delivery.pair, rule: rule, target: delivery.target, subject: draft.subject ?? "",
+                state: birth.isLeased ? .leased : .pending, epoch: birth.isLeased ? 1 : 0,
+                session: birth.isLeased ? session : nil))
     }
 
     private mutating func claim() throws {
@@ -175,18 +178,25 @@ struct LedgerWalk {
         story.append("claim \(total)/\(perLane) for \(session): \(claims.deliveries.map(\.delivery))")
         for claimed in claims.deliveries { try take(claimed, for: session) }
         let lanes = Dictionary(grouping: claims.deliveries, by: \.lane).values.map(\.count)
-        try demand(claims.deliveries.count <= total && lanes.allSatisfy { $0 <= perLane }, "more than there is room for")
+        try demand(
+            claims.deliveries.count <= total && lanes.allSatisfy { $0 <= perLane }, "more than there is room for")
         let due = listed.filter { $0.dueAt.map { $0 <= now } ?? false }
-        if isWide { try demand(Set(claims.deliveries.map(\.delivery)) == Set(due.map(\.id)), "\(due.map(\.id)) were due") }
+        if isWide {
+            try demand(Set(claims.deliveries.map(\.delivery)) == Set(due.map(\.id)), "\(due.map(\.id)) were due")
+        }
         let next = listed.compactMap(\.dueAt).filter { $0 > now }.min()
         try demand(claims.nextDue?.milliseconds == next, "next due is \(String(describing: next)), said \(claims)")
     }
 
     private mutating func take(_ claimed: Claimed, for session: SessionID) throws {
-        guard let index = model.index(of: claimed.delivery) else { throw Disagreement("\(claimed.delivery) is unknown") }
+        guard let index = model.index(of: claimed.delivery) else {
+            throw Disagreement("\(claimed.delivery) is unknown")
+        }
         let row = model.rows[index]
         try demand(row.state == .pending, "claimed \(row)")
-        if row.pair != nil { try demand(model.open(row.pair).first?.id == row.id, "claimed \(row.id) before an earlier one") }
+        if row.pair != nil {
+            try demand(model.open(row.pair).first?.id == row.id, "claimed \(row.id) before an earlier one")
+        }
         try demand(claimed.epoch == row.epoch + 1 && claimed.attempts == row.attempts, "epoch or attempts of \(row)")
         model.rows[index].state = .leased
         model.rows[index].epoch += 1
@@ -194,7 +204,9 @@ struct LedgerWalk {
     }
 
     private mutating func settle() throws {
-        guard let row = pick(model.rows.filter { $0.epoch > 0 && $0.state == .leased }) ?? pick(model.rows.filter { $0.epoch > 0 }),
+        guard
+            let row = pick(model.rows.filter { $0.epoch > 0 && $0.state == .leased })
+                ?? pick(model.rows.filter { $0.epoch > 0 }),
             let index = model.index(of: row.id), let any = pick(model.sessions)
         else { return }
         let isStale = random.once(in: 6)
@@ -202,11 +214,13 @@ struct LedgerWalk {
         let session = random.once(in: 10) ? any : row.session ?? any
         let now = clock.now()
         let endings: [Settlement.Ending] = [
-            .delivered, .delivered, .retry(at: now + .seconds(Int.random(in: 0...90, using: &random))), .dead, .expired, .released,
+            .delivered, .delivered, .retry(at: now + .seconds(Int.random(in: 0...90, using: &random))), .dead, .expired,
+            .released,
         ]
         guard let ending = pick(endings) else { return }
         story.append("settle \(row.id)#\(epoch) by \(session): \(ending)")
-        try ledger.settle([Settlement(delivery: row.id, epoch: epoch, ending: ending, reason: "x")], for: session, now: now)
+        try ledger.settle(
+            [Settlement(delivery: row.id, epoch: epoch, ending: ending, reason: "x")], for: session, now: now)
         if ending == .delivered {
             model.rows[index].state = .delivered
         } else if row.state == .leased, epoch == row.epoch, session == row.session {
@@ -255,7 +269,8 @@ struct LedgerWalk {
         let living: [String: Set<String>] = ["r0": ["hook", "room"], "r1": random.once(in: 2) ? ["hook"] : []]
         let keeps = random.once(in: 3)
         story.append("apply \(living), keep pending: \(keeps)")
-        let change = RuleChange(workspace: "vision", sources: [SourceText(file: "f", text: "\(model.revision)")], living: living)
+        let change = RuleChange(
+            workspace: "vision", sources: [SourceText(file: "f", text: "\(model.revision)")], living: living)
         let applied = try ledger.apply([change], base: model.revision, keepPending: keeps, now: clock.now())
         let hit = model.rows.indices.filter { index in
             let row = model.rows[index]
@@ -274,7 +289,8 @@ struct LedgerWalk {
         for (row, expected) in zip(listed, model.rows) {
             try demand(
                 row.id == expected.id && row.state == expected.state && row.attempts == expected.attempts,
-                "\(row.id) is \(row.state) after \(row.attempts) attempts, not \(expected.state) after \(expected.attempts)")
+                "\(row.id) is \(row.state) after \(row.attempts) attempts, not \(expected.state) after \(expected.attempts)"
+            )
         }
         let leased = model.rows.filter { $0.state == .leased && $0.pair != nil }
         try demand(Set(leased.map(\.pair)).count == leased.count, "two of a pair are leased")
@@ -290,7 +306,8 @@ struct LedgerWalk {
         for session in model.sessions { model.release(session) }
         try begin()
         while true {
-            let claims = try ledger.claim(for: model.sessions[0], room: Room(total: 100, perLane: 100), now: clock.now())
+            let claims = try ledger.claim(
+                for: model.sessions[0], room: Room(total: 100, perLane: 100), now: clock.now())
             guard !claims.deliveries.isEmpty else { break }
             for claimed in claims.deliveries {
                 try take(claimed, for: model.sessions[0])

@@ -6,7 +6,9 @@ import Testing
 @Suite("Ledger keeps rules and secrets: every backend keeps the contract", .timeLimit(.minutes(2)))
 struct RulesContract {
     private func change(_ workspace: String, _ text: String?, living: [String: Set<String>] = [:]) -> RuleChange {
-        RuleChange(workspace: workspace, sources: text.map { [SourceText(file: "rules.yaml", text: $0)] } ?? [], living: living)
+        RuleChange(
+            workspace: workspace, sources: text.map { [SourceText(file: "rules.yaml", text: $0)] } ?? [], living: living
+        )
     }
 
     @Test("each change is one revision more, for all its workspaces together", arguments: Backend.available)
@@ -29,7 +31,8 @@ struct RulesContract {
         let bed = try backend.make()
         let (one, other) = (try bed.open(), try bed.open())
         _ = try one.apply([change("a", "1")], base: 0, keepPending: false, now: bed.now)
-        #expect(try other.apply([change("a", "2"), change("b", "1")], base: 0, keepPending: false, now: bed.now) == nil)
+        #expect(
+            try other.apply([change("a", "2"), change("b", "1")], base: 0, keepPending: false, now: bed.now) == nil)
         #expect(try one.revision() == 1)
         #expect((try one.rules() as RuleSources).workspaces.keys.sorted() == ["a"])
     }
@@ -90,7 +93,9 @@ struct RulesContract {
         #expect(try bed.claim(worker).deliveries.count == 1)
     }
 
-    @Test("secrets are kept as bytes, by workspace and name; setting and removing one is a revision", arguments: Backend.available)
+    @Test(
+        "secrets are kept as bytes, by workspace and name; setting and removing one is a revision",
+        arguments: Backend.available)
     func secrets(backend: Backend) throws {
         let bed = try backend.make()
         let (desk, worker) = (try bed.open(), try bed.open())

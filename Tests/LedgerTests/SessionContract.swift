@@ -63,7 +63,9 @@ struct SessionContract {
         #expect(try bed.claim(other).deliveries.count == 1)
     }
 
-    @Test("sessions have numbers of their own, and status shows who lives and what they hold", arguments: Backend.available)
+    @Test(
+        "sessions have numbers of their own, and status shows who lives and what they hold",
+        arguments: Backend.available)
     func status(backend: Backend) throws {
         let bed = try backend.make()
         let (first, second) = (try bed.worker("first"), try bed.worker("second"))

@@ -11,7 +11,8 @@ struct VerifyTests {
         let bed = try Backend.file.make()
         let worker = try bed.worker(lease: .seconds(3600))
         let drafts = [
-            Draft("delivered", subject: "1", to: ["hook", "room"]), Draft("waiting", subject: "2"), Draft("dead", subject: "3"),
+            Draft("delivered", subject: "1", to: ["hook", "room"]), Draft("waiting", subject: "2"),
+            Draft("dead", subject: "3"),
             Draft("leased", subject: "4"), Draft("behind", subject: "4"), Draft("old", suppressed: .stale),
             Draft("due", subject: "5", wanted: false), Draft("delivered", subject: "1"),
         ]

@@ -8,7 +8,9 @@ import Synchronization
 final class FakeStream: StreamAppender, Sendable {
     struct State {
         var appended: [EncodedEvent] = []
-        var appends: [Int] = []
+        /// Waits until so many events are here.
+    func wait(for count: Int) { state.wait { $0.appended.count >= count ? true : nil } }
+    var appends: [Int] = []
         var failure: StreamError.Kind?
         var largest = Int.max
         var isBlocked = false
@@ -17,6 +19,8 @@ final class FakeStream: StreamAppender, Sendable {
     private let state = Turnstile(State())
 
     var ids: [String] { state.change { $0.appended.map(\.id) } }
+    /// Waits until so many events are here.
+    func wait(for count: Int) { state.wait { $0.appended.count >= count ? true : nil } }
     var appends: [Int] { state.change { $0.appends } }
 
     func fail(_ kind: StreamError.Kind?, times: Int = .max) {

@@ -63,9 +63,11 @@ struct ProducerSuite {
         _ = await producer.close()
     }
 
-    @Test("while the stream is away events are spooled, and reach it in order when it is back", arguments: [
-        StreamError.Kind.unreachable, .busy, .full, .missing, .corrupt,
-    ])
+    @Test(
+        "while the stream is away events are spooled, and reach it in order when it is back",
+        arguments: [
+            StreamError.Kind.unreachable, .busy, .full, .missing, .corrupt,
+        ])
     func spools(kind: StreamError.Kind) async throws {
         stream.fail(kind)
         let producer = try producer()
@@ -93,6 +95,19 @@ struct ProducerSuite {
         _ = second.append(EncodedEvent("new"))
         _ = await second.close()
         #expect(stream.ids == ["old", "new"])
+    }
+
+    @Test("what another process leaves in the spool is drained by a producer that is there already")
+    func neighbour() async throws {
+        let producer = try producer()
+        _ = producer.append(EncodedEvent("mine"))
+        _ = await producer.flush(within: .seconds(30))
+        let neighbour = try Spool(folder: scratch.path)
+        try neighbour.write([EncodedEvent("left"), EncodedEvent("behind")])
+        neighbour.seal()
+        stream.wait(for: 3)
+        #expect(stream.ids == ["mine", "left", "behind"])
+        _ = await producer.close()
     }
 
     @Test("with the spool full as well, events wait in memory, then are refused, and none accepted is lost")
@@ -153,7 +168,10 @@ struct ProducerSuite {
     @Test("appendWaiting waits for room instead of refusing")
     func waits() async throws {
         let producer = try producer { $0.events = 10 }
-        for number in 0..<1_000 { #expect(producer.appendWaiting(EncodedEvent("e\(number)"), atMost: .seconds(30)) == .accepted(Ticket(number))) }
+        for number in 0..<1_000 {
+            #expect(
+                producer.appendWaiting(EncodedEvent("e\(number)"), atMost: .seconds(30)) == .accepted(Ticket(number)))
+        }
         let counts = await producer.close()
         #expect(counts.appended == 1_000 && counts.refused == 0)
     }

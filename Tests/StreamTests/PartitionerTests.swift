@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Partitioner: agrees with Kafka's Java client")
 struct PartitionerTests {
-    @Test("murmur2 gives what Java's gives", arguments: [("foobar", -790_332_482), ("21", -973_932_308), ("abc", 479_470_107)])
+    @Test(
+        "murmur2 gives what Java's gives",
+        arguments: [("foobar", -790_332_482), ("21", -973_932_308), ("abc", 479_470_107)])
     func murmur2(key: String, expected: Int32) {
         #expect(Int32(bitPattern: Partitioner.murmur2(key.utf8)) == expected)
     }

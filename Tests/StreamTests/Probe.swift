@@ -6,7 +6,9 @@ final class Probe {
     private let output = Pipe()
     private var rest = Data()
 
-    /// Starts it. The tool stands beside the test's own executable.
+    /// Starts it.
+    ///
+    /// The tool stands beside the test's own executable.
     init(_ arguments: String...) throws {
         let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         process.executableURL = URL(filePath: tests).deletingLastPathComponent().appending(path: "stream-probe")
@@ -37,7 +39,9 @@ final class Probe {
         return lines
     }
 
-    /// Ends it as the kernel would: no handler runs, nothing is flushed. Waits until it is gone.
+    /// Ends it as the kernel would: no handler runs, nothing is flushed.
+    ///
+    /// Waits until it is gone.
     func kill() {
         guard process.isRunning else { return }
         Foundation.kill(process.processIdentifier, SIGKILL)

@@ -60,10 +60,11 @@ final class Pump {
         #expect(batch.gap >= 0)
         gaps[batch.partition, default: 0] += batch.gap
         for record in batch.records {
-            seen.append(Seen(
-                partition: batch.partition, offset: record.offset, appended: record.appended,
-                workspace: Array(batch.bytes[record.key.range]), type: Array(batch.bytes[record.type.range]),
-                value: Array(batch.bytes[record.value.range])))
+            seen.append(
+                Seen(
+                    partition: batch.partition, offset: record.offset, appended: record.appended,
+                    workspace: Array(batch.bytes[record.key.range]), type: Array(batch.bytes[record.type.range]),
+                    value: Array(batch.bytes[record.value.range])))
         }
         ledger.next[batch.partition] = batch.next
         try reader.commit(batch.partition, next: batch.next)
@@ -97,7 +98,9 @@ func turns(_ pumps: [Pump], until isDone: () throws -> Bool) throws {
     }
 }
 
-/// How long a test waits for something before it says that it is lost. Never decides whether a test passes in time.
+/// How long a test waits for something before it says that it is lost.
+///
+/// Never decides whether a test passes in time.
 private struct Patience {
     private var since = ContinuousClock.now
 

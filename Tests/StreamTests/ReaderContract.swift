@@ -7,7 +7,8 @@ import Testing
 struct ReaderContract {
     // Groups
 
-    @Test("two readers of a group share its partitions, and together read everything once", arguments: Backend.available)
+    @Test(
+        "two readers of a group share its partitions, and together read everything once", arguments: Backend.available)
     func twoReaders(backend: Backend) throws {
         let stream = try backend.make(partitions: 4).stream
         let ledger = Pump.Positions()

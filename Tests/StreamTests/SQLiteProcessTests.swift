@@ -29,7 +29,8 @@ struct SQLiteProcessTests {
         }
     }
 
-    @Test("a batch that was acknowledged survives kill -9 of its writer; one that was not is there whole or not at all",
+    @Test(
+        "a batch that was acknowledged survives kill -9 of its writer; one that was not is there whole or not at all",
         arguments: [1, 2, 7, 20])
     func killedWriter(after acknowledged: Int) throws {
         let bed = try make(partitions: 1)

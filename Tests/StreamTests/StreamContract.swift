@@ -36,18 +36,23 @@ struct StreamContract {
             EncodedEvent(workspace: "", type: "t", bytes: [0]),
             EncodedEvent(workspace: "nul\u{0}inside", type: "t\u{0}", bytes: Array("x".utf8)),
             EncodedEvent(workspace: "工作空间 🛠", type: "任务.失败", bytes: Array("😀".utf8)),
-            EncodedEvent(workspace: String(repeating: "w", count: 5000), type: String(repeating: "t", count: 5000), bytes: [1]),
-            EncodedEvent(workspace: "big", type: "t", bytes: (0..<256 * 1024).map { UInt8(truncatingIfNeeded: $0 &* 31) }),
+            EncodedEvent(
+                workspace: String(repeating: "w", count: 5000), type: String(repeating: "t", count: 5000), bytes: [1]),
+            EncodedEvent(
+                workspace: "big", type: "t", bytes: (0..<256 * 1024).map { UInt8(truncatingIfNeeded: $0 &* 31) }),
         ]
         try stream.appender().append(odd)
         let pump = try Pump(stream)
         try pump.drain()
-        let read = pump.seen.map { EncodedEvent(workspace: $0.key, type: String(decoding: $0.type, as: UTF8.self), bytes: $0.value) }
+        let read = pump.seen.map {
+            EncodedEvent(workspace: $0.key, type: String(decoding: $0.type, as: UTF8.self), bytes: $0.value)
+        }
         #expect(Set(read) == Set(odd))
         #expect(read.count == odd.count)
     }
 
-    @Test("offsets are contiguous and never used twice, also when a partition was emptied", arguments: Backend.available)
+    @Test(
+        "offsets are contiguous and never used twice, also when a partition was emptied", arguments: Backend.available)
     func offsets(backend: Backend) throws {
         let stream = try backend.make(partitions: 1).stream
         try stream.appender().append((0..<5).map { event("w", "\($0)") })

@@ -54,7 +54,9 @@ final class ScriptedServer: Sendable {
 
     private let greeting: String?
 
-    /// `script` gets the number of the request, from 0, and the request. A `greeting` is sent before any request is read.
+    /// `script` gets the number of the request, from 0, and the request.
+    ///
+    /// A `greeting` is sent before any request is read.
     init(greeting: String? = nil, _ script: @escaping @Sendable (Int, Received) -> Reply) {
         (self.script, self.greeting) = (script, greeting)
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -123,7 +125,8 @@ final class ScriptedServer: Sendable {
     private func send(_ reply: Reply, on connection: Int32) -> Bool {
         switch reply {
         case .answer(let status, let headers, let body):
-            let head = (["HTTP/1.1 \(status) Word", "Content-Length: \(body.utf8.count)"] + headers).joined(separator: "\r\n")
+            let head = (["HTTP/1.1 \(status) Word", "Content-Length: \(body.utf8.count)"] + headers).joined(
+                separator: "\r\n")
             return write(head + "\r\n\r\n" + body, to: connection)
         case .raw(let text):
             _ = write(text, to: connection)
@@ -139,7 +142,9 @@ final class ScriptedServer: Sendable {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
-            let count = unsafe bytes[sent...].withUnsafeBytes { unsafe Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let count = unsafe bytes[sent...].withUnsafeBytes {
+                unsafe Glibc.send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             guard count > 0 else { return false }
             sent += count
         }
@@ -164,7 +169,8 @@ final class ScriptedServer: Sendable {
         defer { buffer.removeFirst(end) }
         let lines = String(decoding: buffer[..<(head - 4)], as: UTF8.self).components(separatedBy: "\r\n")
         return Received(
-            connection: number, line: lines[0], headers: lines.dropFirst().map(Self.pair), body: Array(buffer[head..<end]))
+            connection: number, line: lines[0], headers: lines.dropFirst().map(Self.pair),
+            body: Array(buffer[head..<end]))
     }
 
     private static func length(in head: ArraySlice<UInt8>) -> Int {
@@ -237,4 +243,24 @@ func outgoing(
         event: event[...], traceparent: nil)
     return Outgoing(
         delivery: id, epoch: 1, attempt: attempt, lane: lane, notice: notice, endpoint: endpoint, leaseEnds: leaseEnds)
+}
+
+/// A list that several threads append to.
+final class CourierLog<Element: Sendable>: Sendable {
+    private let items = Mutex<[Element]>([])
+    func append(_ item: Element) { items.withLock { $0.append(item) } }
+    var all: [Element] { items.withLock { $0 } }
+}
+
+/// A small random source whose seed a test can name.
+struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+    init(seed: UInt64) { state = seed }
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ (mixed >> 31)
+    }
 }

@@ -1,7 +1,6 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonWorker
-import Synchronization
 import Testing
 
 @Suite("Courier: every delivery ends once, with what the wire showed", .timeLimit(.minutes(1)))
@@ -65,7 +64,8 @@ struct CourierTests {
     @Test(
         "Retry-After reaches the schedule, in seconds or as a date, within bounds",
         arguments: [
-            ("30", 30), (" 0 ", 0), ("86400", 3600), ("Mon, 05 Jan 2026 08:00:42 GMT", 42), ("99999999999999999999", 3600),
+            ("30", 30), (" 0 ", 0), ("86400", 3600), ("Mon, 05 Jan 2026 08:00:42 GMT", 42),
+            ("99999999999999999999", 3600),
             ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("soon", nil), ("-5", nil), ("", nil),
         ] as [(String, Int64?)])
     func retryAfter(text: String, seconds: Int64?) async throws {
@@ -82,7 +82,10 @@ struct CourierTests {
         let elsewhere = ScriptedServer { _, _ in .answer(200) }
         let target = elsewhere.url
         let server = ScriptedServer { _, _ in .answer(302, headers: ["Location: \(target)"]) }
-        defer { server.stop(); elsewhere.stop() }
+        defer {
+            server.stop()
+            elsewhere.stop()
+        }
         let rig = try CourierRig()
         defer { rig.courier.close() }
         let ending = await rig.send(outgoing(endpoint(server.url)))
@@ -96,12 +99,16 @@ struct CourierTests {
         let gate = Gate()
         let hung = ScriptedServer { _, _ in .after(gate, .answer(200)) }
         let quick = ScriptedServer { _, _ in .answer(200) }
-        defer { hung.stop(); quick.stop() }
+        defer {
+            hung.stop()
+            quick.stop()
+        }
         let rig = try CourierRig(concurrency: 4, perLane: 3)
         defer { rig.courier.close() }
         defer { gate.open() }
         let (slow, fast) = (endpoint(hung.url), endpoint(quick.url))
-        rig.courier.offer((1...20).map { outgoing(slow, id: $0, lane: 1) } + (21...60).map { outgoing(fast, id: $0, lane: 2) })
+        rig.courier.offer(
+            (1...20).map { outgoing(slow, id: $0, lane: 1) } + (21...60).map { outgoing(fast, id: $0, lane: 2) })
         let first = await rig.endings(40)
         #expect(Set(first.map(\.delivery)) == Set(21...60))
         await hung.arrival(of: 3)
@@ -201,7 +208,9 @@ struct CourierTests {
 
     @Test(
         "an answer that is no HTTP leaves the outcome ambiguous",
-        arguments: ["hello\r\n\r\n", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nX: y\r\n", "\0\0\0\0", "HTTP/1.1 100 Continue\r\n\r\n"])
+        arguments: [
+            "hello\r\n\r\n", "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nX: y\r\n", "\0\0\0\0", "HTTP/1.1 100 Continue\r\n\r\n",
+        ])
     func garbageIsAmbiguous(answer: String) async throws {
         let server = ScriptedServer { _, _ in .raw(answer) }
         defer { server.stop() }
@@ -267,7 +276,9 @@ struct CourierTests {
 
     @Test(
         "an address that is no web address is refused",
-        arguments: ["file:///etc/passwd", "gopher://127.0.0.1/", "http://", "not a url", "", "http://a b/", "smtp://127.0.0.1"])
+        arguments: [
+            "file:///etc/passwd", "gopher://127.0.0.1/", "http://", "not a url", "", "http://a b/", "smtp://127.0.0.1",
+        ])
     func badAddress(url: String) async throws {
         let rig = try CourierRig()
         defer { rig.courier.close() }
@@ -343,70 +354,5 @@ struct CourierTests {
         for bad in ["", "on-wire", "on_wire:", "on_wire:0", "on_wire:x", "on_wire:1:2"] {
             #expect(throws: CrashPointsError.self) { try CrashPoints.parse(bad) }
         }
-    }
-}
-
-@Suite("Lanes: fair, in order, bounded")
-struct LanesTests {
-    private let hook = endpoint("http://127.0.0.1/")
-
-    @Test("lanes take turns, each in its own order")
-    func turns() {
-        var lanes = Lanes(perLane: 10)
-        for (id, lane) in [(1, 1), (2, 1), (3, 1), (4, 2), (5, 3), (6, 3)] as [(Int64, Int64)] {
-            lanes.add(outgoing(hook, id: id, lane: lane))
-        }
-        var order: [Int64] = []
-        while let next = lanes.next() { order.append(next.delivery) }
-        #expect(order == [1, 4, 5, 2, 6, 3])
-    }
-
-    @Test("whatever is added, started and freed, no lane exceeds its share and none is forgotten", arguments: UInt64(1)...50)
-    func invariants(seed: UInt64) {
-        var random = SplitMix(seed: seed)
-        var lanes = Lanes(perLane: 3)
-        var onWire: [Int64: Int] = [:]
-        var waiting: [Int64: [Int64]] = [:]
-        for id in Int64(1)...500 {
-            switch Int.random(in: 0..<5, using: &random) {
-            case 0, 1:
-                let lane = Int64.random(in: 1...4, using: &random)
-                lanes.add(outgoing(hook, id: id, lane: lane))
-                waiting[lane, default: []].append(id)
-            case 2, 3:
-                let startable = waiting.contains { !$0.value.isEmpty && onWire[$0.key, default: 0] < 3 }
-                #expect(lanes.hasNext == startable, "seed \(seed)")
-                guard let next = lanes.next() else { break }
-                #expect(waiting[next.lane]?.removeFirst() == next.delivery, "seed \(seed)")
-                onWire[next.lane, default: 0] += 1
-                #expect(onWire[next.lane, default: 0] <= 3, "seed \(seed)")
-            default:
-                guard let used = onWire.filter({ $0.value > 0 }).keys.min() else { break }
-                lanes.free(used)
-                onWire[used, default: 0] -= 1
-            }
-        }
-        #expect(lanes.removeWaiting().map(\.delivery).sorted() == waiting.values.joined().sorted(), "seed \(seed)")
-        #expect(!lanes.hasNext)
-    }
-}
-
-/// A list that several threads append to.
-final class CourierLog<Element: Sendable>: Sendable {
-    private let items = Mutex<[Element]>([])
-    func append(_ item: Element) { items.withLock { $0.append(item) } }
-    var all: [Element] { items.withLock { $0 } }
-}
-
-/// A small random source whose seed a test can name.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
     }
 }

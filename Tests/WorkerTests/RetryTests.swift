@@ -17,16 +17,20 @@ struct RetryTests {
         #expect(RetrySchedule(factor: 1).span(after: 1000) == .seconds(5))
     }
 
-    @Test("the next try lies in the promised span, behind the receiver's wish, and inside the round", arguments: UInt64(1)...300)
+    @Test(
+        "the next try lies in the promised span, behind the receiver's wish, and inside the round",
+        arguments: UInt64(1)...300)
     func nextStaysInSpan(seed: UInt64) {
         var random = SplitMix(seed: seed)
         let schedule = RetrySchedule(
-            first: .milliseconds(Int64.random(in: 0...20_000, using: &random)), factor: Double.random(in: 1...4, using: &random),
+            first: .milliseconds(Int64.random(in: 0...20_000, using: &random)),
+            factor: Double.random(in: 1...4, using: &random),
             max: .milliseconds(Int64.random(in: 0...900_000, using: &random)),
             giveUpAfter: .milliseconds(Int64.random(in: 0...100_000_000, using: &random)))
         let attempts = Int.random(in: 1...80, using: &random)
         let now = began + .milliseconds(Int64.random(in: -5_000...100_000_000, using: &random))
-        let wish: Duration? = Bool.random(using: &random) ? .milliseconds(Int64.random(in: -10...9_000_000, using: &random)) : nil
+        let wish: Duration? =
+            Bool.random(using: &random) ? .milliseconds(Int64.random(in: -10...9_000_000, using: &random)) : nil
         let lower = min(max(wish ?? .zero, .zero), RetrySchedule.longestWish)
         let upper = lower + schedule.span(after: attempts)
         #expect(schedule.span(after: attempts) <= schedule.max, "seed \(seed)")

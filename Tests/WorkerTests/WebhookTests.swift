@@ -19,13 +19,15 @@ struct Signed: Sendable, CustomTestStringConvertible {
 
     static let all: [Signed] = [
         Signed(
-            secrets: [first], id: "msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp: "1614265330", body: #"{"test": 2432232314}"#,
+            secrets: [first], id: "msg_p5jXN8AQM9LWM0D4loKWxJek", timestamp: "1614265330",
+            body: #"{"test": 2432232314}"#,
             header: "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="),
         Signed(
             secrets: [first], id: "msg_0001", timestamp: "1767600000", body: body,
             header: "v1,CVF4k5b5fPRvl59VaJQIdNDamsHHb7+DU2woCK2Jr08="),
         Signed(
-            secrets: [first], id: "msg_0001", timestamp: "1767600000", body: body.replacing(#""data":"#, with: #""data": "#),
+            secrets: [first], id: "msg_0001", timestamp: "1767600000",
+            body: body.replacing(#""data":"#, with: #""data": "#),
             header: "v1,Cwwpen3n7o6kkugut+2R5TlT4NJoOlZrDB1f68GSYrY="),
         Signed(
             secrets: [first, second], id: "msg_0001", timestamp: "1767600000", body: body,
@@ -45,7 +47,8 @@ struct WebhookTests {
     func vector(signed: Signed) throws {
         let secrets = try signed.secrets.map { text throws(WebhookSecretError) in try WebhookSecret.parse(text) }
         let made = WebhookChannel.signature(
-            by: secrets.map(WebhookSigner.init), id: signed.id, timestamp: signed.timestamp, body: Array(signed.body.utf8))
+            by: secrets.map(WebhookSigner.init), id: signed.id, timestamp: signed.timestamp,
+            body: Array(signed.body.utf8))
         #expect(made == signed.header)
         let now = Timestamp(milliseconds: (try #require(Int64(signed.timestamp))) * 1000)
         for secret in secrets {
@@ -59,14 +62,17 @@ struct WebhookTests {
     @Test(
         "a receiver refuses another body, another secret, and a timestamp more than five minutes away",
         arguments: [
-            ("{}", Signed.second, 1_700_000_299, true), ("{}", Signed.second, 1_700_000_300, true), ("{}", Signed.second, 1_700_000_301, false),
-            ("{}", Signed.second, 1_699_999_699, false), ("{} ", Signed.second, 1_700_000_000, false), ("{}", Signed.first, 1_700_000_000, false),
+            ("{}", Signed.second, 1_700_000_299, true), ("{}", Signed.second, 1_700_000_300, true),
+            ("{}", Signed.second, 1_700_000_301, false),
+            ("{}", Signed.second, 1_699_999_699, false), ("{} ", Signed.second, 1_700_000_000, false),
+            ("{}", Signed.first, 1_700_000_000, false),
         ] as [(String, String, Int64, Bool)])
     func verification(body: String, secret: String, now: Int64, holds: Bool) throws {
         #expect(
             WebhookSignature.verify(
                 "v0,x v1,?? v1,9E+L3D1MZtWgyyIAj/LO52asejWeal4l1hm35MsC7Ow=", id: "evt-42", timestamp: "1700000000",
-                body: Array(body.utf8), secrets: [try WebhookSecret.parse(secret)], now: Timestamp(milliseconds: now * 1000))
+                body: Array(body.utf8), secrets: [try WebhookSecret.parse(secret)],
+                now: Timestamp(milliseconds: now * 1000))
                 == holds)
     }
 
@@ -77,7 +83,8 @@ struct WebhookTests {
         #expect(try WebhookSecret.parse("whsec_" + String(repeating: "A", count: 86)).count == 64)
         for bad in [
             "", "whsec_", "WHSEC_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=", "whsec_MfKQ-r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=",
+            "whsec_MfKQ-r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             "whsec_MfKQ9r8GKYqr TwjUPD8ILPZIo2LaLaSw", "whsec_" + String(repeating: "A", count: 88),
             "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWZ=",
         ] {
@@ -109,16 +116,19 @@ struct WebhookTests {
                 == #"{"type":"job.failed","timestamp":"2026-01-05T08:00:00.250Z","data":"#
                 + #"{"delivery":"0123456789abcdeffedcba9876543210","workspace":"vision","rule":"failures","#
                 + #""severity":"critical","subject":"dlc-7f3a","title":"résumé \"x\"","#
-                + #""message":"a\\b\n\u0001"# + "\u{7f}" + #"😀</script>","event":{ "id" : "a\u002Fb" , "data":{"n":1e400} }}}"#)
+                + #""message":"a\\b\n\u0001"# + "\u{7f}"
+                + #"😀</script>","event":{ "id" : "a\u002Fb" , "data":{"n":1e400} }}}"#)
         #expect(
             first.headers.lines == [
                 "content-type: application/json", "webhook-id: 0123456789abcdeffedcba9876543210",
-                "webhook-timestamp: 1767600000", "carillon-attempt: 1", "user-agent: Carillon/\(CarillonVersion.current)",
+                "webhook-timestamp: 1767600000", "carillon-attempt: 1",
+                "user-agent: Carillon/\(CarillonVersion.current)",
             ])
         #expect(request(notice, attempt: 9, at: 1_767_700_000_000).body == first.body)
         let bare = Notice(
             key: notice.key, workspace: "vision", rule: "failures", severity: "info", type: "job.failed", subject: nil,
-            time: "", title: "", message: "", event: event[...], traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            time: "", title: "", message: "", event: event[...],
+            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
         let second = request(bare, attempt: 1, at: 0)
         #expect(String(decoding: second.body, as: UTF8.self).contains(#""severity":"info","subject":null,"title":"","#))
         #expect(second.headers.lines.contains("traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
@@ -146,9 +156,11 @@ struct WebhookTests {
     @Test(
         "all three forms of a date in Retry-After are read, and nothing else",
         arguments: [
-            ("Sun, 06 Nov 1994 08:49:37 GMT", 37), ("Sunday, 06-Nov-94 08:49:37 GMT", 37), ("Sun Nov  6 08:49:37 1994", 37),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 37), ("Sunday, 06-Nov-94 08:49:37 GMT", 37),
+            ("Sun Nov  6 08:49:37 1994", 37),
             ("Sun, 06 Nov 1994 08:48:37 GMT", 0), ("Sun, 06 Nov 1994 18:49:37 GMT", 3600), ("12", 12), ("\t12  ", 12),
-            ("1.5", nil), ("+3", nil), ("0x10", nil), ("Sun, 06 Nov 1994 08:49:37", nil), ("Sun, 06 Now 1994 08:49:37 GMT", nil),
+            ("1.5", nil), ("+3", nil), ("0x10", nil), ("Sun, 06 Nov 1994 08:49:37", nil),
+            ("Sun, 06 Now 1994 08:49:37 GMT", nil),
             ("Sun, 06 Nov 1994 25:49:37 GMT", nil), ("Sun, 99 Nov 1994 08:49:37 GMT", nil), ("é", nil), (" ", nil),
         ] as [(String, Int64?)])
     func dates(text: String, seconds: Int64?) {

@@ -18,11 +18,12 @@ let producer = try Producer(
 
 func say(_ type: String, _ data: JSONValue) throws {
     let event = JobEvent(
-        id: "\(job)/1/\(type)", source: "/examples/embedded", type: type, workspace: workspace, subject: job, data: data)
+        id: "\(job)/1/\(type)", source: "/examples/embedded", type: type, workspace: workspace, subject: job, data: data
+    )
     if case .refused(let why) = producer.append(try event.encoded(now: clock.now())) { print("not taken: \(why)") }
 }
 
 try say(Lifecycle.Job.running, ["command": .string(arguments[3])])
-let code = system(arguments[3...].joined(separator: " "))
+let code = unsafe system(arguments[3...].joined(separator: " "))
 try say(code == 0 ? Lifecycle.Job.succeeded : Lifecycle.Job.failed, ["exitCode": .integer(Int64(code >> 8))])
 print(await producer.close())

@@ -27,7 +27,8 @@ struct Deliveries: ParsableCommand {
         @Option(help: "Only decided since: RFC 3339, or how long ago, such as 2h.") var since: Moment?
 
         var isEverything: Bool {
-            keys.isEmpty && workspace == nil && rule == nil && state == nil && subject == nil && contact == nil && since == nil
+            keys.isEmpty && workspace == nil && rule == nil && state == nil && subject == nil && contact == nil
+                && since == nil
         }
 
         /// One filter for each key, or one for all.
@@ -53,7 +54,9 @@ struct Deliveries: ParsableCommand {
 
     static func key(_ text: String) throws(Failure) -> Key {
         guard let key = Key(text) else {
-            throw .usage("\"\(printable(text))\" is no delivery; a key has 32 hexadecimal digits, see `carillon deliveries list`")
+            throw .usage(
+                "\"\(printable(text))\" is no delivery; a key has 32 hexadecimal digits, see `carillon deliveries list`"
+            )
         }
         return key
     }
@@ -61,7 +64,9 @@ struct Deliveries: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists deliveries, newest first.",
-            discussion: "  carillon deliveries list --workspace vision --state pending\n  carillon deliveries list --subject 123 -o json")
+            discussion:
+                "  carillon deliveries list --workspace vision --state pending\n  carillon deliveries list --subject 123 -o json"
+        )
         @OptionGroup var choice: Choice
         @Option(help: "At most this many.") var limit = 100
         @OptionGroup var listing: ListingOptions
@@ -71,7 +76,9 @@ struct Deliveries: ParsableCommand {
 
         func run() throws {
             let desk = try deployment.configuration().desk()
-            var list = Listing(columns: ["delivery", "decided", "state", "tries", "workspace", "rule", "target", "type", "subject", "why"])
+            var list = Listing(columns: [
+                "delivery", "decided", "state", "failed", "workspace", "rule", "target", "type", "subject", "why",
+            ])
             for filter in try choice.filters(limit: limit) {
                 for row in try desk.deliveries(filter) { list.add(row.cells, row.members) }
             }
@@ -183,7 +190,7 @@ extension DeliveryRow {
     /// For programs.
     fileprivate var members: [JSONValue.Member] {
         [
-            .string("delivery", key), .string("state", state.rawValue), .integer("attempts", attempts),
+            .string("delivery", key), .string("state", state.rawValue), .integer("failed_tries", attempts),
             .string("workspace", workspace), .string("rule", rule), .string("target", target), .string("type", type),
             .string("subject", subject), .string("reason", reason), .time("decided", decidedAt), .time("due", dueAt),
             .time("settled", settledAt),

@@ -27,9 +27,13 @@ struct Poison: ParsableCommand {
             var list = Listing(columns: ["record", "parked", "bytes", "why"])
             for row in try desk.parked(limit: limit) {
                 list.add(
-                    [row.place, Timestamp(milliseconds: row.at).rfc3339, String(row.bytes.count), printable(row.reason)],
                     [
-                        .string("record", row.place), .string("stream", row.stream), .integer("partition", row.partition),
+                        row.place, Timestamp(milliseconds: row.at).rfc3339, String(row.bytes.count),
+                        printable(row.reason),
+                    ],
+                    [
+                        .string("record", row.place), .string("stream", row.stream),
+                        .integer("partition", row.partition),
                         .integer("offset", row.offset), .time("parked", row.at), .integer("bytes", row.bytes.count),
                         .string("reason", row.reason),
                     ])

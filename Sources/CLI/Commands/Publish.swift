@@ -78,7 +78,8 @@ struct Publish: AsyncParsableCommand {
         let needed = [("--type", type), ("--workspace", workspace), ("--subject", subject), ("--source", source)]
         let missing = needed.filter { $0.1 == nil }.map(\.0)
         guard missing.isEmpty, let type, let workspace, let subject, let source else {
-            throw Failure.usage("one event also needs \(missing.joined(separator: ", ")); see 'carillon publish --help'")
+            throw Failure.usage(
+                "one event also needs \(missing.joined(separator: ", ")); see 'carillon publish --help'")
         }
         var arguments = DataArguments()
         for argument in data { try arguments.add(argument) }
@@ -125,12 +126,16 @@ struct Publish: AsyncParsableCommand {
         let name = file == "-" ? "stdin" : file
         while let line = try reader.next() {
             switch line {
-            case .tooLong(let bytes): problems.line(name, reader.number, EventError(.tooLarge(bytes: bytes, limit: CloudEvents.maxBytes)).description)
+            case .tooLong(let bytes):
+                problems.line(
+                    name, reader.number, EventError(.tooLarge(bytes: bytes, limit: CloudEvents.maxBytes)).description)
             case .bytes(let bytes):
                 if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
                 do throws(EventError) {
                     let event = try CloudEvents.prepare(bytes.span, defaultWorkspace: workspace, now: clock.now())
-                    if let refusal = publication.publish(event) { problems.line(name, reader.number, "refused: \(refusal.rawValue)") }
+                    if let refusal = publication.publish(event) {
+                        problems.line(name, reader.number, "refused: \(refusal.rawValue)")
+                    }
                 } catch { problems.line(name, reader.number, error.description) }
             }
         }

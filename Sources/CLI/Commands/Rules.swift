@@ -41,7 +41,9 @@ struct Rules: ParsableCommand {
             let workspaces = try Rules.load(paths, limits: limits).workspaces
             for rules in workspaces.sorted(by: { $0.workspace < $1.workspace }) {
                 for rule in rules.rules {
-                    Console.out("\(rules.workspace) \(rule.name): \(rule.units) of \(limits.targets(in: rules.workspace)) targets")
+                    Console.out(
+                        "\(rules.workspace) \(rule.name): \(rule.units) of \(limits.targets(in: rules.workspace)) targets"
+                    )
                 }
             }
         }
@@ -71,7 +73,9 @@ struct Rules: ParsableCommand {
             let result = try application.apply(workspaces, to: configuration.desk())
             for (workspace, lines) in result.differences {
                 Console.out("\(printable(workspace)):")
-                for line in lines.isEmpty ? ["  only comments or order"] : lines.map({ "  \(printable($0))" }) { Console.out(line) }
+                for line in lines.isEmpty ? ["  only comments or order"] : lines.map({ "  \(printable($0))" }) {
+                    Console.out(line)
+                }
             }
             for secret in result.missingSecrets {
                 Console.error(
@@ -79,7 +83,8 @@ struct Rules: ParsableCommand {
                         + "carillon secrets set --workspace \(secret.workspace) \(secret.name) < FILE")
             }
             let expired = result.expired > 0 ? ", \(result.expired) pending deliveries ended" : ""
-            Console.out((result.isChange ? "in force" : "nothing changed") + " at revision \(result.revision)\(expired)")
+            Console.out(
+                (result.isChange ? "in force" : "nothing changed") + " at revision \(result.revision)\(expired)")
         }
     }
 
@@ -115,7 +120,8 @@ struct Rules: ParsableCommand {
                   carillon rules test --rules rules/ events.jsonl | grep -v '"matched":\\[\\]'
                   carillon rules test --rules vision.yaml - < events.jsonl
                 """)
-        @Option(help: "A file or folder of rule documents; may be given again.", completion: .file()) var rules: [String]
+        @Option(help: "A file or folder of rule documents; may be given again.", completion: .file()) var rules:
+            [String]
         @Argument(help: "Files of events, one JSON object a line; - is standard input.", completion: .file())
         var events: [String] = ["-"]
         @OptionGroup var deployment: Deployment

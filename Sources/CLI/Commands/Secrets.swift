@@ -35,14 +35,19 @@ struct Secrets: ParsableCommand {
             let desk = try deployment.configuration().desk()
             try checkName()
             let value = try isatty(STDIN_FILENO) == 1 ? ask() : read()
-            guard !value.isEmpty else { throw Failure.usage("standard input is empty; pipe the secret's value into it") }
+            guard !value.isEmpty else {
+                throw Failure.usage("standard input is empty; pipe the secret's value into it")
+            }
             try desk.setSecret(name, of: workspace, to: value, now: clock.now())
             Console.out("set \(printable(name)) of \(printable(workspace))")
         }
 
         private func checkName() throws(Failure) {
-            let isFine = !name.isEmpty && name.utf8.count <= 128
-                && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0)) }
+            let isFine =
+                !name.isEmpty && name.utf8.count <= 128
+                && name.unicodeScalars.allSatisfy {
+                    $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0))
+                }
             guard isFine, !workspace.isEmpty else {
                 throw .usage("a secret's name is up to 128 letters, digits, and - _ .; not \"\(printable(name))\"")
             }
@@ -95,7 +100,9 @@ struct Secrets: ParsableCommand {
         func run() throws {
             let desk = try deployment.configuration().desk()
             guard try desk.removeSecret(name, of: workspace, now: clock.now()) else {
-                throw Failure("there is no secret \(printable(name)) in \(printable(workspace)); `carillon secrets list` names them")
+                throw Failure(
+                    "there is no secret \(printable(name)) in \(printable(workspace)); `carillon secrets list` names them"
+                )
             }
             Console.out("removed \(printable(name)) of \(printable(workspace))")
         }

@@ -8,7 +8,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Runs everything on one machine until SIGTERM, then drains.",
         discussion: """
             A worker, and HTTP for operators: /metrics, /-/healthy, /-/ready and POST /-/reload. Makes the stream and the
-            ledger when they are not there. Stops reading on SIGTERM or Ctrl-C, lets what is on the wire end, and leaves
+            ledger when they are not there. Reads its configuration again on SIGHUP. Stops reading on SIGTERM or Ctrl-C, lets what is on the wire end, and leaves
             nothing leased.
 
               carillon serve
@@ -27,9 +27,9 @@ struct Serve: AsyncParsableCommand {
         MetricsSystem.bootstrap(registry)
         let roles = Roles(configuration: configuration, reread: { try deployment.configuration(flags) })
         let watch = try roles.prepare()
-        let worker = try configuration.worker(untilIdle: false)
+        let server = roles.server(registry, watch)
         try await roles.run(
-            [roles.server(registry, watch), SpoolWatch(configuration: configuration, logger: roles.logger)]
-                + (watch.map { [$0] } ?? []) + [worker])
+            [server, HangupSignal(act: { await server.reloadNow() })] + roles.keepers(watch)
+                + [configuration.worker(untilIdle: false)])
     }
 }

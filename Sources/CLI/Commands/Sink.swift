@@ -44,7 +44,8 @@ struct Sink: AsyncParsableCommand {
             configuration: ApplicationConfiguration(
                 address: .hostname(address.host, port: address.port), backlog: 1024),
             onServerRunning: { channel in
-                Console.error("carillon sink listens on http://\(address.host):\(channel.localAddress?.port ?? address.port)")
+                Console.error(
+                    "carillon sink listens on http://\(address.host):\(channel.localAddress?.port ?? address.port)")
             }, logger: logger)
         do { try await app.runService() } catch { throw listenFailure(error, address: listen) ?? error }
     }
@@ -85,7 +86,8 @@ private final class Receiver: Sendable {
         let line = SinkLine(
             time: clock.now(), status: faults.status(), id: header(Self.idName), attempt: header(Self.attemptName),
             signature: signature.verdict(
-                id: header(Self.idName), timestamp: header(Self.timestampName), signature: header(Self.signatureName), body: body),
+                id: header(Self.idName), timestamp: header(Self.timestampName), signature: header(Self.signatureName),
+                body: body),
             body: body)
         guard write(line.bytes) else { Foundation._exit(0) }
         if let delay { try await Task.sleep(for: delay) }

@@ -37,7 +37,9 @@ struct Status: ParsableCommand {
         Console.out("rule revision   \(status.revision)")
         Console.out("residue         \(residue.isEmpty ? "none" : residue.joined(separator: "; "))")
         for worker in status.workers {
-            Console.out("worker          \(printable(worker.name)), \(worker.alive ? "alive" : "gone"), \(worker.leased) leased")
+            Console.out(
+                "worker          \(printable(worker.name)), \(worker.alive ? "alive" : "gone"), \(worker.leased) leased"
+            )
         }
         if status.workers.isEmpty { Console.out("worker          none; start `carillon serve` or `carillon worker`") }
     }
@@ -53,24 +55,32 @@ extension LedgerStatus {
     fileprivate func json(lag: Int64, residue: [String], now: Timestamp) -> JSONValue {
         let states = DeliveryState.allCases.map { JSONValue.Member.integer($0.rawValue, deliveries[$0.rawValue] ?? 0) }
         let reasons = suppressed.sorted { $0.key < $1.key }.map { JSONValue.Member.integer($0.key, $0.value) }
-        let age = oldestPending.map { JSONValue.double(Double((now - Timestamp(milliseconds: $0)).milliseconds) / 1000) }
+        let age = oldestPending.map {
+            JSONValue.double(Double((now - Timestamp(milliseconds: $0)).milliseconds) / 1000)
+        }
         return .object([
             .integer("lag", lag), JSONValue.Member("deliveries", .object(states)),
             JSONValue.Member("oldest_pending_seconds", age ?? .null), JSONValue.Member("suppressed", .object(reasons)),
             .integer("parked", parked), .integer("revision", revision),
             JSONValue.Member("residue", .array(residue.map { .string($0) })),
-            JSONValue.Member("positions", .array(positions.map { position in
-                .object([
-                    .string("stream", position.stream), .integer("partition", position.partition),
-                    .integer("next", position.next),
-                ])
-            })),
-            JSONValue.Member("workers", .array(workers.map { worker in
-                .object([
-                    .string("name", worker.name), JSONValue.Member("alive", .bool(worker.alive)),
-                    .integer("leased", worker.leased), .time("until", worker.until),
-                ])
-            })),
+            JSONValue.Member(
+                "positions",
+                .array(
+                    positions.map { position in
+                        .object([
+                            .string("stream", position.stream), .integer("partition", position.partition),
+                            .integer("next", position.next),
+                        ])
+                    })),
+            JSONValue.Member(
+                "workers",
+                .array(
+                    workers.map { worker in
+                        .object([
+                            .string("name", worker.name), JSONValue.Member("alive", .bool(worker.alive)),
+                            .integer("leased", worker.leased), .time("until", worker.until),
+                        ])
+                    })),
         ])
     }
 }

@@ -22,8 +22,6 @@ struct Work: AsyncParsableCommand {
         Log.set(configuration.logging)
         let roles = Roles(configuration: configuration, reread: { try deployment.configuration() })
         let watch = try roles.prepare()
-        let worker = try configuration.worker(untilIdle: untilIdle)
-        try await roles.run(
-            [SpoolWatch(configuration: configuration, logger: roles.logger)] + (watch.map { [$0] } ?? []) + [worker])
+        try await roles.run(roles.keepers(watch) + [configuration.worker(untilIdle: untilIdle)])
     }
 }

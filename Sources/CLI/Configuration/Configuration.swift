@@ -68,7 +68,9 @@ extension Configuration {
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
             ssrfExempt: values.list("delivery.ssrf_exempt"))
         rulesDirectory = values.optionalText("rules.dir")
-        (http, logging) = (values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format")))
+        (http, logging) = (
+            values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format"))
+        )
     }
 
     /// What does not go together, each with the keys at fault.
@@ -76,38 +78,44 @@ extension Configuration {
         var found: [(keys: [String], words: String)] = []
         if ledger.retention < stream.retention + delivery.giveUpAfter {
             let least = (stream.retention + delivery.giveUpAfter).text
-            found.append((
-                ["ledger.retention", "stream.retention", "delivery.retry.give_up_after"],
-                "ledger.retention (\(ledger.retention.text)) must be at least stream.retention + "
-                    + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
-            ))
+            found.append(
+                (
+                    ["ledger.retention", "stream.retention", "delivery.retry.give_up_after"],
+                    "ledger.retention (\(ledger.retention.text)) must be at least stream.retention + "
+                        + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
+                ))
         }
         if ledger.dedupHorizon > ledger.retention {
-            found.append((
-                ["ledger.dedup_horizon", "ledger.retention"],
-                "ledger.dedup_horizon (\(ledger.dedupHorizon.text)) must not exceed ledger.retention "
-                    + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
-            ))
+            found.append(
+                (
+                    ["ledger.dedup_horizon", "ledger.retention"],
+                    "ledger.dedup_horizon (\(ledger.dedupHorizon.text)) must not exceed ledger.retention "
+                        + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
+                ))
         }
         if delivery.timeout >= worker.lease {
-            found.append((
-                ["delivery.timeout", "worker.lease"],
-                "worker.lease (\(worker.lease.text)) must exceed delivery.timeout (\(delivery.timeout.text)): "
-                    + "a lease has to outlive its send"
-            ))
+            found.append(
+                (
+                    ["delivery.timeout", "worker.lease"],
+                    "worker.lease (\(worker.lease.text)) must exceed delivery.timeout (\(delivery.timeout.text)): "
+                        + "a lease has to outlive its send"
+                ))
         }
         if delivery.retryFirst > delivery.retryMax {
-            found.append((
-                ["delivery.retry.first", "delivery.retry.max"],
-                "delivery.retry.first (\(delivery.retryFirst.text)) must not exceed delivery.retry.max "
-                    + "(\(delivery.retryMax.text))"
-            ))
+            found.append(
+                (
+                    ["delivery.retry.first", "delivery.retry.max"],
+                    "delivery.retry.first (\(delivery.retryFirst.text)) must not exceed delivery.retry.max "
+                        + "(\(delivery.retryMax.text))"
+                ))
         }
         return found
     }
 }
 
-/// Checked values by key. The getters trap on a key of another kind: our own mistake in `Settings` or above.
+/// Checked values by key.
+///
+/// The getters trap on a key of another kind: our own mistake in `Settings` or above.
 struct Values: Sendable, Equatable {
     let all: [String: Setting.Value]
 

@@ -16,7 +16,9 @@ struct ConfigurationFile {
     private(set) var entries: [String: Entry] = [:]
     private(set) var problems: [Problem] = []
 
-    /// Reads a file's text. Every problem is kept, none ends the reading.
+    /// Reads a file's text.
+    ///
+    /// Every problem is kept, none ends the reading.
     init(path: String, text: String) {
         self.path = path
         do {
@@ -50,8 +52,12 @@ struct ConfigurationFile {
             guard texts.count == items.count else { return report(node, "\(setting.key) is a list of texts") }
             return keep(node, setting, texts.joined(separator: ","))
         }
-        guard let scalar = node.scalar else { return report(node, "\(setting.key) is one value, not \(Self.words(node))") }
-        guard !Self.isNull(node) else { return report(node, "\(setting.key) has no value; write one or remove the key") }
+        guard let scalar = node.scalar else {
+            return report(node, "\(setting.key) is one value, not \(Self.words(node))")
+        }
+        guard !Self.isNull(node) else {
+            return report(node, "\(setting.key) has no value; write one or remove the key")
+        }
         keep(node, setting, scalar.string)
     }
 

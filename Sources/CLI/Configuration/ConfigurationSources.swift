@@ -27,7 +27,9 @@ struct ConfigurationSources {
             let file = ConfigurationFile(path: path, text: try Self.read(path))
             problems += file.problems.map(\.description)
             let base = (absolute(path) as NSString).deletingLastPathComponent
-            for (key, entry) in file.entries { texts[key] = (entry.text, "\(path):\(entry.line):\(entry.column)", base) }
+            for (key, entry) in file.entries {
+                texts[key] = (entry.text, "\(path):\(entry.line):\(entry.column)", base)
+            }
         }
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) {
             if let setting = Settings.setting(variable: variable) {

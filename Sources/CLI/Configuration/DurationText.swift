@@ -3,7 +3,9 @@ import CarillonEvents
 // Durations as people write them: `7d`, `90s`, `1h30m`, `250ms`.
 
 extension Duration {
-    /// Reads `7d`, `30s`, `1h30m`; units are ms, s, m, h, d and w. `nil` for anything else, also for a number alone.
+    /// Reads `7d`, `30s`, `1h30m`; units are ms, s, m, h, d and w.
+    ///
+    /// `nil` for anything else, also for a number alone.
     init?(text: String) {
         var rest = Substring(text)
         guard !rest.isEmpty else { return nil }
@@ -31,7 +33,8 @@ extension Duration {
         guard left != 0 else { return "0s" }
         var text = left < 0 ? "-" : ""
         left = abs(left)
-        for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] as [(String, Int64)]
+        for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)]
+            as [(String, Int64)]
         where left >= length {
             text += "\(left / length)\(unit)"
             left %= length

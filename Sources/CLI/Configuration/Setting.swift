@@ -10,7 +10,9 @@ struct Setting: Sendable {
     /// The value when neither flag nor environment nor file has it; `nil` for none.
     let standard: String?
 
-    init(_ key: String, _ kind: Kind, _ standard: String?) { (self.key, self.kind, self.standard) = (key, kind, standard) }
+    init(_ key: String, _ kind: Kind, _ standard: String?) {
+        (self.key, self.kind, self.standard) = (key, kind, standard)
+    }
 
     /// The variable that sets it: `CARILLON_DELIVERY_RETRY_FIRST`.
     var variable: String { "CARILLON_" + key.uppercased().replacing(".", with: "_") }
@@ -42,7 +44,9 @@ struct Setting: Sendable {
     /// Why a text is no value, in words that say what is.
     struct Misfit: Error { let words: String }
 
-    /// Checks a text. Lists come as their items, separated by commas.
+    /// Checks a text.
+    ///
+    /// Lists come as their items, separated by commas.
     func value(of text: String) throws(Misfit) -> Value {
         switch kind {
         case .text, .path:
@@ -64,7 +68,8 @@ struct Setting: Sendable {
             return .number(number)
         case .duration(let range):
             guard let duration = Duration(text: text), range.contains(duration) else {
-                throw unfit(text, "a duration from \(range.lowerBound.text) to \(range.upperBound.text), such as 30s or 7d")
+                throw unfit(
+                    text, "a duration from \(range.lowerBound.text) to \(range.upperBound.text), such as 30s or 7d")
             }
             return .duration(duration)
         case .address:

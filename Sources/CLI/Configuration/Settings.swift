@@ -26,13 +26,15 @@ enum Settings {
         Setting("delivery.ssrf_exempt", .networks, ""),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
-        Setting("logging.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info"),
+        Setting(
+            "logging.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info"),
         Setting("logging.format", .choice(["text", "json"]), "text"),
     ]
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "channels", "limits",
+        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "channels",
+        "limits",
         "links", "http.tokens_file",
     ]
 

@@ -50,7 +50,9 @@ enum Console {
     /// Text to standard error as it is, for progress and prompts.
     static func show(_ text: String) { _ = write(Array(text.utf8), to: STDERR_FILENO) }
 
-    /// Writes all bytes at once, as far as the system lets them through. False when it does not.
+    /// Writes all bytes at once, as far as the system lets them through.
+    ///
+    /// False when it does not.
     static func write(_ bytes: [UInt8], to handle: Int32) -> Bool {
         var done = 0
         while done < bytes.count {

@@ -57,7 +57,8 @@ struct Failure: Error {
     private static func usageLine(for error: any Error) -> String {
         let message = Carillon.message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
         let hint = Carillon.fullMessage(for: error).split(whereSeparator: \.isNewline).last { $0.contains("See '") }
-        return message + (hint.map { "; see " + $0.drop { $0 != "'" }.prefix { $0 != " " || true } } ?? "")
+        return message
+            + (hint.map { "; see " + $0.drop { $0 != "'" }.prefix { $0 != " " || true } } ?? "")
             .replacingOccurrences(of: " for more information.", with: "")
     }
 }

@@ -43,7 +43,9 @@ struct DataArguments {
         return .object(members)
     }
 
-    /// A JSON scalar as what it is, anything else as text. A number that Swift would change stays text.
+    /// A JSON scalar as what it is, anything else as text.
+    ///
+    /// A number that Swift would change stays text.
     static func scalar(_ text: String) -> JSONValue {
         switch text {
         case "true": return .bool(true)
@@ -52,14 +54,17 @@ struct DataArguments {
         default: break
         }
         let bytes = Array(text.utf8)
-        guard let first = bytes.first, first == UInt8(ascii: "\"") || first == UInt8(ascii: "-") || (0x30...0x39).contains(first),
+        guard let first = bytes.first,
+            first == UInt8(ascii: "\"") || first == UInt8(ascii: "-") || (0x30...0x39).contains(first),
             (try? JSON.check(bytes.span)) != nil
         else { return .string(text) }
         if first == UInt8(ascii: "\"") {
             return JSON.string(Slice(0, bytes.count), in: bytes.span).map { .string($0) } ?? .string(text)
         }
         if let integer = Int64(text) { return .integer(integer) }
-        if text.contains(where: { ".eE".contains($0) }), let number = Double(text), number.isFinite { return .double(number) }
+        if text.contains(where: { ".eE".contains($0) }), let number = Double(text), number.isFinite {
+            return .double(number)
+        }
         return .string(text)
     }
 }

@@ -61,8 +61,8 @@ struct LineReader: ~Copyable {
 
     private func lineEnd() -> Int? {
         unsafe buffer.withUnsafeBytes { bytes in
-            guard let base = unsafe bytes.baseAddress, start < bytes.count,
-                let found = unsafe memchr(unsafe base + start, 0x0A, bytes.count - start)
+            guard let base = bytes.baseAddress, start < bytes.count,
+                let found = unsafe memchr(base + start, 0x0A, bytes.count - start)
             else { return nil }
             return unsafe UnsafeRawPointer(found) - base
         }
@@ -74,7 +74,9 @@ struct LineReader: ~Copyable {
         let kept = buffer.count
         buffer.append(contentsOf: repeatElement(0, count: Self.chunk))
         while true {
-            let count = unsafe buffer.withUnsafeMutableBytes { unsafe read(handle, $0.baseAddress?.advanced(by: kept), Self.chunk) }
+            let count = unsafe buffer.withUnsafeMutableBytes {
+                unsafe read(handle, $0.baseAddress?.advanced(by: kept), Self.chunk)
+            }
             if count < 0, errno == EINTR, !Interruption.isRequested { continue }
             buffer.removeLast(Self.chunk - max(0, count))
             if count < 0, errno != EINTR { throw Failure("cannot be read: \(systemWords(errno))") }

@@ -61,12 +61,14 @@ final class Publication {
         if counts.spooled > 0, !(try Spool(folder: configuration.spool).isEmpty) {
             Console.error(
                 "carillon: \(counts.spooled) of \(counts.accepted) events wait in \(configuration.spool), as "
-                    + "\(counts.trouble ?? "the stream is away"); a worker or the next publish brings them to the stream")
+                    + "\(counts.trouble ?? "the stream is away"); a worker or the next publish brings them to the stream"
+            )
         }
         if let refusal = refusals.first {
             throw Failure(
                 "\(refusals.count) events were not published: \(refusal.rawValue)"
-                    + (counts.trouble.map { " (\($0))" } ?? "") + "; publish the same input again, what arrived is known")
+                    + (counts.trouble.map { " (\($0))" } ?? "")
+                    + "; publish the same input again, what arrived is known")
         }
         return counts.appended + counts.spooled
     }

@@ -51,7 +51,8 @@ struct RuleApplication {
     }
 
     private func changes(
-        _ workspaces: [WorkspaceRules], _ sources: [String: [SourceText]], _ inForce: RuleSources, _ result: inout Result
+        _ workspaces: [WorkspaceRules], _ sources: [String: [SourceText]], _ inForce: RuleSources,
+        _ result: inout Result
     ) throws(Failure) -> [RuleChange] {
         var changes: [RuleChange] = []
         for rules in workspaces.sorted(by: { $0.workspace < $1.workspace }) {

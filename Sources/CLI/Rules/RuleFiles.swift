@@ -24,7 +24,9 @@ struct RuleFiles {
         return (loaded.workspaces, problems + loaded.problems)
     }
 
-    /// The texts of each workspace. Only for files that `load` found good.
+    /// The texts of each workspace.
+    ///
+    /// Only for files that `load` found good.
     ///
     /// A file with documents of several workspaces is cut at its `---` lines; each piece keeps its line numbers.
     func sources() -> [String: [SourceText]] {
@@ -52,7 +54,8 @@ struct RuleFiles {
     private mutating func read(_ path: String) throws(Failure) {
         let data: Data
         do {
-            data = path == "-"
+            data =
+                path == "-"
                 ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: path))
         } catch { throw Failure("\(path): cannot be read: \(reason(error))") }
         let name = path == "-" ? "stdin" : path

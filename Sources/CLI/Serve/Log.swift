@@ -12,7 +12,9 @@ struct Log: LogHandler {
 
     /// Starts the log, or changes it while it runs.
     static func set(_ logging: Configuration.Logging) {
-        setting.withLock { $0 = Setting(level: Logger.Level(rawValue: logging.level) ?? .info, isJSON: logging.format == "json") }
+        setting.withLock {
+            $0 = Setting(level: Logger.Level(rawValue: logging.level) ?? .info, isJSON: logging.format == "json")
+        }
     }
 
     /// A logger whose level follows the configuration.

@@ -26,6 +26,15 @@ struct Roles {
         return watch
     }
 
+    /// What keeps the house beside a worker.
+    func keepers(_ watch: RuleWatch?) -> [any Service] {
+        [
+            SpoolWatch(configuration: configuration, logger: logger),
+            StreamKeeper(configuration: configuration, logger: logger),
+        ]
+            + (watch.map { [$0] } ?? [])
+    }
+
     /// Runs services until one of them ends or a signal asks for the end; then all drain, the last started first.
     func run(_ services: [any Service]) async throws {
         let parts = services.map { service in
@@ -41,7 +50,9 @@ struct Roles {
         try await group.run()
     }
 
-    /// The HTTP server. SIGHUP does what `POST /-/reload` does.
+    /// The HTTP server.
+    ///
+    /// SIGHUP does what `POST /-/reload` does.
     func server(_ registry: MetricsRegistry, _ watch: RuleWatch?) -> Server {
         let (configuration, logger) = (configuration, logger)
         let sources = Sources(

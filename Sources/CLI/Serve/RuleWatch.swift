@@ -60,7 +60,8 @@ final class RuleWatch: Service {
             logger.notice(
                 "rules changed", metadata: ["workspace": "\(workspace)", "lines": "\(lines.joined(separator: "; "))"])
         }
-        logger.notice("rules are in force", metadata: ["revision": "\(result.revision)", "expired": "\(result.expired)"])
+        logger.notice(
+            "rules are in force", metadata: ["revision": "\(result.revision)", "expired": "\(result.expired)"])
     }
 
     private func fingerprint() -> String {

@@ -22,7 +22,9 @@ struct SpoolWatch: Service {
         }
         try? await gracefulShutdown()
         let counts = await producer.close(within: .seconds(5))
-        if counts.drained > 0 { logger.info("spooled events brought to the stream", metadata: ["events": "\(counts.drained)"]) }
+        if counts.drained > 0 {
+            logger.info("spooled events brought to the stream", metadata: ["events": "\(counts.drained)"])
+        }
     }
 
     /// Empties the spool now, as far as the stream takes it and no other process is at it.

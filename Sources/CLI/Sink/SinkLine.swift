@@ -14,7 +14,8 @@ struct SinkLine {
         let (type, subject) = names()
         var bytes = Array("{\"time\":\"\(time.rfc3339)\",\"id\":".utf8)
         JSON.append(quoted: id, to: &bytes)
-        bytes += ",\"attempt\":\(UInt32(attempt) ?? 0),\"status\":\(status),\"signature\":\"\(signature.rawValue)\"".utf8
+        bytes +=
+            ",\"attempt\":\(UInt32(attempt) ?? 0),\"status\":\(status),\"signature\":\"\(signature.rawValue)\"".utf8
         bytes += ",\"type\":".utf8
         Self.append(type, to: &bytes)
         bytes += ",\"subject\":".utf8

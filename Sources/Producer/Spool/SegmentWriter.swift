@@ -3,7 +3,9 @@ import CarillonEvents
 import CarillonPlatform
 import Glibc
 
-/// Writes one segment of the spool and holds the lock that says so. One thread uses it.
+/// Writes one segment of the spool and holds the lock that says so.
+///
+/// One thread uses it.
 ///
 /// The file is made under a passing name, locked, and only then renamed to the name that drainers look for: nobody ever
 /// sees a segment that its writer has not locked yet.
@@ -36,7 +38,9 @@ final class SegmentWriter {
         try syncFolder()
     }
 
-    /// Appends bytes; durable when it returns. When it throws the file ends where it did before, and is to be closed.
+    /// Appends bytes; durable when it returns.
+    ///
+    /// When it throws the file ends where it did before, and is to be closed.
     func write(_ bytes: [UInt8]) throws(PlatformError) {
         var written = 0
         while written < bytes.count {
@@ -66,7 +70,9 @@ final class SegmentWriter {
     }
 }
 
-/// A closed segment, opened to be drained. Holding it keeps other drainers away.
+/// A closed segment, opened to be drained.
+///
+/// Holding it keeps other drainers away.
 final class SegmentReader {
     private let descriptor: Int32
 
@@ -79,7 +85,9 @@ final class SegmentReader {
 
     deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-    /// All its bytes. A segment is a few megabytes at most.
+    /// All its bytes.
+    ///
+    /// A segment is a few megabytes at most.
     func bytes(atMost limit: Int) throws(PlatformError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(clamping: min(fileSize(descriptor), Int64(limit))))
         var done = 0

@@ -11,7 +11,9 @@ import Glibc
 // A drainer that dies in between makes some events arrive twice; they are equal in source and id, so the ledger counts
 // them as duplicates. Segments of living writers are left to them.
 
-/// Events on this machine's disk that wait for the stream. One thread uses it.
+/// Events on this machine's disk that wait for the stream.
+///
+/// One thread uses it.
 public final class Spool {
     /// The folder.
     public let folder: String
@@ -30,7 +32,9 @@ public final class Spool {
     /// Opens the folder, making it when it is not there.
     ///
     /// - Throws: `SpoolError` when the folder cannot be made or written.
-    public init(folder: String, limits: Producer.Limits = Producer.Limits(), clock: any Clock = SystemClock()) throws(SpoolError) {
+    public init(folder: String, limits: Producer.Limits = Producer.Limits(), clock: any Clock = SystemClock())
+        throws(SpoolError)
+    {
         (self.folder, self.limits, self.clock) = (folder, limits, clock)
         do throws(PlatformError) {
             try Folder.make(folder)
@@ -54,7 +58,8 @@ public final class Spool {
         for event in events { Frame.write(event, to: &frames) }
         if used + Int64(frames.count) > limits.spoolBytes { measure() }
         guard used + Int64(frames.count) <= limits.spoolBytes else {
-            throw SpoolError(.full, doing: "write to \(folder)", cause: "it holds \(used) of \(limits.spoolBytes) bytes")
+            throw SpoolError(
+                .full, doing: "write to \(folder)", cause: "it holds \(used) of \(limits.spoolBytes) bytes")
         }
         do throws(PlatformError) {
             let writer = try currentWriter()
@@ -174,7 +179,8 @@ public final class Spool {
 
     /// Sorts by time of birth; a process's own segments sort in their order even when the clock stands still.
     private func newName(_ ending: String) -> String {
-        padded(clock.now().milliseconds, 15) + "-" + padded(Int64(getpid()), 10) + "-" + padded(Int64(begun), 6) + ending
+        padded(clock.now().milliseconds, 15) + "-" + padded(Int64(getpid()), 10) + "-" + padded(Int64(begun), 6)
+            + ending
     }
 
     private func padded(_ number: Int64, _ width: Int) -> String {
@@ -212,6 +218,7 @@ public struct SpoolError: Error, Sendable, CustomStringConvertible {
     public let doing: String
     /// The system's own words.
     public let cause: String?
+    /// All of it in one line.
     public var description: String { "spool could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
 
     init(_ kind: Kind, doing: String, cause: String?) { (self.kind, self.doing, self.cause) = (kind, doing, cause) }

@@ -22,31 +22,41 @@ public final class MetricsRegistry: MetricsFactory {
     /// An empty registry.
     public init() {}
 
+    /// A counter; one that is there already is given again.
     public func makeCounter(label: String, dimensions: [(String, String)]) -> any CounterHandler {
         counter(Series(label, dimensions))
     }
+    /// A counter of fractions; the same as `makeCounter`.
     public func makeFloatingPointCounter(
         label: String, dimensions: [(String, String)]
     ) -> any FloatingPointCounterHandler {
         counter(Series(label, dimensions))
     }
+    /// A gauge.
     public func makeMeter(label: String, dimensions: [(String, String)]) -> any MeterHandler {
         gauge(Series(label, dimensions))
     }
+    /// A histogram, or a gauge when values are not to be aggregated.
     public func makeRecorder(
         label: String, dimensions: [(String, String)], aggregate: Bool
     ) -> any RecorderHandler {
         aggregate ? histogram(Series(label, dimensions)) : gauge(Series(label, dimensions))
     }
+    /// A histogram of seconds.
     public func makeTimer(label: String, dimensions: [(String, String)]) -> any TimerHandler {
         histogram(Series(label, dimensions))
     }
 
     // A counter that vanishes and comes back would look like a restart: what was made stays.
+    /// Does nothing: what was told stays told.
     public func destroyCounter(_ handler: any CounterHandler) {}
+    /// Does nothing: what was told stays told.
     public func destroyFloatingPointCounter(_ handler: any FloatingPointCounterHandler) {}
+    /// Does nothing: what was told stays told.
     public func destroyMeter(_ handler: any MeterHandler) {}
+    /// Does nothing: what was told stays told.
     public func destroyRecorder(_ handler: any RecorderHandler) {}
+    /// Does nothing: what was told stays told.
     public func destroyTimer(_ handler: any TimerHandler) {}
 
     private func counter(_ series: Series) -> CounterInstrument {

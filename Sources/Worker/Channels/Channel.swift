@@ -23,22 +23,27 @@ public struct Outgoing: Sendable {
 
     /// Makes one.
     public init(
-        delivery: DeliveryID, epoch: Int64, attempt: Int, lane: Int64, notice: Notice, endpoint: Endpoint, leaseEnds: Duration
+        delivery: DeliveryID, epoch: Int64, attempt: Int, lane: Int64, notice: Notice, endpoint: Endpoint,
+        leaseEnds: Duration
     ) {
         (self.delivery, self.epoch, self.attempt, self.lane) = (delivery, epoch, attempt, lane)
         (self.notice, self.endpoint, self.leaseEnds) = (notice, endpoint, leaseEnds)
     }
 }
 
-/// What a notification says, ready for any channel. The same for every copy of a delivery.
+/// What a notification says, ready for any channel.
+///
+/// The same for every copy of a delivery.
 public struct Notice: Sendable {
     /// The delivery's key: the id receivers deduplicate on.
     public let key: Key
     /// Names the receiver reads.
     public let workspace, rule, severity: String
-    /// The event's own words: type, subject, RFC 3339 time (empty when it had none).
+    /// The event's own type.
     public let type: String
+    /// What the event is about.
     public let subject: String?
+    /// When it happened, RFC 3339; empty when it had no time.
     public let time: String
     /// Rendered text.
     public let title, message: String
@@ -58,7 +63,9 @@ public struct Notice: Sendable {
     }
 }
 
-/// Where a delivery goes: an address with its secrets resolved. Built once per endpoint and revision, shared by its deliveries.
+/// Where a delivery goes: an address with its secrets resolved.
+///
+/// Built once per endpoint and revision, shared by its deliveries.
 public final class Endpoint: Sendable {
     /// Its name in the rule document.
     public let name: String
@@ -77,7 +84,9 @@ public final class Endpoint: Sendable {
     /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
     let signers: [WebhookSigner]
 
-    /// Makes one. A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
+    /// Makes one.
+    ///
+    /// A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
         headers: [(name: String, value: String)], verifiesTLS: Bool = true, channel: any Channel
@@ -141,7 +150,9 @@ public enum Outcome: Sendable, Equatable {
     case refused(FailureReason)
     /// The request may have arrived; no answer did.
     case ambiguous(FailureReason)
-    /// Nothing was sent: the lease would have run out, or the worker stops. Not an attempt.
+    /// Nothing was sent: the lease would have run out, or the worker stops.
+    ///
+    /// Not an attempt.
     case unsent
 }
 
@@ -152,13 +163,15 @@ public enum FailureReason: String, Sendable, CaseIterable {
 
 /// One try, ended.
 public struct Ending: Sendable {
-    /// The delivery and the claim it was sent under.
+    /// The delivery.
     public let delivery: DeliveryID
+    /// The claim it was sent under.
     public let epoch: Int64
     /// The lane it used, to free its place.
     public let lane: Int64
-    /// The number of this try, and the channel, for metrics.
+    /// The number of this try.
     public let attempt: Int
+    /// The channel, for metrics.
     public let channel: String
     /// How it ended.
     public let outcome: Outcome
@@ -177,14 +190,18 @@ public struct Ending: Sendable {
 
 /// Carries requests to receivers on a thread of its own and says how each try ended.
 public protocol Courier: AnyObject, Sendable {
-    /// Takes deliveries; never blocks. Each is answered by exactly one ending, also after `drain` and `close`.
+    /// Takes deliveries; never blocks.
+    ///
+    /// Each is answered by exactly one ending, also after `drain` and `close`.
     func offer(_ deliveries: [Outgoing])
     /// The endings since the last call; never blocks.
     func collect() -> [Ending]
-    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at its
-    /// timeout.
+    /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at
+    /// its timeout.
     func drain()
-    /// Stops the thread and waits for it. What is on the wire is given up: `ambiguous` where the receiver may have the
-    /// request, `unsent` where it cannot; all endings can be collected when this returns.
+    /// Stops the thread and waits for it.
+    ///
+    /// What is on the wire is given up: `ambiguous` where the receiver may have the request, `unsent` where it cannot;
+    /// all endings can be collected when this returns.
     func close()
 }

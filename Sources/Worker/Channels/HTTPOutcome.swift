@@ -1,10 +1,13 @@
 package import CarillonEvents
 
 extension Outcome {
-    /// What an HTTP status means where the receiver's own words do not decide. The whole policy is this table.
+    /// What an HTTP status means where the receiver's own words do not decide.
     ///
-    /// A redirect is not followed (it could lead inside the network, and the signature was for another address), but it is
-    /// tried again: proxies redirect while they are serviced, and an owner who corrects the address in time loses nothing.
+    /// The whole policy is this table.
+    ///
+    /// A redirect is not followed (it could lead inside the network, and the signature was for another address), but
+    /// it is tried again: proxies redirect while they are serviced, and an owner who corrects the address in time
+    /// loses nothing.
     package init(ofStatus status: Int, retryAfter: Duration?) {
         self =
             switch status {
@@ -21,7 +24,8 @@ extension Outcome {
 
 /// The `Retry-After` header: seconds, or one of HTTP's three forms of a date.
 package enum RetryAfter {
-    /// The wait from `now`, never negative and at most `RetrySchedule.longestWish`; `nil` when the text is neither form.
+    /// The wait from `now`, never negative and at most `RetrySchedule.longestWish`; `nil` when the text is neither
+    /// form.
     package static func parse(_ text: String, now: Timestamp) -> Duration? {
         let trimmed = text.utf8.drop { $0 == 0x20 || $0 == 0x09 }.prefix { (0x20..<0x7f).contains($0) }
         guard !trimmed.isEmpty else { return nil }
@@ -59,7 +63,8 @@ package enum RetryAfter {
         return Timestamp(milliseconds: seconds * 1000)
     }
 
-    /// Days since 1970-01-01 in the Gregorian calendar; the year is counted from March, so that the leap day is its last.
+    /// Days since 1970-01-01 in the Gregorian calendar; the year is counted from March, so that the leap day is its
+    /// last.
     private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
         let year = month > 2 ? year : year - 1
         let era = (year >= 0 ? year : year - 399) / 400

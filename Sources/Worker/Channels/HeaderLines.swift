@@ -41,7 +41,9 @@ public struct HeaderLines: Sendable, Equatable {
         "carillon-attempt", "traceparent",
     ]
 
-    /// Says why a document's header cannot be sent; `nil` when it can. The value is never repeated: it may be a secret.
+    /// Says why a document's header cannot be sent; `nil` when it can.
+    ///
+    /// The value is never repeated: it may be a secret.
     public static func problem(_ name: String, _ value: String) -> String? {
         if !isToken(name) { return "the header's name has a character that no header name may have" }
         if reserved.contains(name.lowercased()) { return "the header \(name) is set by Carillon" }

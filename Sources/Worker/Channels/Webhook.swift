@@ -11,8 +11,10 @@ public struct WebhookChannel: Channel {
     /// Makes the channel; it has no state.
     public init() {}
 
+    /// `webhook`.
     public var name: String { "webhook" }
 
+    /// The signed request; only the timestamp, the signature and the attempt differ between two copies.
     public func request(for outgoing: Outgoing, now: Timestamp) -> Request {
         let id = outgoing.notice.key.description
         let body = Self.body(of: outgoing.notice, id: id)
@@ -33,6 +35,7 @@ public struct WebhookChannel: Channel {
             verifiesTLS: outgoing.endpoint.verifiesTLS)
     }
 
+    /// What the status means; the answer's body decides nothing.
     public func outcome(of answer: Response) -> Outcome {
         Outcome(ofStatus: answer.status, retryAfter: answer.retryAfter)
     }
@@ -65,7 +68,8 @@ public struct WebhookChannel: Channel {
     }
 
     /// One signature for each secret, newest first; `nil` when there is none.
-    package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String? {
+    package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String?
+    {
         guard !signers.isEmpty else { return nil }
         var head: [UInt8] = []
         head.reserveCapacity(64)

@@ -23,6 +23,7 @@ public enum WebhookSecret {
 /// What is wrong with a signing secret; never shows any of it.
 public struct WebhookSecretError: Error, Sendable, CustomStringConvertible {
     let problem: String
+    /// What is wrong, without the secret.
     public var description: String {
         "worker could not read the signing secret: \(problem) [whsec_ and base64 of 24 to 64 random bytes]"
     }
@@ -49,7 +50,9 @@ public enum WebhookSignature {
     }
 }
 
-/// Signs with one secret. The key's schedule is done once; a signature copies it.
+/// Signs with one secret.
+///
+/// The key's schedule is done once; a signature copies it.
 package struct WebhookSigner: Sendable {
     private let keyed: HMAC<SHA256>
 

@@ -1,7 +1,8 @@
 import CPlatform
 import Synchronization
 
-/// Where the courier's thread and its callers meet: deliveries in, endings out, each side taking a whole batch at a time.
+/// Where the courier's thread and its callers meet: deliveries in, endings out, each side taking a whole batch at a
+/// time.
 final class CourierDesk: Sendable {
     /// What the thread finds when it looks.
     struct Orders {

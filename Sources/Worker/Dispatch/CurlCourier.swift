@@ -3,11 +3,12 @@ public import CarillonEvents
 // The courier: deliveries in, requests on the wire, endings out. One thread drives libcurl's multi interface over kept
 // connections; the callers only put work on its desk and take endings from it.
 //
-// What can go wrong: an answer that never comes is `ambiguous` once any byte of the request may have left, since nobody can
-// know whether the receiver has it. What survives a crash: nothing here; the ledger still holds every delivery as leased.
+// What can go wrong: an answer that never comes is `ambiguous` once any byte of the request may have left, since
+// nobody can know whether the receiver has it. What survives a crash: nothing here; the ledger still holds every
+// delivery as leased.
 //
-// libcurl by itself sends a request again, on a new connection, when a kept one turns out to be closed before any byte of
-// an answer. The copy is byte for byte the same. A channel that costs money must not share this habit (DESIGN §8).
+// libcurl by itself sends a request again, on a new connection, when a kept one turns out to be closed before any byte
+// of an answer. The copy is byte for byte the same. A channel that costs money must not share this habit (DESIGN §8).
 
 /// Carries requests over libcurl.
 public final class CurlCourier: Courier {
@@ -27,7 +28,9 @@ public final class CurlCourier: Courier {
             concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = []
         ) {
             precondition(concurrency > 0 && perLane > 0 && timeout > .zero, "a courier that can carry nothing")
-            (self.concurrency, self.perLane, self.timeout, self.exemptions) = (concurrency, perLane, timeout, exemptions)
+            (self.concurrency, self.perLane, self.timeout, self.exemptions) = (
+                concurrency, perLane, timeout, exemptions
+            )
         }
     }
 
@@ -37,7 +40,8 @@ public final class CurlCourier: Courier {
 
     /// Starts the thread.
     ///
-    /// - Parameter onEnding: called after endings were laid out for `collect`, from the courier's thread or an offerer's;
+    /// - Parameter onEnding: called after endings were laid out for `collect`, from the courier's thread or an
+    /// offerer's;
     ///   it must not block and must not call the courier.
     public init(
         configuration: Configuration = Configuration(), clock: any Clock, onEnding: @escaping @Sendable () -> Void,
@@ -51,6 +55,7 @@ public final class CurlCourier: Courier {
         }
     }
 
+    /// Takes deliveries for the thread to send; after `close` each ends as `unsent` at once.
     public func offer(_ deliveries: [Outgoing]) {
         guard !deliveries.isEmpty else { return }
         if !desk.order({ $0.deliveries.append(contentsOf: deliveries) }) {
@@ -59,10 +64,13 @@ public final class CurlCourier: Courier {
         }
     }
 
+    /// The endings since the last call, in the order they came.
     public func collect() -> [Ending] { desk.collect() }
 
+    /// Starts nothing more.
     public func drain() { _ = desk.order { $0.drain = true } }
 
+    /// Stops the thread and waits for it; call it before the courier is let go, or its thread stays.
     public func close() {
         _ = desk.order { ($0.drain, $0.close) = (true, true) }
         thread.join()

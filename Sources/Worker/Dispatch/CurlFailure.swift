@@ -33,8 +33,9 @@ struct CurlFailure {
         }
     }
 
-    /// libcurl's fixed text for the code, with the system's for a failed connect. Never its error buffer: that one repeats
-    /// hosts and addresses, which may hold a secret.
+    /// libcurl's fixed text for the code, with the system's for a failed connect.
+    ///
+    /// Never its error buffer: that one repeats hosts and addresses, which may hold a secret.
     var words: String {
         if blocked && !begun { return "the address is inside the network (see delivery.ssrf_exempt)" }
         let text = unsafe String(cString: curl_easy_strerror(code))

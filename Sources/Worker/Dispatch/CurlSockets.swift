@@ -4,12 +4,12 @@ import Glibc
 
 /// Which sockets and timers curl waits for, by epoll.
 ///
-/// curl's own poll looks at every transfer on the wire in every round, with a system call for each; epoll tells the ready
-/// ones. What makes it pay is laziness: between two requests on a kept connection curl stops and starts to watch its
-/// socket, and nothing is told to the kernel about it. An event nobody waits for is taken off when it comes.
+/// curl's own poll looks at every transfer on the wire in every round, with a system call for each; epoll tells the
+/// ready ones. What makes it pay is laziness: between two requests on a kept connection curl stops and starts to watch
+/// its socket, and nothing is told to the kernel about it. An event nobody waits for is taken off when it comes.
 ///
-/// A socket's number may return after its end, so laziness is for sockets whose opening and closing we see; any other (the
-/// resolver's) is registered and removed at once.
+/// A socket's number may return after its end, so laziness is for sockets whose opening and closing we see; any other
+/// (the resolver's) is registered and removed at once.
 @safe final class CurlSockets {
     private struct Socket {
         /// What curl waits for, and what the kernel was told; epoll's bits.

@@ -17,7 +17,9 @@ import Glibc
     var carried: Outgoing?
     private let addressGuard: AddressGuard
     private let sockets: CurlSockets
+    /// The address as text, and parsed once for all its requests.
     private var url = ""
+    private let address: OpaquePointer
     private var method = ""
     private var verifiesTLS = true  // as curl begins
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
@@ -35,7 +37,11 @@ import Glibc
     /// Makes a handle; `nil` when there is no memory for one.
     init?(timeout: Duration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
         guard let easy = unsafe curl_easy_init() else { return nil }
-        unsafe self.easy = easy
+        guard let address = unsafe curl_url() else {
+            unsafe curl_easy_cleanup(easy)
+            return nil
+        }
+        unsafe (self.easy, self.address) = (easy, address)
         (self.addressGuard, self.sockets) = (addressGuard, sockets)
         kept.reserveCapacity(Self.keptLimit)
         configure(timeout: timeout)
@@ -43,6 +49,7 @@ import Glibc
 
     deinit {
         unsafe curl_easy_cleanup(easy)
+        unsafe curl_url_cleanup(address)
         unsafe lines.deallocate()
         unsafe nodes.deallocate()
         unsafe body.deallocate()
@@ -117,9 +124,16 @@ import Glibc
             set(CURLOPT_SSL_VERIFYPEER, verifiesTLS ? 1 : 0)
             set(CURLOPT_SSL_VERIFYHOST, verifiesTLS ? 2 : 0)
         }
-        guard url != request.url else { return CURLE_OK }
-        url = request.url
-        return set(CURLOPT_URL, url)
+        return load(address: request.url)
+    }
+
+    private func load(address text: String) -> CURLcode {
+        guard url != text else { return CURLE_OK }
+        url = ""
+        let code = unsafe text.withCString { unsafe curl_url_set(address, CURLUPART_URL, $0, 0) }
+        guard code == CURLUE_OK else { return CURLE_URL_MALFORMAT }
+        url = text
+        return unsafe carillon_setopt_ptr(easy, CURLOPT_CURLU, UnsafeRawPointer(address))
     }
 
     private func loadHeaders(_ headers: HeaderLines) {
@@ -134,7 +148,8 @@ import Glibc
             unsafe nodes = .allocate(capacity: headers.count * 2)
         }
         unsafe lines.copyBytes(from: headers.bytes)
-        unsafe nodes[0] = curl_slist(data: UnsafeMutableRawPointer(mutating: quiet).assumingMemoryBound(to: CChar.self), next: nil)
+        unsafe nodes[0] = curl_slist(
+            data: UnsafeMutableRawPointer(mutating: quiet).assumingMemoryBound(to: CChar.self), next: nil)
         var start = 0
         for index in 0..<headers.count {
             let line = unsafe lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self)
@@ -201,7 +216,9 @@ import Glibc
 
     // The connection
 
-    /// Opens a socket for an address the guard allows. A kept connection was asked about when it was opened.
+    /// Opens a socket for an address the guard allows.
+    ///
+    /// A kept connection was asked about when it was opened.
     private func open(_ address: UnsafeMutablePointer<curl_sockaddr>?) -> curl_socket_t {
         guard let address = unsafe address, let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) else {
             return CURL_SOCKET_BAD

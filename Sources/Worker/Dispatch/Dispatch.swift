@@ -7,6 +7,13 @@ import CarillonStream
 // What can go wrong: an address or a secret that cannot be found. The try fails with that reason and is planned again, so
 // that setting the secret is all the mending it takes. What survives a crash: the leases, in the ledger.
 
+/// One claim of a delivery. After a pause that outlived the lease a worker may hold two claims of one delivery: the old
+/// one on the wire, the new one to be sent.
+struct ClaimName: Hashable {
+    let delivery: DeliveryID
+    let epoch: Int64
+}
+
 /// A delivery this worker holds, with what is needed to plan its next try.
 struct Held {
     let attempts: Int
@@ -36,35 +43,42 @@ extension Path {
         courier.offer(batch)
     }
 
-    /// Sends what was claimed.
+    /// Sends what was claimed; what cannot be sent because the ledger is away is given back.
     func dispatch(_ claims: [Claimed]) throws(LedgerError) {
         var batch: [Outgoing] = []
-        for claimed in claims {
-            lanes.hold(claimed.lane, claimed.workspace, claimed.target)
-            let held = Held(
-                attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
-            guard claimed.expires > clock.now() else {
-                end(claimed.delivery, claimed.epoch, held, .expired, reason: "expire_after")
-                continue
+        defer { courier.offer(batch) }
+        for (index, claimed) in claims.enumerated() {
+            do throws(LedgerError) { try dispatch(claimed, into: &batch) } catch {
+                for rest in claims[index...] {
+                    settlements.append(Settlement(delivery: rest.delivery, epoch: rest.epoch, ending: .released))
+                }
+                throw error
             }
-            guard let rules = try book.rules(of: claimed.workspace, at: claimed.revision, from: ledger),
-                let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
-                let outline = try? CloudEvents.outline(claimed.event.span)
-            else {
-                end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
-                continue
-            }
-            let notice = Notice(claimed.key, rule, of: claimed.workspace, claimed.event, outline)
-            send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
         }
-        courier.offer(batch)
+    }
+
+    private func dispatch(_ claimed: Claimed, into batch: inout [Outgoing]) throws(LedgerError) {
+        let decided = try book.rules(of: claimed.workspace, at: claimed.revision, from: ledger)
+        lanes.hold(claimed.lane, claimed.workspace, claimed.target)
+        let held = Held(
+            attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
+        guard claimed.expires > clock.now() else {
+            return end(claimed.delivery, claimed.epoch, held, .expired, reason: "expire_after")
+        }
+        guard let rules = decided, let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
+            let outline = try? CloudEvents.outline(claimed.event.span)
+        else {
+            return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
+        }
+        let notice = Notice(claimed.key, rule, of: claimed.workspace, claimed.event, outline)
+        send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
     }
 
     private func send(
         _ id: DeliveryID, _ epoch: Int64, _ held: Held, _ notice: Notice, to target: String, _ rules: WorkspaceRules,
         into batch: inout [Outgoing]
     ) {
-        self.held[id] = held
+        self.held[ClaimName(delivery: id, epoch: epoch)] = held
         switch addresses.endpoint(target, of: rules, in: book.current, ledger) {
         case .success(let endpoint):
             batch.append(

@@ -13,7 +13,8 @@ public struct IPAddress: Sendable, Hashable {
 
     init(v4 bits: UInt32) { self.init(family: .v4, bits: UInt128(bits)) }
 
-    /// Reads the plain text forms, `192.0.2.1` or `2001:db8::1`; `nil` for anything else, also for names, zones and ports.
+    /// Reads the plain text forms, `192.0.2.1` or `2001:db8::1`; `nil` for anything else, also for names, zones and
+    /// ports.
     public init?(_ text: String) {
         var four = in_addr()
         if unsafe inet_pton(AF_INET, text, &four) == 1 {
@@ -91,6 +92,7 @@ public struct CIDR: Sendable, Hashable {
 public struct CIDRError: Error, Sendable, CustomStringConvertible {
     let text: String
     let problem: String
+    /// The text, what is wrong with it, and how a range looks.
     public var description: String {
         "worker could not read the address range \"\(text)\": \(problem) [e.g. 127.0.0.0/8, ::1/128 or 10.1.2.3]"
     }

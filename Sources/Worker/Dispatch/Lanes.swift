@@ -1,5 +1,7 @@
-/// What waits to be sent, fair by lane: each lane in its own order, the lanes in turns, none with more than its share on
-/// the wire. A value: it decides what is next and does nothing.
+/// What waits to be sent, fair by lane: each lane in its own order, the lanes in turns, none with more than its share
+/// on the wire.
+///
+/// A value: it decides what is next and does nothing.
 ///
 /// It holds what the worker offered and no more, so its bound is the room the worker gives the courier.
 package struct Lanes {
@@ -35,7 +37,9 @@ package struct Lanes {
         return first
     }
 
-    /// Gives a place back. A lane without work and use is forgotten, so memory follows the work.
+    /// Gives a place back.
+    ///
+    /// A lane without work and use is forgotten, so memory follows the work.
     package mutating func free(_ lane: Int64) {
         lanes[lane]?.onWire -= 1
         giveTurn(lane)

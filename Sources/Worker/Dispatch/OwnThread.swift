@@ -5,7 +5,9 @@ import Synchronization
 final class OwnThread: Sendable {
     private let handle: Mutex<pthread_t?>
 
-    /// Starts the thread. Traps when the system has none left: a worker without its courier is of no use.
+    /// Starts the thread.
+    ///
+    /// Traps when the system has none left: a worker without its courier is of no use.
     init(_ body: @escaping @Sendable () -> Void) {
         final class Box {
             let body: @Sendable () -> Void
@@ -23,7 +25,9 @@ final class OwnThread: Sendable {
         handle = Mutex(thread)
     }
 
-    /// Waits until the loop has returned. The second call returns at once.
+    /// Waits until the loop has returned.
+    ///
+    /// The second call returns at once.
     func join() {
         let thread = handle.withLock { handle in
             defer { handle = nil }

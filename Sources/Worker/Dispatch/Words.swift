@@ -3,9 +3,10 @@ package enum Words {
     /// The longest text, in bytes.
     package static let limit = 1024
 
-    /// Takes the words from the beginning of an answer. A receiver may echo the request, so the address's path and query,
-    /// the document's header values and the secrets are cut out. `body` should hold twice the limit, or a secret that
-    /// stands across its end would be shown in part.
+    /// Takes the words from the beginning of an answer.
+    ///
+    /// A receiver may echo the request, so the address's path and query, the document's header values and the secrets
+    /// are cut out. `body` should hold twice the limit, or a secret that stands across its end would be shown in part.
     package static func of(_ body: [UInt8], hidingSecretsOf endpoint: Endpoint) -> String {
         var text = String(decoding: body, as: UTF8.self)
         for secret in confidential(endpoint) where text.contains(secret) { text.replace(secret, with: "…") }

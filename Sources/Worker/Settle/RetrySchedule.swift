@@ -4,8 +4,8 @@ import Glibc
 /// When a failed delivery is tried again, and when it is given up.
 ///
 /// The span doubles (by `factor`) from `first` to `max`; the delay is any point of that span (full jitter), so that
-/// deliveries that failed together do not return together. A receiver's `Retry-After` is a lower bound: the jitter comes
-/// on top of it, or all who were told "30 s" would come back in the same instant.
+/// deliveries that failed together do not return together. A receiver's `Retry-After` is a lower bound: the jitter
+/// comes on top of it, or all who were told "30 s" would come back in the same instant.
 public struct RetrySchedule: Sendable, Equatable {
     /// The longest `Retry-After` that is obeyed; a longer wish is cut to it.
     public static let longestWish = Duration.seconds(3600)
@@ -19,7 +19,9 @@ public struct RetrySchedule: Sendable, Equatable {
     /// How long after its round began a delivery is dead.
     public var giveUpAfter: Duration
 
-    /// Makes a schedule. Traps on a negative duration or a factor below 1: the config reader has refused those.
+    /// Makes a schedule.
+    ///
+    /// Traps on a negative duration or a factor below 1: the config reader has refused those.
     public init(
         first: Duration = .seconds(5), factor: Double = 2, max: Duration = .seconds(600),
         giveUpAfter: Duration = .seconds(86_400)
@@ -35,7 +37,8 @@ public struct RetrySchedule: Sendable, Equatable {
     ///   - attempts: tries that failed so far, at least 1. Traps otherwise: the caller counted wrong.
     ///   - roundBegan: when the delivery was first owed, or was reopened by hand.
     ///   - notBefore: the receiver's wish, from now; at most `longestWish` of it is obeyed.
-    /// - Returns: the moment of the next try; `nil` when it would lie behind the end of the round: the delivery is dead.
+    /// - Returns: the moment of the next try; `nil` when it would lie behind the end of the round: the delivery is
+    /// dead.
     public func next(
         after attempts: Int, roundBegan: Timestamp, now: Timestamp, notBefore: Duration?,
         using random: inout some RandomNumberGenerator

@@ -25,14 +25,14 @@ extension Path {
 
     /// Ends a held delivery without a try.
     func end(_ id: DeliveryID, _ epoch: Int64, _ held: Held, _ ending: Settlement.Ending, reason: String) {
-        self.held[id] = nil
+        self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         settlements.append(Settlement(delivery: id, epoch: epoch, ending: ending, reason: reason))
     }
 
     /// Ends a try that could not even begin.
     func fail(_ id: DeliveryID, _ epoch: Int64, _ held: Held, _ unresolved: Addresses.Unresolved) {
-        self.held[id] = nil
+        self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         meters.failed(channel: "none", .render)
         settlements.append(
@@ -40,7 +40,8 @@ extension Path {
     }
 
     private func take(_ ending: Ending) {
-        guard let held = held.removeValue(forKey: ending.delivery) else { return }
+        let claim = ClaimName(delivery: ending.delivery, epoch: ending.epoch)
+        guard let held = held.removeValue(forKey: claim) else { return }
         lanes.free(held.lane)
         meters.ended(ending, after: clock.now() - held.time)
         settlements.append(settlement(for: ending, held))

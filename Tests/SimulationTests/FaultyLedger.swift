@@ -1,0 +1,141 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonLedgerSQLite
+
+/// A fault in the ledger's code that the simulation has to find.
+enum PlantedBug: String, CaseIterable, Sendable {
+    /// A position that moves without the decisions of its batch.
+    case positionWithoutDecisions
+    /// A yes that is not written down.
+    case forgottenYes
+    /// Deliveries of a pair that do not wait for each other.
+    case noOrder
+    /// Events that are not recognised when they come again.
+    case noMemory
+    /// Deliveries of the dead that nobody takes over.
+    case noReaping
+    /// Decisions that are lost though their batch was counted.
+    case lostDecisions
+}
+
+/// The ledger as one worker process sees it: any call may be its last, and a bug may be planted in it.
+final class FaultyLedger: Ledger {
+    private let inner: SQLiteLedger
+    private let fate: Fate
+    private let bug: PlantedBug?
+    private var calls = 0
+    /// The sessions this process began.
+    private(set) var sessions: [SessionID] = []
+    /// Hears which yes is durable and what is leased.
+    private let receiver: Receiver
+    private let process: Int
+
+    init(_ inner: SQLiteLedger, _ fate: Fate, bug: PlantedBug?, _ receiver: Receiver, process: Int) {
+        (self.inner, self.fate, self.bug, self.receiver, self.process) = (inner, fate, bug, receiver, process)
+    }
+
+    /// A planted bug shows now and then, as real ones do.
+    private func shows(_ bug: PlantedBug) -> Bool {
+        guard self.bug == bug else { return false }
+        calls += 1
+        return calls % 3 == 0
+    }
+
+    func begin(session worker: String, until: Timestamp, now: Timestamp) throws(LedgerError) -> SessionID {
+        try fate.pass("begin") { () throws(LedgerError) in
+            let session = try inner.begin(session: worker, until: until, now: now)
+            sessions.append(session)
+            receiver.began(session, process)
+            return session
+        }
+    }
+    func extend(_ session: SessionID, until: Timestamp) throws(LedgerError) -> Bool {
+        try fate.pass("extend") { () throws(LedgerError) in try inner.extend(session, until: until) }
+    }
+    func end(_ session: SessionID, now: Timestamp) throws(LedgerError) {
+        try fate.pass("end") { () throws(LedgerError) in
+            let isOurs = try inner.status(now: now).workers.contains { $0.session == session }
+            try inner.end(session, now: now)
+            if isOurs { receiver.ended(session) }
+        }
+    }
+    func reap(now: Timestamp) throws(LedgerError) -> Int {
+        if bug == .noReaping { return 0 }
+        return try fate.pass("reap") { () throws(LedgerError) in
+            let reaped = try inner.reap(now: now)
+            // A pause that outlived the lease: what those have a yes for may be sent by others from now on.
+            receiver.excuse(allBut: Set(try inner.status(now: now).workers.map(\.session)))
+            return reaped
+        }
+    }
+    func position(_ stream: String, _ partition: Int32) throws(LedgerError) -> Int64? {
+        try fate.pass("position") { () throws(LedgerError) in try inner.position(stream, partition) }
+    }
+
+    func decide(_ batch: Decisions, for session: SessionID, now: Timestamp) throws(LedgerError) -> Decided {
+        let batch = tampered(batch)
+        // Sometimes the process dies inside the transaction.
+        inner.reach = { [fate] _ in
+            fate.reach("in decision")
+            return fate.isAlive
+        }
+        defer { inner.reach = nil }
+        return try fate.pass("decide") { () throws(LedgerError) in try inner.decide(batch, for: session, now: now) }
+    }
+
+    private func tampered(_ batch: Decisions) -> Decisions {
+        var batch = batch
+        switch bug {
+        case .positionWithoutDecisions where shows(.positionWithoutDecisions):
+            batch.unmatched += batch.events.count
+            (batch.events, batch.selections, batch.deliveries) = ([], [], [])
+        case .lostDecisions where shows(.lostDecisions):
+            (batch.events, batch.selections, batch.deliveries) = ([], [], [])
+        case .noOrder:
+            for index in batch.deliveries.indices { batch.deliveries[index].pair = nil }
+        case .noMemory:
+            for index in batch.events.indices {
+                batch.events[index].key = Key(high: UInt64(batch.events[index].offset), low: UInt64(batch.partition))
+            }
+        default: break
+        }
+        return batch
+    }
+
+    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+        try fate.pass("claim") { () throws(LedgerError) in
+            let claims = try inner.claim(for: session, room: room, now: now)
+            for claimed in claims.deliveries { receiver.leased(claimed.delivery) }
+            return claims
+        }
+    }
+
+    func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError) {
+        let kept = settlements.filter { !($0.ending == .delivered && shows(.forgottenYes)) }
+        inner.reach = { [fate] _ in
+            fate.reach("in settle")
+            return fate.isAlive
+        }
+        defer { inner.reach = nil }
+        try fate.pass("settle") { () throws(LedgerError) in
+            try inner.settle(kept, for: session, now: now)
+            for one in settlements where one.ending == .delivered { receiver.wrote(one.delivery) }
+        }
+    }
+
+    func revision() throws(LedgerError) -> Revision {
+        try fate.pass("revision") { () throws(LedgerError) in try inner.revision() }
+    }
+    func rules() throws(LedgerError) -> RuleSources {
+        try fate.pass("rules") { () throws(LedgerError) in try inner.rules() }
+    }
+    func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
+        try fate.pass("rules at") { () throws(LedgerError) in try inner.rules(of: workspace, at: revision) }
+    }
+    func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
+        try fate.pass("secret") { () throws(LedgerError) in try inner.secret(name, of: workspace) }
+    }
+    func tend(now: Timestamp) throws(LedgerError) -> Bool {
+        try fate.pass("tend") { () throws(LedgerError) in try inner.tend(now: now) }
+    }
+}
