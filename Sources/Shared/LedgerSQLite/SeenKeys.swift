@@ -83,6 +83,10 @@ final class SeenKeys {
     /// Builds a piece of a filter; false when all are built.
     func buildSome(_ pieces: Int = 8_192) throws(SQLiteFailure) -> Bool {
         guard let index = sealed.firstIndex(where: { !$0.isBuilt }) else { return false }
+        guard try database.int("SELECT 1 FROM segment WHERE id = \(sealed[index].id)") != nil else {
+            sealed.remove(at: index)  // another process dropped it with the horizon
+            return true
+        }
         let query = try database.prepare(
             "SELECT key FROM seen_\(sealed[index].id) WHERE key > ? ORDER BY key LIMIT \(pieces)")
         if let from = sealed[index].built {
