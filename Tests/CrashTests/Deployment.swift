@@ -56,8 +56,9 @@ final class Deployment: Sendable {
         return required
     }
 
-    /// How many deliveries the ledger knows as delivered.
+    /// How many deliveries the ledger knows as delivered; none before the first worker has made it.
     func delivered() throws -> Int {
+        guard FileManager.default.fileExists(atPath: folder.file("home/ledger.db-sessions")) else { return 0 }
         let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
         return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
     }
