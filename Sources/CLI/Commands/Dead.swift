@@ -61,8 +61,9 @@ struct Dead: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
+            let configuration = try deployment.configuration()
             try Deliveries.check(keys.isEmpty && filters.areAbsent, all)
-            let change = Deliveries.Change(desk: try deployment.configuration().desk(), isRetry: true)
+            let change = Deliveries.Change(desk: try configuration.desk(), isRetry: true)
             try change.run(filters.each(of: keys, state: .dead, limit: .max))
         }
     }

@@ -154,8 +154,9 @@ struct Deliveries: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
+            let configuration = try deployment.configuration()
             try Deliveries.check(choice.isEverything, all)
-            let change = Change(desk: try deployment.configuration().desk(), isRetry: true)
+            let change = Change(desk: try configuration.desk(), isRetry: true)
             try change.run(choice.deliveries(limit: .max))
         }
     }
@@ -169,8 +170,9 @@ struct Deliveries: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
+            let configuration = try deployment.configuration()
             try Deliveries.check(choice.isEverything, all)
-            let change = Change(desk: try deployment.configuration().desk(), isRetry: false)
+            let change = Change(desk: try configuration.desk(), isRetry: false)
             try change.run(choice.deliveries(limit: .max))
         }
     }
