@@ -170,11 +170,18 @@ struct MemoryLog: Sendable {
         return batch
     }
 
-    /// False when the partition is not this member's.
-    mutating func seek(_ member: Int, _ partition: Partition, to offset: Offset?) -> Bool {
-        guard members[member]?.held.keys.contains(partition) == true else { return false }
-        members[member]?.held[partition] = offset ?? shelves[Int(partition)].earliest
-        return true
+    /// Why a member may not read on there; `nil` when it does from now on.
+    mutating func seek(_ member: Int, _ partition: Partition, to offset: Offset?) -> StreamError? {
+        let doing = "seek in partition \(partition)"
+        guard members[member]?.held.keys.contains(partition) == true else {
+            return StreamError(.other, doing: doing, cause: "it is not this reader's")
+        }
+        let shelf = shelves[Int(partition)]
+        if let offset, offset > shelf.end {
+            return StreamError(.corrupt, doing: "\(doing) to \(offset)", cause: "it ends at \(shelf.end)")
+        }
+        members[member]?.held[partition] = offset ?? shelf.earliest
+        return nil
     }
 
     mutating func commit(_ member: Int, _ partition: Partition, next: Offset) {

@@ -91,11 +91,9 @@ public final class MemoryReader: StreamReader {
 
     /// Sets where an assigned partition is read next.
     ///
-    /// - Throws: `StreamError` when the partition is not this reader's: the caller missed a revocation.
+    /// - Throws: `StreamError` when the partition is not this reader's, or ends before `offset`.
     public func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {
-        guard stream.log.withLock({ $0.seek(member, partition, to: offset) }) else {
-            throw StreamError(.other, doing: "seek in partition \(partition)", cause: "it is not this reader's")
-        }
+        if let error = stream.log.withLock({ $0.seek(member, partition, to: offset) }) { throw error }
     }
 
     /// Says how far the group has decided, for `retain`.

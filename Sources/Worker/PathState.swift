@@ -29,6 +29,8 @@ public final class Path {
     var held: [ClaimName: Held] = [:]
     /// What ended and is not written.
     var settlements: [Settlement] = []
+    /// Tries among them that the courier keeps places for.
+    var triesToSettle = 0
     var settleBy: Duration = .zero
     /// The partitions that are ours.
     var assigned: Set<Partition> = []
@@ -76,7 +78,9 @@ struct Session {
         nextBeat = start + lease / 6
     }
 
-    /// Renews the lease when it is time. False when the ledger has given it up: begin a new session.
+    /// Renews the lease when it is time.
+    ///
+    /// False when the ledger has given it up: begin a new session.
     mutating func beat(in ledger: any Ledger, lease: Duration, clock: any Clock) throws(LedgerError) -> Bool {
         let start = clock.uptime()
         guard start >= nextBeat else { return true }
@@ -92,6 +96,8 @@ struct Session {
 /// How many records to read so that what they make has room, learned from what batches made so far.
 struct Pace {
     private static let least = 256
+    /// Deliveries to decide in one go: while they are decided nothing is settled, and tries wait for that.
+    private static let deliveries = 512
     let most: Int
     private var perRecord = 0.05
     private var lastRead: Duration = .zero
@@ -107,6 +113,6 @@ struct Pace {
     mutating func limit(room: Int, now: Duration) -> Int {
         guard room >= Self.least || now - lastRead >= .milliseconds(100) else { return 0 }
         lastRead = now
-        return min(most, max(Self.least, Int(Double(room) / max(perRecord, 0.001))))
+        return min(most, max(Self.least, Int(Double(min(room, Self.deliveries)) / max(perRecord, 0.001))))
     }
 }

@@ -40,6 +40,7 @@ final class FakeStream: StreamAppender, Sendable {
             state.appends.append(events.count)
             return .some(nil)
         }
+        state.change { _ in }  // wakes who waits for events
         if let kind { throw StreamError(kind, doing: "append \(events.count) events") }
     }
 }

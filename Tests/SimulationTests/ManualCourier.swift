@@ -40,6 +40,8 @@ final class ManualCourier: Courier {
         state.withLock { $0.waiting += deliveries }
     }
 
+    func settled(_ tries: Int) {}
+
     func collect() -> [Ending] {
         fate.reach("collect")
         guard fate.isAlive else { return [] }

@@ -95,6 +95,19 @@ struct ReaderContract {
         #expect(try pump.step() == false, "nothing stands behind the end")
     }
 
+    @Test("a place behind the end is refused: whoever knows it has seen another stream", arguments: Backend.available)
+    func seekBehindTheEnd(backend: Backend) throws {
+        let stream = try backend.make(partitions: 1).stream
+        try stream.appender().append([event("w", "0")])
+        let pump = try Pump(stream)
+        try pump.drain()
+        let error = #expect(throws: StreamError.self) { try pump.reader.seek(0, to: 2) }
+        #expect(error?.isRetriable == false)
+        try stream.appender().append([event("w", "1")])
+        try pump.drain()
+        #expect(pump.seen.map(\.text) == ["0", "1"], "a refused seek moves nothing")
+    }
+
     // Loss and retention
 
     @Test("records lost before they were read are reported as a gap", arguments: Backend.available)

@@ -208,8 +208,22 @@ struct CourierRig {
             clock: StillClock(), onEnding: { ring.yield() }, crash: crash)
     }
 
-    /// Waits for so many endings.
+    /// Waits for so many endings, and settles each as a worker does.
     func endings(_ count: Int) async -> [Ending] {
+        var endings = collect()
+        var rings = bell.makeAsyncIterator()
+        while endings.count < count, await rings.next() != nil { endings += collect() }
+        return endings
+    }
+
+    private func collect() -> [Ending] {
+        let endings = courier.collect()
+        courier.settled(endings.count { $0.outcome != .unsent })
+        return endings
+    }
+
+    /// Waits for so many endings and settles none.
+    func unsettledEndings(_ count: Int) async -> [Ending] {
         var endings = courier.collect()
         var rings = bell.makeAsyncIterator()
         while endings.count < count, await rings.next() != nil { endings += courier.collect() }

@@ -77,6 +77,23 @@ struct CourierTests {
         #expect(ending?.outcome == .failed(.rateLimited, after: seconds.map { .seconds($0) }))
     }
 
+    @Test("a try keeps its place until its ending is written down, so a kill leaves no more copies than places")
+    func unsettledKeepsItsPlace() async throws {
+        let server = ScriptedServer { _, _ in .answer(200) }
+        defer { server.stop() }
+        let rig = try CourierRig(concurrency: 2, perLane: 2)
+        defer { rig.courier.close() }
+        let hook = endpoint(server.url)
+        rig.courier.offer((1...5).map { outgoing(hook, id: $0) })
+        #expect(await rig.unsettledEndings(2).count == 2)
+        #expect(server.received.count == 2)
+        rig.courier.settled(2)
+        #expect(await rig.unsettledEndings(2).count == 2)
+        #expect(server.received.count == 4)
+        rig.courier.settled(2)
+        #expect(await rig.endings(1).count == 1)
+    }
+
     @Test("a redirect is a failure and is not followed")
     func redirectIsNotFollowed() async throws {
         let elsewhere = ScriptedServer { _, _ in .answer(200) }

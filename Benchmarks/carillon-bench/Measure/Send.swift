@@ -20,7 +20,8 @@ struct Send: AsyncParsableCommand {
         let file = try EventFile(path: events)
         let endpoint = Endpoint(
             name: "hook", url: url, method: "POST",
-            secrets: [try WebhookSecret.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], headers: [], verifiesTLS: true,
+            secrets: [try WebhookSecret.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], headers: [],
+            verifiesTLS: true,
             channel: WebhookChannel())
         let (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let courier = CurlCourier(
@@ -32,10 +33,10 @@ struct Send: AsyncParsableCommand {
         var (sent, ended, failed) = (0, 0, 0)
         bell.yield()
         for await _ in bells {
-            for ending in courier.collect() {
-                ended += 1
-                if ending.outcome != .delivered { failed += 1 }
-            }
+            let endings = courier.collect()
+            courier.settled(endings.count)
+            ended += endings.count
+            failed += endings.count { $0.outcome != .delivered }
             guard ended < file.events.count else { break }
             let next = min(file.events.count, ended + concurrency * 16)
             if next - sent >= concurrency || next == file.events.count {

@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger: LedgerDesk {
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(SQLiteFailure) in
@@ -25,6 +27,7 @@ extension SQLiteLedger: LedgerDesk {
             decidedAt: query.int(10), dueAt: query.optionalInt(11), settledAt: query.optionalInt(12))
     }
 
+    /// Lists what was suppressed, newest first.
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
         guard filter.key == nil, filter.contact == nil, filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
@@ -49,6 +52,7 @@ extension SQLiteLedger: LedgerDesk {
         }
     }
 
+    /// Writes a mark of no meaning, to prove that the ledger can be written.
     public func touch(now: Timestamp) throws(LedgerError) {
         // `process`: on a full disk it is the write that fails; no fsync is spent on a mark nobody needs.
         try transaction(.process, "be written") { () throws(SQLiteFailure) in
@@ -145,8 +149,9 @@ extension SQLiteLedger: LedgerDesk {
         return chosen
     }
 
-    /// A new round with its own time to give up and to expire; the history of attempts goes on. An open delivery of its
-    /// pair that is older goes first.
+    /// A new round with its own time to give up and to expire; the history of attempts goes on.
+    ///
+    /// An open delivery of its pair that is older goes first.
     private func reopen(_ delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
         let update = try database.statement(
             """
@@ -160,8 +165,9 @@ extension SQLiteLedger: LedgerDesk {
         try giveWay(to: delivery, now)
     }
 
-    /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there. One
-    /// that is on its way, or older, goes first: the reopened one enters when that is settled.
+    /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there.
+    ///
+    /// One that is on its way, or older, goes first: the reopened one enters when that is settled.
     private func giveWay(to delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
         let others = try database.statement(
             """

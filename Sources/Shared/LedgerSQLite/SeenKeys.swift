@@ -55,7 +55,9 @@ final class SeenKeys {
         try use(id, 0)
     }
 
-    /// Adds a key; false when it is known. Between `open` and `close`.
+    /// Adds a key; false when it is known.
+    ///
+    /// Between `open` and `close`.
     func insert(_ key: Key) throws(SQLiteFailure) -> Bool {
         for index in sealed.indices where try isKnown(key, in: index) { return false }
         guard let current else { return false }
@@ -70,7 +72,8 @@ final class SeenKeys {
     func close(now: Int64) throws(SQLiteFailure) {
         guard added > 0, let current else { return }
         defer { added = 0 }
-        let count = try database.statement("UPDATE segment SET keys = keys + ?2, newest = max(newest, ?3) WHERE id = ?1")
+        let count = try database.statement(
+            "UPDATE segment SET keys = keys + ?2, newest = max(newest, ?3) WHERE id = ?1")
         count.bind(1, current.id)
         count.bind(2, added)
         count.bind(3, now)
@@ -80,6 +83,10 @@ final class SeenKeys {
     /// Builds a piece of a filter; false when all are built.
     func buildSome(_ pieces: Int = 8_192) throws(SQLiteFailure) -> Bool {
         guard let index = sealed.firstIndex(where: { !$0.isBuilt }) else { return false }
+        guard try database.int("SELECT 1 FROM segment WHERE id = \(sealed[index].id)") != nil else {
+            sealed.remove(at: index)  // another process dropped it with the horizon
+            return true
+        }
         let query = try database.prepare(
             "SELECT key FROM seen_\(sealed[index].id) WHERE key > ? ORDER BY key LIMIT \(pieces)")
         if let from = sealed[index].built {
@@ -98,7 +105,9 @@ final class SeenKeys {
         return true
     }
 
-    /// Drops segments whose newest key is older than the horizon. Inside a write transaction.
+    /// Drops segments whose newest key is older than the horizon.
+    ///
+    /// Inside a write transaction.
     func drop(before horizon: Int64) throws(SQLiteFailure) {
         let old = try database.prepare("SELECT id FROM segment WHERE newest < ?1 AND keys >= ?2 ORDER BY id LIMIT 1")
         old.bind(1, horizon)

@@ -18,6 +18,8 @@ protocol Liveness: AnyObject {
     func isAlive(_ lock: String) -> Bool
     /// The session is over.
     func forget(_ session: SessionID)
+    /// Removes what a dead holder of the name left.
+    func sweep(_ lock: String)
 }
 
 /// Lives by file locks: the kernel frees them, however the process dies.
@@ -40,6 +42,7 @@ final class SessionLocks: Liveness {
     }
     func note(_ lock: String, is session: SessionID) { held[session] = fresh.removeValue(forKey: lock) }
     func isAlive(_ lock: String) -> Bool { FileLock.isHeld(path: folder + "/" + lock) }
+    func sweep(_ lock: String) { unsafe _ = unlink(folder + "/" + lock) }
     func forget(_ session: SessionID) {
         guard let lock = held.removeValue(forKey: session) else { return }
         unsafe _ = unlink(lock.path)
@@ -59,8 +62,11 @@ final class SessionList: Liveness {
     func note(_ lock: String, is session: SessionID) { living[lock] = session }
     func isAlive(_ lock: String) -> Bool { living[lock] != nil }
     func forget(_ session: SessionID) { living = living.filter { $0.value != session } }
+    func sweep(_ lock: String) {}
 }
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func begin(session worker: String, until: Timestamp, now: Timestamp) throws(LedgerError) -> SessionID {
         let lock: String
@@ -99,18 +105,22 @@ extension SQLiteLedger {
     public func reap(now: Timestamp) throws(LedgerError) -> Int {
         let dead = try attempting("look for dead sessions") { () throws(SQLiteFailure) in
             let query = try database.statement("SELECT id, lock, until FROM session")
-            var dead: [SessionID] = []
+            var dead: [(id: SessionID, lock: String)] = []
             while try query.step() {
-                if query.int(2) < now.milliseconds || !liveness.isAlive(query.text(1)) { dead.append(query.int(0)) }
+                if query.int(2) < now.milliseconds || !liveness.isAlive(query.text(1)) {
+                    dead.append((query.int(0), query.text(1)))
+                }
             }
             return dead
         }
         guard !dead.isEmpty else { return 0 }
-        return try transaction(.process, "end dead sessions") { () throws(SQLiteFailure) in
+        let released = try transaction(.process, "end dead sessions") { () throws(SQLiteFailure) in
             var released = 0
-            for session in dead { released += try bury(session, now: now) }
+            for session in dead { released += try bury(session.id, now: now) }
             return released
         }
+        for session in dead where !liveness.isAlive(session.lock) { liveness.sweep(session.lock) }
+        return released
     }
 
     /// Whether a session may lease: others end one that died or ran out.
@@ -121,7 +131,9 @@ extension SQLiteLedger {
         return try query.step()
     }
 
-    /// Deletes a session; what it held is pending, due now. Returns how many deliveries that were.
+    /// Deletes a session; what it held is pending, due now.
+    ///
+    /// Returns how many deliveries that were.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
         let held = try database.statement("SELECT id, lane FROM delivery WHERE state = 1 AND session = ?")
         held.bind(1, session)

@@ -7,7 +7,9 @@ import CSQLite
 // checkpoints, so writers and checkpoints of all processes take one lock file per database; readers take none. Automatic
 // checkpoints are off, on commit and on close: `checkpoint` is called by whoever writes, under the same lock.
 
-/// A connection to one database file. Belongs to one thread at a time.
+/// A connection to one database file.
+///
+/// Belongs to one thread at a time.
 @safe public final class Database {
     /// How far a commit reaches when it returns.
     public enum Durability: Sendable {
@@ -47,7 +49,8 @@ import CSQLite
         let code = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let opened = unsafe opened else {
             unsafe sqlite3_close_v2(opened)
-            throw unsafe SQLiteFailure(code: code, message: String(cString: sqlite3_errstr(code)), doing: "open \(path)")
+            throw unsafe SQLiteFailure(
+                code: code, message: String(cString: sqlite3_errstr(code)), doing: "open \(path)")
         }
         self.path = path
         unsafe raw = opened

@@ -16,6 +16,7 @@ struct Membership {
     init(folder: String, partitions: Partition, unique: Int) throws(PlatformError) {
         (self.folder, self.partitions) = (folder, partitions)
         try Folder.make(folder)
+        Self.sweep(folder)
         myName = "member-\(getpid())-\(unique)"
         me = try FileLock(path: folder + "/" + myName)
         try me.lock()
@@ -43,7 +44,8 @@ struct Membership {
             lost.append(partition)
         }
         var gained: [Partition] = []
-        for partition in 0..<partitions where held.count < share && held[partition] == nil && !lost.contains(partition) {
+        for partition in 0..<partitions where held.count < share && held[partition] == nil && !lost.contains(partition)
+        {
             let lock = try FileLock(path: folder + "/partition-\(partition)")
             if try lock.tryLock() {
                 held[partition] = lock
@@ -59,6 +61,15 @@ struct Membership {
         held = [:]
         me.unlock()
         unsafe _ = unlink(folder + "/" + myName)
+    }
+
+    /// Removes what members of processes that are no more have left. One that lives and has not locked yet is spared.
+    private static func sweep(_ folder: String) {
+        for name in Folder.names(in: folder) where name.hasPrefix("member-") {
+            guard let pid = name.split(separator: "-").dropFirst().first.flatMap({ pid_t($0) }) else { continue }
+            let path = folder + "/" + name
+            if kill(pid, 0) != 0, errno == ESRCH, !FileLock.isHeld(path: path) { unsafe _ = unlink(path) }
+        }
     }
 
     private func livingMembers() -> Int {

@@ -37,7 +37,8 @@ final class SQLiteStreamReader: StreamReader {
         do {
             let number = Self.memberNumber.wrappingAdd(1, ordering: .relaxed).newValue
             membership = try Membership(
-                folder: "\(path)-readers/\(Membership.folderName(of: group))", partitions: Partition(count), unique: number)
+                folder: "\(path)-readers/\(Membership.folderName(of: group))", partitions: Partition(count),
+                unique: number)
             _ = try FileBell(path: path + "-bell")
             watch = try BellWatch(files: [path + "-bell"], folders: [membership.folder])
         } catch {

@@ -196,6 +196,10 @@ public protocol Courier: AnyObject, Sendable {
     func offer(_ deliveries: [Outgoing])
     /// The endings since the last call; never blocks.
     func collect() -> [Ending]
+    /// Says that so many collected endings of tries (all but `unsent`) are written down.
+    ///
+    /// A try counts against the concurrency until then: were the worker killed now, so many copies at most would follow.
+    func settled(_ tries: Int)
     /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at
     /// its timeout.
     func drain()

@@ -7,6 +7,7 @@ final class CourierDesk: Sendable {
     /// What the thread finds when it looks.
     struct Orders {
         var deliveries: [Outgoing] = []
+        var settled = 0
         var drain = false
         var close = false
     }
@@ -58,7 +59,7 @@ final class CourierDesk: Sendable {
     func take() -> Orders {
         state.withLock { state in
             state.sleeps = false
-            defer { state.orders.deliveries = [] }
+            defer { (state.orders.deliveries, state.orders.settled) = ([], 0) }
             return state.orders
         }
     }
@@ -67,7 +68,8 @@ final class CourierDesk: Sendable {
     func mayRest(since seen: Orders) -> Bool {
         state.withLock { state in
             let orders = state.orders
-            state.sleeps = orders.deliveries.isEmpty && orders.drain == seen.drain && orders.close == seen.close
+            state.sleeps =
+                orders.deliveries.isEmpty && orders.settled == 0 && orders.drain == seen.drain && orders.close == seen.close
             return state.sleeps
         }
     }

@@ -14,7 +14,7 @@ public import CarillonEvents
 public final class CurlCourier: Courier {
     /// What the admin decides.
     public struct Configuration: Sendable {
-        /// Requests on the wire at a time, and connections kept.
+        /// Requests on the wire or answered and not yet settled, at a time, and connections kept.
         public var concurrency: Int
         /// At most this many of them for one endpoint, so that a hung one leaves room for the others.
         public var perLane: Int
@@ -66,6 +66,11 @@ public final class CurlCourier: Courier {
 
     /// The endings since the last call, in the order they came.
     public func collect() -> [Ending] { desk.collect() }
+
+    /// Frees the places of tries whose endings are written down.
+    public func settled(_ tries: Int) {
+        if tries > 0 { _ = desk.order { $0.settled += tries } }
+    }
 
     /// Starts nothing more.
     public func drain() { _ = desk.order { $0.drain = true } }

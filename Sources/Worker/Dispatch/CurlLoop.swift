@@ -19,6 +19,8 @@ import CarillonEvents
     private var endings: [Ending] = []
     /// Begun since curl last ran.
     private var begun = 0
+    /// Tries that ended and that the worker has not written down.
+    private var unsettled = 0
 
     init(
         desk: CourierDesk, configuration: CurlCourier.Configuration, clock: any Clock,
@@ -42,6 +44,7 @@ import CarillonEvents
         while true {
             let orders = desk.take()
             for delivery in orders.deliveries { lanes.add(delivery) }
+            unsettled -= orders.settled
             if orders.drain { endUnsent(lanes.removeWaiting()) }
             if orders.close { break }
             begin()
@@ -56,7 +59,9 @@ import CarillonEvents
         giveUp()
     }
 
-    private var hasRoomForWork: Bool { lanes.hasNext && (!idle.isEmpty || transfers.count < configuration.concurrency) }
+    private var hasRoomForWork: Bool {
+        lanes.hasNext && transfers.count - idle.count + unsettled < configuration.concurrency
+    }
 
     // Begin
 
@@ -142,6 +147,7 @@ import CarillonEvents
 
     private func end(_ outgoing: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "") {
         lanes.free(outgoing.lane)
+        if outcome != .unsent { unsettled += 1 }
         endings.append(Ending(outgoing, outcome, status: status, words: words))
     }
 

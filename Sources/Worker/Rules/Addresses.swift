@@ -2,7 +2,9 @@ import CarillonLedger
 import CarillonRules
 
 /// Addresses and secrets, resolved when something is sent: from the rules in force, or, when those have lost the target
-/// (`apply --keep-pending`), from the rules that decided. Kept until the rules or secrets change.
+/// (`apply --keep-pending`), from the rules that decided.
+///
+/// Kept until the rules or secrets change.
 struct Addresses {
     private struct Place: Hashable {
         let workspace, name: String

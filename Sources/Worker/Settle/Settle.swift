@@ -13,12 +13,17 @@ extension Path {
 
     /// Takes the courier's endings and writes them when it is time.
     func settle(force: Bool = false) throws(LedgerError) {
-        for ending in courier.collect() { take(ending) }
-        guard !settlements.isEmpty else { return }
+        for ending in courier.collect() {
+            if ending.outcome != .unsent { triesToSettle += 1 }
+            take(ending)
+        }
+        guard !settlements.isEmpty || triesToSettle > 0 else { return }
         let now = clock.uptime()
         guard force || settlements.count >= Self.company || held.count < Self.company || now >= settleBy else { return }
         try ledger.settle(settlements, for: session.id, now: clock.now())
         settlements.removeAll(keepingCapacity: true)
+        courier.settled(triesToSettle)
+        triesToSettle = 0
         settleBy = now + Self.patience
         hasWaiting = true
     }
