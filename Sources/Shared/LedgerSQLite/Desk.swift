@@ -27,7 +27,6 @@ extension SQLiteLedger: LedgerDesk {
             decidedAt: query.int(10), dueAt: query.optionalInt(11), settledAt: query.optionalInt(12))
     }
 
-    /// Lists what was suppressed, newest first.
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
         guard filter.key == nil, filter.contact == nil, filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
@@ -52,7 +51,6 @@ extension SQLiteLedger: LedgerDesk {
         }
     }
 
-    /// Writes a mark of no meaning, to prove that the ledger can be written.
     public func touch(now: Timestamp) throws(LedgerError) {
         // `process`: on a full disk it is the write that fails; no fsync is spent on a mark nobody needs.
         try transaction(.process, "be written") { () throws(SQLiteFailure) in
