@@ -92,11 +92,4 @@ extension Configuration {
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
     }
-
-    /// - Throws: when this process could not write the ledger.
-    func checkLedgerIsWritable() throws(Failure) {
-        guard unsafe access(ledger.path, R_OK | W_OK) == 0 else {
-            throw Failure("\(ledger.path) cannot be written: \(systemWords(errno))")
-        }
-    }
 }

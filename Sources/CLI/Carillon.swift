@@ -17,20 +17,23 @@ struct Carillon: AsyncParsableCommand {
               carillon serve --set delivery.ssrf_exempt=127.0.0.0/8
 
               carillon rules apply rules.yaml
-              carillon publish --type job.failed --workspace vision --subject 123 --source /slurm/a
+              carillon publish --type job.failed --workspace vision \\
+                --subject 123 --source /slurm/a
               carillon status
 
             Exit codes: 0 fine, 1 failed, 2 usage, 3 the check found problems.
             """,
         version: CarillonVersion.current,
         subcommands: [
-            Serve.self, Work.self, Publish.self, Rules.self, Secrets.self, Deliveries.self, Poison.self, Status.self,
+            Serve.self, Work.self, Publish.self, Rules.self, Secrets.self, Deliveries.self, Dead.self, Poison.self,
+            Status.self,
             Verify.self, Sink.self,
         ])
 
     static func main() async {
         Console.prepare()
         do {
+            if let line = NotYet.line(for: CommandLine.arguments.dropFirst()) { throw Failure.usage(line) }
             var command = try parseAsRoot()
             if var async = command as? any AsyncParsableCommand { try await async.run() } else { try command.run() }
             Console.flush()

@@ -9,8 +9,8 @@ public struct Sources: Sendable {
     public var desk: @Sendable () throws -> any LedgerDesk
     /// The ends of the stream's partitions.
     public var ends: @Sendable () throws -> StreamEnds
-    /// Throws when the ledger could not be written.
-    public var checkWritable: @Sendable () throws -> Void
+    /// Other numbers of the moment, by the metric's name.
+    public var gauges: @Sendable () -> [(name: String, value: Double)]
 
     /// Makes a set of sources.
     ///
@@ -18,9 +18,9 @@ public struct Sources: Sendable {
     public init(
         desk: @escaping @Sendable () throws -> any LedgerDesk,
         ends: @escaping @Sendable () throws -> StreamEnds,
-        checkWritable: @escaping @Sendable () throws -> Void
+        gauges: @escaping @Sendable () -> [(name: String, value: Double)] = { [] }
     ) {
-        (self.desk, self.ends, self.checkWritable) = (desk, ends, checkWritable)
+        (self.desk, self.ends, self.gauges) = (desk, ends, gauges)
     }
 }
 
@@ -33,6 +33,7 @@ actor Observatory {
         var pending, dead, lag: Double
         var oldestPending: Double
         var residue: Double
+        var others: [(name: String, value: Double)]
     }
 
     private static let freshness = Duration.seconds(5)
@@ -63,16 +64,15 @@ actor Observatory {
         }
     }
 
-    /// Why the deployment cannot do its work; `nil` when it can.
+    /// Why the deployment cannot do its work; `nil` when the ledger was written and the stream read just now.
     ///
-    /// At most a second old.
+    /// At most a second old, so that nobody's polling makes the ledger write more than once a second.
     func problem() -> String? {
         let now = clock.uptime()
         if let health, now < health.until { return health.problem }
         var problem: String?
         do {
-            _ = try opened().revision
-            try sources.checkWritable()
+            try opened().touch(now: clock.now())
             _ = try sources.ends()
         } catch {
             desk = nil
@@ -82,15 +82,14 @@ actor Observatory {
         return problem
     }
 
-    private func opened() throws -> (desk: any LedgerDesk, revision: Revision) {
+    private func opened() throws -> any LedgerDesk {
         let desk = try desk ?? sources.desk()
         self.desk = desk
-        return (desk, try desk.rules().revision)
+        return desk
     }
 
     private func look(_ began: Duration) throws -> Reading {
-        let desk = try desk ?? sources.desk()
-        self.desk = desk
+        let desk = try opened()
         let now = clock.now()
         let status = try desk.status(now: now)
         if residue.map({ began >= $0.until }) ?? true {
@@ -104,7 +103,7 @@ actor Observatory {
             pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
             dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag),
             oldestPending: Double(max(0, oldest)) / 1000,
-            residue: residue?.value ?? 0)
+            residue: residue?.value ?? 0, others: sources.gauges())
     }
 }
 

@@ -4,7 +4,6 @@ import Hummingbird
 public import Logging
 import NIOCore
 public import ServiceLifecycle
-import Synchronization
 
 // HTTP for operators: `/metrics`, `/-/healthy`, `/-/ready`, `POST /-/reload`. It reads the ledger, never a worker's memory,
 // so it tells the same whichever process runs it.
@@ -29,7 +28,7 @@ public final class Server: Service {
     private let registry: MetricsRegistry
     private let observatory: Observatory
     private let reload: @Sendable () async throws -> Reload
-    private let lastReload = Mutex(true)
+    private let isReloaded: @Sendable () -> Bool
     private let listening: @Sendable (Int) -> Void
     private let logger: Logger
 
@@ -38,14 +37,16 @@ public final class Server: Service {
     /// - Parameters:
     ///   - version: what `carillon_build_info` says.
     ///   - reload: reads again what can be read again; an error leaves everything as it was.
+    ///   - isReloaded: whether all that was read again last, by a reload or by itself, could be taken.
     ///   - listening: called with the port once the server listens.
     public init(
         host: String, port: Int, version: String, registry: MetricsRegistry, sources: Sources, clock: any Clock,
         logger: Logger, reload: @escaping @Sendable () async throws -> Reload,
+        isReloaded: @escaping @Sendable () -> Bool,
         listening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
-        (self.reload, self.listening, self.logger) = (reload, listening, logger)
+        (self.reload, self.isReloaded, self.listening, self.logger) = (reload, isReloaded, listening, logger)
         _ = registry.makeCounter(label: "carillon_events_accepted_total", dimensions: [])
         observatory = Observatory(sources: sources, clock: clock)
     }
@@ -72,7 +73,7 @@ public final class Server: Service {
         router.get("-/healthy") { _, _ in Self.text(.ok, "healthy\n") }
         router.get("-/ready") { _, _ in
             guard let problem = await self.observatory.problem() else { return Self.text(.ok, "ready\n") }
-            return Self.text(.serviceUnavailable, "not ready: \(problem)\n")
+            return Self.problem(.serviceUnavailable, "not ready: \(problem)")
         }
         router.post("-/reload") { _, _ in await self.answerReload() }
         return router
@@ -81,7 +82,7 @@ public final class Server: Service {
     private func metrics() async -> Response {
         var gauges: [(MetricsRegistry.Series, Double)] = [
             (.init("carillon_build_info", [("version", version)]), 1),
-            (.init("carillon_config_last_reload_successful"), lastReload.withLock { $0 } ? 1 : 0),
+            (.init("carillon_config_last_reload_successful"), isReloaded() ? 1 : 0),
         ]
         do {
             let reading = try await observatory.read()
@@ -92,6 +93,7 @@ public final class Server: Service {
                 (.init("carillon_stream_lag_records"), reading.lag),
                 (.init("carillon_ledger_residue"), reading.residue),
             ]
+            gauges += reading.others.map { (.init($0.name), $0.value) }
         } catch { logger.warning("metrics lack the ledger's numbers: \(error)") }
         return Self.text(
             .ok, registry.exposition(with: gauges), type: "text/plain; version=0.0.4; charset=utf-8")
@@ -100,21 +102,28 @@ public final class Server: Service {
     private func answerReload() async -> Response {
         do {
             let reload = try await reload()
-            lastReload.withLock { $0 = true }
             logger.notice(
                 "configuration reloaded", metadata: ["taken": "\(reload.taken)", "restart": "\(reload.needsRestart)"])
             return Self.text(
                 .ok,
                 "reloaded: \(Self.list(reload.taken))\nneeds a restart: \(Self.list(reload.needsRestart))\n")
         } catch {
-            lastReload.withLock { $0 = false }
             logger.error("reload refused, the last good configuration stays: \(error)")
-            return Self.text(.unprocessableContent, "nothing reloaded: \(error)\n")
+            return Self.problem(.unprocessableContent, "nothing reloaded: \(error)")
         }
     }
 
     private static func list(_ names: [String]) -> String {
         names.isEmpty ? "nothing" : names.joined(separator: ", ")
+    }
+
+    /// An answer that says why not, as RFC 9457 has it.
+    private static func problem(_ status: HTTPResponse.Status, _ detail: String) -> Response {
+        var bytes = Array("{\"type\":\"about:blank\",\"title\":\"\(status.reasonPhrase)\"".utf8)
+        bytes += ",\"status\":\(status.code),\"detail\":".utf8
+        JSON.append(quoted: detail, to: &bytes)
+        bytes += "}\n".utf8
+        return text(status, String(decoding: bytes, as: UTF8.self), type: "application/problem+json")
     }
 
     private static func text(

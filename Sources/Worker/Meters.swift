@@ -9,13 +9,15 @@ final class Meters {
     private var decided: [String: Counter] = [:]
     private var deliveries: [[String]: Counter] = [:]
     private var latencies: [String: Recorder] = [:]
+    private let mismatches = Counter(label: "carillon_workspace_mismatches_total")
     private let gaps = Counter(label: "carillon_stream_gap_records_total")
 
-    func decided(_ batch: Decisions, duplicates: Int) {
+    func decided(_ batch: Decisions, duplicates: Int, mismatched: Int) {
         count("unmatched", batch.unmatched)
         count("matched", batch.events.count - duplicates)
         count("duplicate", duplicates)
         count("parked", batch.parked.count)
+        if mismatched > 0 { mismatches.increment(by: mismatched) }
         if batch.gap > 0 { gaps.increment(by: batch.gap) }
         for selection in batch.selections {
             guard let reason = selection.suppressed else { continue }
@@ -23,24 +25,28 @@ final class Meters {
         }
     }
 
-    func ended(_ ending: Ending, after latency: Duration) {
+    /// A try ended; `isDead` when it was the last one.
+    func ended(_ ending: Ending, after latency: Duration, isDead: Bool) {
         switch ending.outcome {
         case .unsent: return
         case .delivered:
             told(ending.channel, "delivered")
             latencyOf(ending.channel).record(Double(latency.milliseconds) / 1000)
         case .failed(let reason, _):
-            told(ending.channel, "failed")
+            told(ending.channel, isDead ? "dead" : "failed")
             failed(channel: ending.channel, reason)
         case .refused(let reason):
             told(ending.channel, "dead")
             failed(channel: ending.channel, reason)
         case .ambiguous(let reason):
-            told(ending.channel, "ambiguous")
+            told(ending.channel, isDead ? "dead" : "ambiguous")
             failed(channel: ending.channel, reason)
         }
         counter("carillon_attempts_total", [("channel", ending.channel)]).increment()
     }
+
+    /// A delivery that never reached a channel was given up.
+    func gaveUp(channel: String) { told(channel, "dead") }
 
     func failed(channel: String, _ reason: FailureReason) {
         counter("carillon_delivery_failures_total", [("channel", channel), ("reason", reason.rawValue)]).increment()

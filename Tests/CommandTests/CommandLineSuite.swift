@@ -11,7 +11,8 @@ struct CommandLineSuite {
         ["serve"], ["worker"], ["publish"], ["rules", "check"], ["rules", "apply"], ["rules", "list"],
         ["rules", "test"],
         ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["deliveries", "list"], ["deliveries", "show"],
-        ["deliveries", "retry"], ["deliveries", "cancel"], ["poison", "list"], ["poison", "show"], ["status"],
+        ["deliveries", "retry"], ["deliveries", "cancel"], ["dead", "list"], ["dead", "retry"], ["poison", "list"],
+        ["poison", "show"], ["status"],
         ["verify"],
         ["sink"],
     ]
@@ -34,11 +35,31 @@ struct CommandLineSuite {
     }
 
     @Test(
-        "what is not built is not offered",
-        arguments: ["replay", "explain", "quota", "silence", "endpoints", "template", "dead"])
-    func notBuilt(command: String) throws {
-        #expect(try tool.run(command).code == 2)
-        #expect(try !tool.run("--help").out.contains("  \(command) "))
+        "an example stands in a help page as it is to be pasted: no line of it is broken by the width",
+        arguments: commands + [[], ["rules"], ["secrets"], ["deliveries"], ["dead"], ["poison"]])
+    func examples(command: [String]) throws {
+        let page = try tool.run(command + ["--help"]).out
+        let text = page.components(separatedBy: "USAGE:")[0].components(separatedBy: "\n")
+        for (line, next) in zip(text, text.dropFirst()) where line.hasPrefix("  ") {
+            #expect(line.count <= 78 && (next.isEmpty || next.hasPrefix("  ")), "\(line)\n\(next)")
+        }
+    }
+
+    @Test(
+        "what is not built says so in a line with another way, and is not offered",
+        arguments: [
+            ["replay"], ["replay", "--since", "2h", "--yes"], ["explain", "--subject", "1"], ["quota", "show"],
+            ["silence", "list"], ["endpoints", "--help"], ["template", "render"], ["rules", "match"],
+            ["poison", "retry"],
+        ])
+    func notBuilt(command: [String]) throws {
+        let result = try tool.run(command)
+        #expect(result.code == 2 && result.out.isEmpty && result.errors.count == 1)
+        #expect(result.error.hasPrefix("carillon: \(command[0])") && result.error.contains(" is not yet built; "))
+        for page in [[], ["rules"], ["poison"]] {
+            let help = try tool.run(page + ["--help"]).out
+            #expect(!help.contains("  \(command[0]) ") || command.count > 1 && !help.contains("  \(command[1]) "))
+        }
     }
 
     @Test(
@@ -87,7 +108,11 @@ struct CommandLineSuite {
         #expect(try tool.run("deliveries", command, "--all").out.hasPrefix("0 deliveries"))
         #expect(try tool.run("deliveries", command, "xyz").code == 2)
         #expect(try tool.run("deliveries", command, "--state", "lost").code == 2)
-        #expect(try tool.run("deliveries", "show", String(repeating: "0", count: 32)).code == 1)
+        let unknown = String(repeating: "0", count: 32)
+        #expect(try tool.run("deliveries", "show", unknown).code == 1)
+        let nothing = try tool.run("deliveries", command, unknown)
+        #expect(nothing.code == 1 && nothing.error.contains("there is no delivery \(unknown)"))
+        #expect(try tool.run("deliveries", command, "--state", "suppressed").code == 2)
     }
 
     @Test("a reader that closes early ends the command quietly; a closed standard output does no harm")

@@ -98,13 +98,13 @@ struct ConfigurationSuite {
                 "stream: {dedup_horizon: 7d}",
                 "carillon.yaml:1:10: unknown key stream.dedup_horizon; did you mean ledger.dedup_horizon?"
             ),
-            ("stream: {kind: kafka}", "carillon.yaml:1:16: stream.kind: kafka is not built yet"),
-            ("stream: {topics: [a]}", "carillon.yaml:1:10: stream.topics is not built yet"),
-            ("ledger: {kind: postgres}", "carillon.yaml:1:16: ledger.kind: postgres is not built yet"),
-            ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not built yet"),
-            ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not built yet"),
-            ("limits: {}", "carillon.yaml:1:1: limits is not built yet"),
-            ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not built yet"),
+            ("stream: {kind: kafka}", "carillon.yaml:1:16: stream.kind: kafka is not yet built"),
+            ("stream: {topics: [a]}", "carillon.yaml:1:10: stream.topics is not yet built"),
+            ("ledger: {kind: postgres}", "carillon.yaml:1:16: ledger.kind: postgres is not yet built"),
+            ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not yet built"),
+            ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
+            ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
+            ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
             (
                 "stream: {partitions: 0}",
@@ -117,7 +117,13 @@ struct ConfigurationSuite {
             ("worker: 5", "carillon.yaml:1:9: worker has keys below it, not a value"),
             ("- a", "carillon.yaml:1:1: a configuration is keys with values"),
             ("http: {listen: here}", "carillon.yaml:1:16: http.listen has to be HOST:PORT"),
-            ("delivery: {ssrf_exempt: [127.0.0.0/33]}", "carillon.yaml:1:25: delivery.ssrf_exempt has to be networks"),
+            (
+                "delivery: {ssrf_exempt: [10.1.2.3, 127.0.0.0/33]}",
+                "carillon.yaml:1:36: delivery.ssrf_exempt has to be networks or addresses"
+            ),
+            ("delivery:\n  ssrf_exempt:\n    - ::1\n    - 10.0.0.1/8", "carillon.yaml:4:7: delivery.ssrf_exempt"),
+            ("delivery: {ssrf_exempt: 10.0.0.1/8}", "not \"10.0.0.1/8\": bits are set behind the prefix"),
+            ("delivery: {ssrf_exempt: [localhost]}", "not \"localhost\": not an address"),
             ("stream: {retention: 7d}\nstream: {retention: 8d}", "the key stream stands twice"),
             ("stream: {retention: 7d", "not YAML"),
             ("a: \u{1}", "not YAML"),
@@ -125,6 +131,17 @@ struct ConfigurationSuite {
     func faults(yaml: String, expected: String) {
         let problems = problems(yaml)
         #expect(problems.first?.contains(expected) == true, "\(problems)")
+    }
+
+    @Test("exempt networks are ranges and bare addresses, from the file, a variable and a flag")
+    func exemptions() throws {
+        #expect(
+            try load("delivery: {ssrf_exempt: [127.0.0.0/8, 10.1.2.3, \"::1\"]}").delivery.ssrfExempt
+                == ["127.0.0.0/8", "10.1.2.3", "::1"])
+        #expect(
+            try load(environment: ["CARILLON_DELIVERY_SSRF_EXEMPT": "10.1.2.3, ::1/128"]).delivery.ssrfExempt
+                == ["10.1.2.3", "::1/128"])
+        #expect(problems(flags: [("delivery.ssrf_exempt", "10.0.0.1/8")]).count == 1)
     }
 
     @Test("every fault of a file is told, not only the first")
@@ -137,7 +154,7 @@ struct ConfigurationSuite {
         #expect(
             problems(environment: ["CARILLON_STREAM_RETENTIO": "1d"]).first?.contains(
                 "did you mean CARILLON_STREAM_RETENTION?") == true)
-        #expect(problems(environment: ["CARILLON_STREAM_KIND": "kafka"]).first?.contains("not built yet") == true)
+        #expect(problems(environment: ["CARILLON_STREAM_KIND": "kafka"]).first?.contains("not yet built") == true)
         #expect(problems(environment: ["CARILLON_NO_INSTALL": "1", "CARILLON_HOME": "/x"]).isEmpty)
         #expect(problems(flags: [("stream.retenton", "1d")]).first?.contains("did you mean stream.retention?") == true)
     }

@@ -80,6 +80,15 @@ struct PublishSuite {
         #expect(result.out == "published 1 events\n")
     }
 
+    @Test("a partitionkey that names another workspace is counted; workspace wins")
+    func mismatch() throws {
+        let line = String(event("a").dropLast()) + ",\"partitionkey\":\"speech\"}"
+        let fine = String(event("b").dropLast()) + ",\"partitionkey\":\"vision\"}"
+        let result = try tool.run("publish", "-", input: Array((line + "\n" + fine).utf8))
+        #expect(result.code == 0 && result.out == "published 2 events\n")
+        #expect(result.error.hasPrefix("carillon: 1 events have a partitionkey that names another workspace"))
+    }
+
     @Test("--workspace names the workspace of events that have none")
     func defaultWorkspace() throws {
         let line = event("a").replacingOccurrences(of: ",\"workspace\":\"vision\"", with: "")
@@ -102,7 +111,8 @@ struct PublishSuite {
         let arguments = [
             "publish", "--type", "job.failed", "--workspace", "vision", "--subject", "123", "--source", "/slurm/a",
             "--data", "attempt=2", "--data", "exitCode=137", "--data", "labels.team=vision", "--data", "labels.n=007",
-            "--data", "final=true", "--data", "url=https://x/?a=b", "--data", "ratio=0.25", "--data", "name=\"7\"",
+            "--data", "final=true", "--data", "big=1e5", "--data", "url=https://x/?a=b", "--data", "ratio=0.25",
+            "--data", "name=\"7\"",
         ]
         let first = try tool.run(arguments)
         #expect(first.code == 0 && first.out == "published 123/2/job.failed\n" && first.error.isEmpty)
@@ -117,6 +127,7 @@ struct PublishSuite {
         let delivery = try #require(try JSONSerialization.jsonObject(with: Data(shown.out.utf8)) as? [String: Any])
         let data = try #require((delivery["event"] as? [String: Any])?["data"] as? [String: Any])
         #expect(data["exitCode"] as? Int == 137 && data["final"] as? Bool == true && data["ratio"] as? Double == 0.25)
+        #expect(shown.out.contains("\"big\":1e5,"))
         #expect(data["url"] as? String == "https://x/?a=b" && data["name"] as? String == "7")
         #expect((data["labels"] as? [String: String]) == ["team": "vision", "n": "007"])
     }
@@ -153,15 +164,15 @@ struct PublishSuite {
     }
 
     @Test(
-        "a value keeps its JSON type only when nothing is lost by it",
+        "a scalar of JSON keeps its type and its spelling, anything else is text",
         arguments: [
-            ("137", "137"), ("-1", "-1"), ("1.5", "1.5"), ("true", "true"), ("null", "null"), ("\"5\"", "\"5\""),
-            ("007", "\"007\""),
-            ("1e999", "\"1e999\""), ("123456789012345678901", "\"123456789012345678901\""), ("[1]", "\"[1]\""),
+            ("137", "137"), ("-1", "-1"), ("1.50", "1.50"), ("true", "true"), ("null", "null"), ("\"5\"", "\"5\""),
+            ("007", "\"007\""), ("1e5", "1e5"), ("1 ", "\"1 \""), ("+1", "\"+1\""), ("-", "\"-\""),
+            ("123456789012345678901", "123456789012345678901"), ("[1]", "\"[1]\""), ("1,2", "\"1,2\""),
             ("", "\"\""),
             ("True", "\"True\""), ("\"", "\"\\\"\""), ("NaN", "\"NaN\""),
         ])
-    func scalars(text: String, json: String) { #expect(DataArguments.scalar(text).text == json) }
+    func scalars(text: String, json: String) { #expect(DataArguments.scalar(text) == json) }
 
     /// Records in the stream, as the ledger of a worker that reads to its end counts them.
     private func streamed() throws -> Int {

@@ -1,5 +1,6 @@
 import CarillonEvents
 import Foundation
+import Glibc
 import Testing
 
 @testable import carillon
@@ -87,6 +88,129 @@ struct ServingSuite {
         #expect(try serve.request("POST", "/-/reload").status == 200)
         let listed = try tool.run("rules", "list", "-o", "json").out
         #expect(listed.contains("\"rule\":\"b\"") && !listed.contains("\"rule\":\"a\""))
+        #expect(serve.stop() == 0)
+    }
+
+    @Test("ready means that the ledger can be written: not so on a full disk, and so again when there is room")
+    func ready() throws {
+        let serve = try Serving(tool, ["serve", "--listen", "127.0.0.1:0"])
+        #expect(try serve.request("GET", "/-/ready").status == 200)
+        // No byte of any file may be written, as on a full disk.
+        try limitFiles(of: serve, to: "0")
+        try serve.wait { try $0.request("GET", "/-/ready").status == 503 }
+        let problem = try serve.request("GET", "/-/ready").text
+        #expect(problem.lowercased().contains("content-type: application/problem+json"))
+        #expect(
+            problem.contains("\"status\":503,\"detail\":\"not ready: ledger could not be written: full"), "\(problem)")
+        #expect(try serve.request("GET", "/-/healthy").status == 200)
+        try limitFiles(of: serve, to: "unlimited")
+        try serve.wait { try $0.request("GET", "/-/ready").status == 200 }
+        #expect(serve.stop() == 0)
+        #expect(try tool.run("verify").code == 0)
+    }
+
+    /// With `prlimit`, which is part of util-linux; the soft limit alone, so that it can be lifted again.
+    private func limitFiles(of serving: Serving, to bytes: String) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
+        process.arguments = ["--pid", "\(serving.process.processIdentifier)", "--fsize=\(bytes):"]
+        try process.run()
+        process.waitUntilExit()
+        try #require(process.terminationStatus == 0)
+    }
+
+    @Test("the reload metric follows the watched folder by itself: 0 while a document is broken, then 1")
+    func watchedMetric() throws {
+        _ = try tool.rules(["a"], file: "rules/vision.yaml")
+        let broken = try tool.file("rules/broken.yaml", Array("version: [".utf8))
+        let serve = try Serving(
+            tool, ["serve", "--listen", "127.0.0.1:0", "--set", "rules.dir=\(tool.folder.path)/rules"])
+        #expect(try serve.request("GET", "/metrics").text.contains("\ncarillon_config_last_reload_successful 0\n"))
+        try FileManager.default.removeItem(atPath: broken)
+        try serve.wait(forMetric: "carillon_config_last_reload_successful 1")
+        #expect(try tool.run("rules", "list", "-o", "json").out.contains("\"rule\":\"a\""))
+        _ = try tool.file("rules/broken.yaml", Array("version: [".utf8))
+        try serve.wait(forMetric: "carillon_config_last_reload_successful 0")
+        #expect(try serve.request("POST", "/-/reload").status == 422)
+        try FileManager.default.removeItem(atPath: broken)
+        #expect(try serve.request("POST", "/-/reload").status == 200)
+        #expect(try serve.request("GET", "/metrics").text.contains("\ncarillon_config_last_reload_successful 1\n"))
+        #expect(serve.stop() == 0)
+    }
+
+    @Test("SIGHUP reloads and ends nothing", arguments: ["serve", "worker"])
+    func hangup(command: String) throws {
+        let path = try tool.file("carillon.yaml", Array("http: {listen: \"127.0.0.1:0\"}\n".utf8))
+        let serve = try Serving(tool, [command, "--config", path])
+        _ = try tool.file("carillon.yaml", Array("strem: {}\n".utf8))
+        // Sent again until it is heard: a signal before its source is there is survived, not kept.
+        try serve.wait { serve in
+            kill(serve.process.processIdentifier, SIGHUP)
+            return serve.words.contains("reload refused, the last good configuration stays")
+        }
+        _ = try tool.file("carillon.yaml", Array("http: {listen: \"127.0.0.1:0\"}\nworker: {batch: 7}\n".utf8))
+        try serve.wait { serve in
+            kill(serve.process.processIdentifier, SIGHUP)
+            return serve.words.contains("configuration reloaded") && serve.words.contains("worker.batch")
+        }
+        kill(serve.process.processIdentifier, SIGTERM)
+        for _ in 1...20 { kill(serve.process.processIdentifier, SIGHUP) }
+        serve.process.waitUntilExit()
+        #expect(serve.process.terminationReason == .exit && serve.process.terminationStatus == 0, "\(serve.words)")
+    }
+
+    @Test("Ctrl-C drains; a second one ends at once, and the next worker sends what was on the wire")
+    func twice() throws {
+        let sink = try Serving(tool, ["sink", "--listen", "127.0.0.1:0", "--delay", "10m"])
+        let serve = try Serving(
+            tool, ["serve", "--listen", "127.0.0.1:0", "--set", "delivery.ssrf_exempt=127.0.0.1"])
+        let rules = try tool.rules(["a"], url: "http://127.0.0.1:\(sink.address.port)/")
+        #expect(try tool.run("rules", "apply", rules).code == 0)
+        #expect(try tool.run("publish", "-", input: Array(event("a").utf8)).code == 0)
+        #expect(!sink.out.fileHandleForReading.availableData.isEmpty)
+        kill(serve.process.processIdentifier, SIGINT)
+        try serve.wait { $0.words.contains("worker drains") }
+        kill(serve.process.processIdentifier, SIGINT)
+        serve.process.waitUntilExit()
+        #expect(serve.process.terminationStatus == 130 && serve.words.contains("ended at once"))
+        #expect(try tool.run("deliveries", "list", "-o", "json").out.contains("\"state\":\"leased\""))
+    }
+
+    @Test("what comes from the spool is accepted; what cannot be read there is told once, in status and in a metric")
+    func spool() throws {
+        #expect(try tool.run("publish", "--spool", "-", input: Array(event("a").utf8)).code == 0)
+        let closed = tool.home + "/spool/000000000000001-0000000001-000001.spool"
+        try FileManager.default.createSymbolicLink(atPath: closed, withDestinationPath: "/nowhere")
+        let serve = try Serving(tool, ["serve", "--listen", "127.0.0.1:0"])
+        try serve.wait(forMetric: "carillon_events_accepted_total 1")
+        try serve.wait(forMetric: "carillon_spool_unreadable 1")
+        #expect(try tool.run("publish", "--spool", "-", input: Array(event("b").utf8)).code == 0)
+        let status = try tool.run("status")
+        #expect(status.out.contains("spool           1 segments") && status.out.contains("unreadable      \(closed): "))
+        let json = try tool.run("status", "-o", "json").out
+        #expect(json.contains("\"unreadable\":[\"\(closed)\"]"), "\(json)")
+        // Two looks, two seconds apart, and still said once.
+        try serve.wait { $0.words.contains("\(closed) cannot be brought to the stream") }
+        #expect(serve.stop() == 0)
+        #expect(serve.words.components(separatedBy: closed + " cannot").count == 2)
+    }
+
+    @Test("a delivery that is given up counts as dead, a try before that as failed")
+    func givenUp() throws {
+        let serve = try Serving(
+            tool,
+            [
+                "serve", "--listen", "127.0.0.1:0", "--set", "delivery.ssrf_exempt=127.0.0.1", "--set",
+                "delivery.retry.give_up_after=0s",
+            ])
+        #expect(try tool.run("rules", "apply", try tool.rules(["a"])).code == 0)
+        let line = String(event("a").dropLast()) + ",\"partitionkey\":\"speech\"}"
+        #expect(try tool.run("publish", "-", input: Array(line.utf8)).code == 0)
+        try serve.wait { try $0.request("GET", "/metrics").text.contains("carillon_deliveries_total{") }
+        let metrics = try serve.request("GET", "/metrics").text
+        #expect(metrics.contains("\ncarillon_deliveries_total{channel=\"webhook\",outcome=\"dead\"} 1\n"))
+        #expect(!metrics.contains("outcome=\"failed\"") && !metrics.contains("carillon_breakers_open"))
+        #expect(metrics.contains("\ncarillon_workspace_mismatches_total 1\n"))
         #expect(serve.stop() == 0)
     }
 

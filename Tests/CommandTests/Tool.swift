@@ -117,23 +117,51 @@ final class Serving {
     let process: Process
     let address: (host: String, port: Int)
     let out: Pipe
+    /// What it has said on standard error so far.
+    private let said = Said()
 
-    /// Starts the tool and waits until it says where it listens.
+    /// Starts the tool and waits until it says where it listens; a worker listens nowhere and says that it is ready.
     init(_ tool: Tool, _ arguments: [String]) throws {
         let (out, error) = (Pipe(), Pipe())
         process = try tool.start(arguments, out: out, error: error)
         self.out = out
-        var said = ""
-        while !said.contains("http://") || !said.hasSuffix("\n") {
+        let sign = arguments.first == "worker" ? "worker is ready" : "http://"
+        var text = ""
+        while !text.contains(sign) || !text.hasSuffix("\n") {
             let data = error.fileHandleForReading.availableData
-            guard !data.isEmpty else { throw ToolError(words: "it ended: \(said)") }
-            said += String(decoding: data, as: UTF8.self)
+            guard !data.isEmpty else { throw ToolError(words: "it ended: \(text)") }
+            text += String(decoding: data, as: UTF8.self)
         }
-        let start = try #require(said.range(of: "http://")).upperBound
-        let text = said[start...].prefix { !$0.isWhitespace }
-        let colon = try #require(text.lastIndex(of: ":"))
-        address = (String(text[..<colon]), try #require(Int(text[text.index(after: colon)...])))
-        error.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
+        said.text.withLock { $0 = text }
+        error.fileHandleForReading.readabilityHandler = { [said] handle in
+            let data = handle.availableData
+            said.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
+        }
+        guard let start = text.range(of: "http://")?.upperBound else {
+            address = ("", 0)
+            return
+        }
+        let place = text[start...].prefix { !$0.isWhitespace }
+        let colon = try #require(place.lastIndex(of: ":"))
+        address = (String(place[..<colon]), try #require(Int(place[place.index(after: colon)...])))
+    }
+
+    private final class Said: Sendable { let text = Mutex("") }
+
+    /// All it has said on standard error.
+    var words: String { said.text.withLock { $0 } }
+
+    /// Asks again and again until something holds; the suite's time limit ends what never does.
+    func wait(until holds: (Serving) throws -> Bool) throws {
+        while try !holds(self) {
+            guard process.isRunning else { throw ToolError(words: "it ended: \(words)") }
+            usleep(20_000)
+        }
+    }
+
+    /// Waits for a line of `/metrics`.
+    func wait(forMetric line: String) throws {
+        try wait { try $0.request("GET", "/metrics").text.contains("\n\(line)\n") }
     }
 
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }

@@ -111,9 +111,49 @@ struct DeskContract {
         #expect(try count(DeliveryFilter(workspace: "vision", rule: "y", contact: "bob")) == 1)
         #expect(try count(DeliveryFilter(workspace: "speech", rule: "y")) == 0)
         #expect(try count(DeliveryFilter(limit: 2)) == 2)
+        #expect(try count(DeliveryFilter(reason: "serverError")) == 0)
+        try bed.settle(worker, 2, .dead, reason: "serverError")
+        #expect(try bed.open().deliveries(DeliveryFilter(reason: "serverError")).map(\.id) == [2])
         let key = Key.delivery(event: Draft("a").key, rule: "x", target: "hook")
         #expect(try bed.open().deliveries(DeliveryFilter(key: key)).map(\.id) == [1])
         #expect(try bed.open().deliveries(DeliveryFilter()).map(\.id) == [4, 3, 2, 1], "newest first")
+    }
+
+    @Test("what was suppressed is listed with event, rule and reason; filters narrow it", arguments: Backend.available)
+    func suppressed(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        try bed.decide(worker, Draft("a", subject: "1", rule: "x", suppressed: .stale), Draft("sent", subject: "9"))
+        bed.clock.advance(by: .seconds(60))
+        let middle = bed.now
+        try bed.decide(worker, Draft("b", workspace: "speech", subject: "2", rule: "y", suppressed: .expired))
+        func list(_ filter: DeliveryFilter) throws -> [String] {
+            try bed.open().suppressed(filter).map { "\($0.workspace) \($0.rule) \($0.subject ?? "-") \($0.reason)" }
+        }
+        let (a, b) = ("vision x 1 stale", "speech y 2 expired")
+        #expect(try list(DeliveryFilter()) == [b, a], "newest first")
+        #expect(try list(DeliveryFilter(workspace: "vision")) == [a])
+        #expect(try list(DeliveryFilter(rule: "y")) == [b])
+        #expect(try list(DeliveryFilter(subject: "1")) == [a])
+        #expect(try list(DeliveryFilter(reason: "expired")) == [b])
+        #expect(try list(DeliveryFilter(since: middle)) == [b])
+        #expect(try list(DeliveryFilter(limit: 1)) == [b])
+        #expect(try list(DeliveryFilter(contact: "hook")) == [])
+        #expect(try list(DeliveryFilter(state: .dead)) == [])
+        let row = try #require(try bed.open().suppressed(DeliveryFilter(rule: "y")).first)
+        #expect(row.event == Draft("b").bytes && row.decidedAt == middle.milliseconds && row.type == "job.failed")
+    }
+
+    @Test("a touch changes nothing that anybody counts", arguments: Backend.available)
+    func touch(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        try bed.decide(worker, Draft("a"))
+        let before = try bed.open().revision()
+        try bed.open().touch(now: bed.now)
+        try bed.open().touch(now: bed.now)
+        #expect(try bed.open().revision() == before)
+        #expect(try bed.residue() == [])
     }
 
     @Test("a contact's name is a name, not a pattern", arguments: Backend.available, ["a_b", "%", "ALICE", "axb"])

@@ -9,7 +9,7 @@ struct Deliveries: ParsableCommand {
             A delivery is one notification to one target; its key is the webhook-id the receiver sees.
 
               carillon deliveries list --workspace vision --state dead --since 2h
-              carillon deliveries show 3f1c…
+              carillon deliveries show KEY
               carillon deliveries retry --rule failures --state dead
               carillon deliveries cancel --subject dlc-7f3a
             """,
@@ -18,38 +18,34 @@ struct Deliveries: ParsableCommand {
     /// Which deliveries a command is about.
     struct Choice: ParsableArguments {
         @Argument(help: "Keys of deliveries.") var keys: [String] = []
-        @Option(help: "Only of this workspace.") var workspace: String?
-        @Option(help: "Only of this rule.") var rule: String?
+        @OptionGroup var filters: DeliveryFilters
         @Option(help: "Only in this state: \(states).", transform: Deliveries.state)
-        var state: DeliveryState?
-        @Option(help: "Only about this job, pipeline or model.") var subject: String?
-        @Option(help: "Only to this contact or endpoint.") var contact: String?
-        @Option(help: "Only decided since: RFC 3339, or how long ago, such as 2h.") var since: Moment?
+        var state: StateChoice?
 
-        var isEverything: Bool {
-            keys.isEmpty && workspace == nil && rule == nil && state == nil && subject == nil && contact == nil
-                && since == nil
-        }
+        var isEverything: Bool { keys.isEmpty && filters.areAbsent && state == nil }
 
         /// One filter for each key, or one for all.
-        func filters(limit: Int) throws(Failure) -> [DeliveryFilter] {
-            let filter = DeliveryFilter(
-                workspace: workspace, rule: rule, subject: subject, contact: contact, state: state,
-                since: since?.timestamp, limit: limit)
-            guard !keys.isEmpty else { return [filter] }
-            return try keys.map { text throws(Failure) in
-                var filter = filter
-                filter.key = try key(text)
-                return filter
+        func deliveries(limit: Int) throws(Failure) -> [DeliveryFilter] {
+            guard state != .suppressed else {
+                throw .usage(
+                    "a suppressed event has no delivery; `carillon deliveries list --state suppressed` shows it")
             }
+            return try filters.each(of: keys, state: state.flatMap(\.delivery), limit: limit)
         }
     }
 
-    private static let states = DeliveryState.allCases.map(\.rawValue).joined(separator: ", ")
+    /// A state of deliveries, or what never became one.
+    enum StateChoice: Equatable {
+        case delivery(DeliveryState), suppressed
+        var delivery: DeliveryState? { if case .delivery(let state) = self { state } else { nil } }
+    }
 
-    static func state(_ text: String) throws -> DeliveryState {
+    private static let states = (DeliveryState.allCases.map(\.rawValue) + ["suppressed"]).joined(separator: ", ")
+
+    static func state(_ text: String) throws -> StateChoice {
+        if text == "suppressed" { return .suppressed }
         guard let state = DeliveryState(rawValue: text) else { throw ValidationError("a state is one of \(states)") }
-        return state
+        return .delivery(state)
     }
 
     static func key(_ text: String) throws(Failure) -> Key {
@@ -64,9 +60,14 @@ struct Deliveries: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists deliveries, newest first.",
-            discussion:
-                "  carillon deliveries list --workspace vision --state pending\n  carillon deliveries list --subject 123 -o json"
-        )
+            discussion: """
+                Events that a rule selected and that were not worth sending any more (stale, expired) never became a \
+                delivery; --state suppressed lists them.
+
+                  carillon deliveries list --workspace vision --state pending
+                  carillon deliveries list --subject 123 -o json
+                  carillon deliveries list --state suppressed --since 1d
+                """)
         @OptionGroup var choice: Choice
         @Option(help: "At most this many.") var limit = 100
         @OptionGroup var listing: ListingOptions
@@ -76,20 +77,30 @@ struct Deliveries: ParsableCommand {
 
         func run() throws {
             let desk = try deployment.configuration().desk()
+            if choice.state == .suppressed { return try listSuppressed(desk) }
             var list = Listing(columns: [
                 "delivery", "decided", "state", "failed", "workspace", "rule", "target", "type", "subject", "why",
             ])
-            for filter in try choice.filters(limit: limit) {
+            for filter in try choice.deliveries(limit: limit) {
                 for row in try desk.deliveries(filter) { list.add(row.cells, row.members) }
             }
             list.print(listing.format, empty: "no such delivery")
+        }
+
+        private func listSuppressed(_ desk: any LedgerDesk) throws {
+            guard choice.keys.isEmpty, choice.filters.contact == nil else {
+                throw Failure.usage("what is suppressed has neither a key nor a contact; give other filters")
+            }
+            var list = Listing(columns: ["decided", "workspace", "rule", "type", "subject", "event", "source", "why"])
+            for row in try desk.suppressed(choice.filters.filter(limit: limit)) { list.add(row.cells, row.members) }
+            list.print(listing.format, empty: "nothing is suppressed")
         }
     }
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows one delivery: its state, its tries, its event.",
-            discussion: "  carillon deliveries show 3f1c0d…\n  carillon deliveries show 3f1c0d… -o json")
+            discussion: "  carillon deliveries show KEY\n  carillon deliveries show KEY -o json")
         @Argument(help: "The delivery's key.") var key: String
         @OptionGroup var listing: ListingOptions
         @OptionGroup var deployment: Deployment
@@ -137,15 +148,16 @@ struct Deliveries: ParsableCommand {
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Reopens deliveries that ended without success, and makes waiting ones due now.",
-            discussion: "  carillon deliveries retry --state dead --since 1d\n  carillon deliveries retry 3f1c0d…")
+            discussion: "  carillon deliveries retry --state dead --since 1d\n  carillon deliveries retry KEY")
         @OptionGroup var choice: Choice
         @Flag(help: "Without any filter: all of them.") var all = false
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            let desk = try deployment.configuration().desk()
-            let count = try change(choice, all) { try desk.retry($0, now: clock.now()) }
-            Console.out("\(count) deliveries are due now")
+            let configuration = try deployment.configuration()
+            try Deliveries.check(choice.isEverything, all)
+            let change = Change(desk: try configuration.desk(), isRetry: true)
+            try change.run(choice.deliveries(limit: .max))
         }
     }
 
@@ -158,29 +170,123 @@ struct Deliveries: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            let desk = try deployment.configuration().desk()
-            let count = try change(choice, all) { try desk.cancel($0, now: clock.now()) }
-            Console.out("\(count) deliveries are cancelled")
+            let configuration = try deployment.configuration()
+            try Deliveries.check(choice.isEverything, all)
+            let change = Change(desk: try configuration.desk(), isRetry: false)
+            try change.run(choice.deliveries(limit: .max))
         }
     }
 
-    private static func change(_ choice: Choice, _ all: Bool, _ act: (DeliveryFilter) throws -> Int) throws -> Int {
-        guard all || !choice.isEverything else {
-            throw Failure.usage("say which deliveries: keys, a filter such as --rule, or --all")
+    /// Nothing said is nothing meant: everything has to be asked for.
+    static func check(_ isEverything: Bool, _ all: Bool) throws(Failure) {
+        guard all || !isEverything else {
+            throw .usage("say which deliveries: keys, a filter such as --rule, or --all")
         }
-        var count = 0
-        for filter in try choice.filters(limit: .max) {
-            let changed = try act(filter)
-            if changed == 0, let key = filter.key { Console.error("carillon: \(key) is not in a state for that") }
-            count += changed
+    }
+
+    /// What `retry` and `cancel` do.
+    struct Change {
+        let desk: any LedgerDesk
+        let isRetry: Bool
+
+        /// Changes what the filters mean.
+        ///
+        /// - Throws: when a delivery named by its key was not changed; why was said then.
+        func run(_ filters: [DeliveryFilter]) throws {
+            var count = 0
+            var unchanged: [String] = []
+            for filter in filters {
+                let now = clock.now()
+                let changed = try isRetry ? desk.retry(filter, now: now) : desk.cancel(filter, now: now)
+                count += changed
+                if changed == 0, let key = filter.key { unchanged.append(try why(key)) }
+            }
+            Console.out("\(count) deliveries are \(isRetry ? "due now" : "cancelled")")
+            Console.flush()
+            for line in unchanged { Console.error("carillon: " + line) }
+            if !unchanged.isEmpty { throw Failure.said }
         }
-        return count
+
+        private func why(_ key: Key) throws -> String {
+            guard let row = try desk.deliveries(DeliveryFilter(key: key, limit: 1)).first else {
+                return "there is no delivery \(key); `carillon deliveries list` names them"
+            }
+            switch row.state {
+            case .leased: return "\(key) is on its way; see how it ends, then try again"
+            case .delivered: return "\(key) is delivered; nothing is owed"
+            case .pending where isRetry && row.dueAt == nil:
+                return "\(key) waits for an earlier delivery of its subject; retry or cancel that one"
+            case .pending: return "\(key) is pending, and the other filters leave it out"
+            case .dead, .expired, .withheld, .cancelled:
+                return isRetry
+                    ? "\(key) is \(row.state.rawValue), and the other filters leave it out"
+                    : "\(key) is \(row.state.rawValue) already"
+            }
+        }
+    }
+}
+
+/// The filters that every command about deliveries takes.
+struct DeliveryFilters: ParsableArguments {
+    @Option(help: "Only of this workspace.") var workspace: String?
+    @Option(help: "Only of this rule.") var rule: String?
+    @Option(help: "Only about this job, pipeline or model.") var subject: String?
+    @Option(help: "Only to this contact or endpoint.") var contact: String?
+    @Option(help: "Only for this reason, such as serverError.") var reason: String?
+    @Option(help: "Only decided since: RFC 3339, or how long ago, such as 2h.") var since: Moment?
+
+    var areAbsent: Bool {
+        workspace == nil && rule == nil && subject == nil && contact == nil && reason == nil && since == nil
+    }
+
+    func filter(state: DeliveryState? = nil, limit: Int) -> DeliveryFilter {
+        DeliveryFilter(
+            workspace: workspace, rule: rule, subject: subject, contact: contact, state: state, reason: reason,
+            since: since?.timestamp, limit: limit)
+    }
+
+    /// One filter for each key, or one for all when no key is named.
+    func each(of keys: [String], state: DeliveryState?, limit: Int) throws(Failure) -> [DeliveryFilter] {
+        let filter = filter(state: state, limit: limit)
+        guard !keys.isEmpty else { return [filter] }
+        return try keys.map { text throws(Failure) in
+            var filter = filter
+            filter.key = try Deliveries.key(text)
+            return filter
+        }
+    }
+}
+
+extension SuppressedRow {
+    private var names: (id: String?, source: String?) {
+        let text = event.span
+        guard let outline = try? CloudEvents.outline(text) else { return (nil, nil) }
+        return (JSON.string(outline.id, in: text), JSON.string(outline.source, in: text))
+    }
+
+    /// For people.
+    fileprivate var cells: [String] {
+        let (id, source) = names
+        return [
+            Timestamp(milliseconds: decidedAt).rfc3339, printable(workspace), printable(rule), printable(type),
+            printable(subject ?? ""), printable(id ?? ""), printable(source ?? ""), printable(reason),
+        ]
+    }
+
+    /// For programs.
+    fileprivate var members: [JSONValue.Member] {
+        let (id, source) = names
+        return [
+            .string("state", "suppressed"), .string("workspace", workspace), .string("rule", rule),
+            .string("type", type), .string("subject", subject), .string("event", id), .string("source", source),
+            .string("reason", reason), .time("decided", decidedAt),
+        ]
     }
 }
 
 extension DeliveryRow {
     /// For people.
-    fileprivate var cells: [String] {
+    var cells: [String] {
         [
             key, Timestamp(milliseconds: decidedAt).rfc3339, state.rawValue, String(attempts), printable(workspace),
             printable(rule), printable(target), printable(type), printable(subject ?? ""), printable(reason),
@@ -188,7 +294,7 @@ extension DeliveryRow {
     }
 
     /// For programs.
-    fileprivate var members: [JSONValue.Member] {
+    var members: [JSONValue.Member] {
         [
             .string("delivery", key), .string("state", state.rawValue), .integer("failed_tries", attempts),
             .string("workspace", workspace), .string("rule", rule), .string("target", target), .string("type", type),

@@ -7,19 +7,23 @@ struct Publish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Publishes events, from files, from standard input or from its options.",
         discussion: """
-            Events are CloudEvents 1.0, one JSON object a line. The command ends when every good line is durable: in the
-            stream or, while that is away, in the spool. Bad lines are reported as FILE:LINE: why, the rest is published,
-            and the exit code is 3. Publishing the same event (source and id) twice is harmless.
+            Events are CloudEvents 1.0, one JSON object a line. The command ends when every good line is durable: in \
+            the stream or, while that is away, in the spool. Bad lines are reported as FILE:LINE: why, the rest is \
+            published, and the exit code is 3. Publishing the same event (source and id) twice is harmless.
 
               carillon publish events.jsonl more.jsonl
               zcat events.jsonl.gz | carillon publish -
-              carillon publish --workspace vision - < events.jsonl       # for events that name no workspace
 
-            One event without writing JSON, as a scheduler's hook does; its id is subject/attempt/type, so a hook that
-            runs twice makes one event:
+            For events that name no workspace:
 
-              carillon publish --type job.failed --workspace vision --subject 123 --source /slurm/a \\
-                --data owner=alice --data exitCode=137 --data labels.team=vision
+              carillon publish --workspace vision - < events.jsonl
+
+            One event without writing JSON, as a scheduler's hook does; its id is subject/attempt/type, so a hook \
+            that runs twice makes one event:
+
+              carillon publish --type job.failed --workspace vision \\
+                --subject 123 --source /slurm/a --data owner=alice \\
+                --data exitCode=137 --data labels.team=vision
             """)
 
     @Argument(help: "Files of events; - is standard input.", completion: .file())
@@ -83,25 +87,31 @@ struct Publish: AsyncParsableCommand {
         }
         var arguments = DataArguments()
         for argument in data { try arguments.add(argument) }
-        let moment = time.flatMap(Timestamp.init(rfc3339:))
-        guard time == nil || moment != nil else {
+        guard time.map({ Timestamp(rfc3339: $0) != nil }) ?? true else {
             throw Failure.usage("--time \(time ?? ""): write RFC 3339, such as 2026-01-05T08:00:00Z")
         }
-        let id = id ?? "\(subject)/\(Self.attempt(arguments.value("attempt")))/\(type)"
-        let event = JobEvent(
-            id: id, source: source, type: type, workspace: workspace, subject: subject, time: moment,
-            data: data.isEmpty ? nil : arguments.data)
-        do throws(EventError) { return (id, try event.encoded(now: clock.now())) } catch {
+        let id = id ?? "\(subject)/\(arguments.text("attempt") ?? "1")/\(type)"
+        var attributes = [
+            ("specversion", "1.0"), ("id", id), ("source", source), ("type", type), ("subject", subject),
+            ("workspace", workspace),
+        ]
+        if let time { attributes.append(("time", time)) }
+        let text = Self.json(attributes, data: data.isEmpty ? nil : arguments.json)
+        do throws(EventError) { return (id, try CloudEvents.prepare(text.span, now: clock.now())) } catch {
             throw Failure.usage(error.description)
         }
     }
 
-    private static func attempt(_ value: JSONValue?) -> String {
-        switch value {
-        case .integer(let number): String(number)
-        case .string(let text): text
-        default: "1"
+    private static func json(_ attributes: [(name: String, value: String)], data: [UInt8]?) -> [UInt8] {
+        var text: [UInt8] = []
+        for (place, attribute) in attributes.enumerated() {
+            text.append(place == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            JSON.append(quoted: attribute.name, to: &text)
+            text.append(UInt8(ascii: ":"))
+            JSON.append(quoted: attribute.value, to: &text)
         }
+        if let data { text += ",\"datacontenttype\":\"application/json\",\"data\":".utf8 + data }
+        return text + "}".utf8
     }
 
     private func publishFiles() async throws {
@@ -114,6 +124,11 @@ struct Publish: AsyncParsableCommand {
         }
         let durable = try await publication.finish()
         Console.out("published \(durable) events" + problems.summary)
+        if problems.mismatches > 0 {
+            Console.error(
+                "carillon: \(problems.mismatches) events have a partitionkey that names another workspace; workspace wins"
+            )
+        }
         if Interruption.isRequested {
             throw Failure("interrupted; what is published is durable, publish the same input again for the rest")
         }
@@ -136,8 +151,32 @@ struct Publish: AsyncParsableCommand {
                     if let refusal = publication.publish(event) {
                         problems.line(name, reader.number, "refused: \(refusal.rawValue)")
                     }
+                    if Self.isMismatched(bytes) { problems.mismatches += 1 }
                 } catch { problems.line(name, reader.number, error.description) }
             }
+        }
+    }
+
+    /// Whether a good event has a partitionkey that names another workspace than its workspace does.
+    ///
+    /// Most events have none, which is seen without reading them a second time.
+    private static func isMismatched(_ event: [UInt8]) -> Bool {
+        guard contains(Array("partitionkey".utf8), event), let outline = try? CloudEvents.outline(event.span) else {
+            return false
+        }
+        return CloudEvents.workspaceMismatch(outline, in: event.span)
+    }
+
+    private static func contains(_ word: [UInt8], _ text: [UInt8]) -> Bool {
+        unsafe text.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress, let last = word.last else { return false }
+            var from = word.count - 1
+            while from < bytes.count, let found = unsafe memchr(base + from, Int32(last), bytes.count - from) {
+                let end = unsafe UnsafeRawPointer(found) - base + 1
+                if unsafe memcmp(base + (end - word.count), word, word.count) == 0 { return true }
+                from = end
+            }
+            return false
         }
     }
 
@@ -145,6 +184,7 @@ struct Publish: AsyncParsableCommand {
     private struct Problems {
         var lines = 0
         var files = 0
+        var mismatches = 0
 
         mutating func line(_ file: String, _ number: Int, _ why: String) {
             lines += 1

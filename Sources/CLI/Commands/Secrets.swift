@@ -1,6 +1,7 @@
 import ArgumentParser
 import CarillonEvents
 import CarillonLedger
+import CarillonRules
 import Foundation
 
 struct Secrets: ParsableCommand {
@@ -9,7 +10,8 @@ struct Secrets: ParsableCommand {
         discussion: """
             A document says {secret: NAME}; the value is kept in the ledger and never shown again.
 
-              openssl rand -base64 32 | sed 's/^/whsec_/' | carillon secrets set --workspace vision hook-key
+              openssl rand -base64 32 | sed 's/^/whsec_/' |
+                carillon secrets set --workspace vision hook-key
               carillon secrets set --workspace vision hook-key < key.txt
               carillon secrets list --workspace vision
               carillon secrets rm --workspace vision hook-key
@@ -20,8 +22,9 @@ struct Secrets: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Sets a secret to the value on standard input.",
             discussion: """
-                One line feed at the end is not part of the value. On a terminal it asks, without showing what is typed.
-                Workers use the new value within two seconds.
+                A secret is one line: the line break at its end is not part of it, another one is refused, as neither \
+                a header nor an address can carry it. On a terminal it asks, without showing what is typed. Workers \
+                use the new value within two seconds.
 
                   printf %s "$TOKEN" | carillon secrets set --workspace vision ci
                 """)
@@ -42,30 +45,23 @@ struct Secrets: ParsableCommand {
             Console.out("set \(printable(name)) of \(printable(workspace))")
         }
 
+        /// The names that documents may say, and no others.
         private func checkName() throws(Failure) {
-            let isFine =
-                !name.isEmpty && name.utf8.count <= 128
-                && name.unicodeScalars.allSatisfy {
-                    $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0))
-                }
-            guard isFine, !workspace.isEmpty else {
-                throw .usage("a secret's name is up to 128 letters, digits, and - _ .; not \"\(printable(name))\"")
-            }
+            if let fault = nameFault(name) { throw .usage("a secret's name \(fault)") }
+            if let fault = nameFault(workspace) { throw .usage("a workspace's name \(fault)") }
         }
 
         private func read() throws -> [UInt8] {
-            var value = [UInt8]((try? FileHandle.standardInput.read(upToCount: Self.largest + 1)) ?? Data())
+            let value = [UInt8]((try? FileHandle.standardInput.read(upToCount: Self.largest + 1)) ?? Data())
             guard value.count <= Self.largest else { throw Failure.usage("a secret has at most 64 KiB") }
-            if value.last == 0x0A { value.removeLast() }
-            if value.last == 0x0D { value.removeLast() }
-            return value
+            return try SecretText.value(of: value)
         }
 
         private func ask() throws -> [UInt8] {
             guard let typed = unsafe getpass("Value of \(name) (not shown): ") else {
                 throw Failure("the terminal cannot be read; pipe the value into standard input")
             }
-            return unsafe Array(String(cString: typed).utf8)
+            return try SecretText.value(of: unsafe Array(String(cString: typed).utf8))
         }
     }
 
@@ -106,5 +102,24 @@ struct Secrets: ParsableCommand {
             }
             Console.out("removed \(printable(name)) of \(printable(workspace))")
         }
+    }
+}
+
+/// What a secret may be: one line of text.
+enum SecretText {
+    /// The secret in an input: without the one line break that ends a line.
+    ///
+    /// - Throws: when there are more, or a NUL: no header and no address could carry it, and every delivery would fail.
+    static func value(of input: [UInt8]) throws(Failure) -> [UInt8] {
+        var value = input
+        if value.last == 0x0A { value.removeLast() }
+        if value.count < input.count, value.last == 0x0D { value.removeLast() }
+        if value.contains(0x0A) || value.contains(0x0D) {
+            throw .usage("a secret is one line, and this has several; give the line that is the secret")
+        }
+        guard !value.contains(0), String(validating: value, as: UTF8.self) != nil else {
+            throw .usage("a secret is UTF-8 text without NUL; encode other bytes, with base64 for example")
+        }
+        return value
     }
 }

@@ -14,12 +14,13 @@ struct Sink: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Receives webhooks for trying out: one JSON line a request, signature checked.",
         discussion: """
-            A request's line is written before it is answered, so what was answered is on paper even when the sink is
-            killed. Prints its address as the first line on standard error.
+            A request's line is written before it is answered, so what was answered is on paper even when the sink \
+            is killed. Prints its address as the first line on standard error.
 
               carillon sink --listen 127.0.0.1:9000
-              carillon sink --listen 127.0.0.1:0 --secret "$(cat hook.key)" > received.jsonl
-              carillon sink --listen 127.0.0.1:9000 --fail 503:0.1 --fail 429:0.01 --delay 50ms --seed 7
+              carillon sink --listen 127.0.0.1:0 --secret "$(cat key)" > got.jsonl
+              carillon sink --listen 127.0.0.1:9000 --fail 503:0.1 \\
+                --fail 429:0.01 --delay 50ms --seed 7
             """)
     static let largestBody = 4 << 20
 
@@ -47,6 +48,8 @@ struct Sink: AsyncParsableCommand {
                 Console.error(
                     "carillon sink listens on http://\(address.host):\(channel.localAddress?.port ?? address.port)")
             }, logger: logger)
+        let second = SecondInterrupt()
+        defer { second.cancel() }
         do { try await app.runService() } catch { throw listenFailure(error, address: listen) ?? error }
     }
 

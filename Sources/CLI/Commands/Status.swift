@@ -19,9 +19,20 @@ struct Status: ParsableCommand {
         let status = try desk.status(now: now)
         let lag = status.lag(behind: try configuration.streamEnds())
         let residue = try desk.verify(now: now).residue
+        let spool = SpoolFolder(configuration.spool)
         switch listing.format {
-        case .json: Console.out(status.json(lag: lag, residue: residue, now: now).text)
-        case .table: show(status, lag, residue, now)
+        case .json: Console.out(status.json(lag: lag, residue: residue, spool, now: now).text)
+        case .table:
+            show(status, lag, residue, now)
+            show(spool, in: configuration.spool)
+        }
+    }
+
+    private func show(_ spool: SpoolFolder, in folder: String) {
+        let aside = spool.aside > 0 ? ", \(spool.aside) files put aside in \(folder)" : ""
+        Console.out("spool           \(spool.segments) segments, \(spool.bytes) bytes\(aside)")
+        for file in spool.unreadable {
+            Console.out("unreadable      \(printable(file.path)): \(file.cause); it belongs to another user, chown it")
         }
     }
 
@@ -47,7 +58,7 @@ struct Status: ParsableCommand {
 }
 
 extension LedgerStatus {
-    fileprivate func json(lag: Int64, residue: [String], now: Timestamp) -> JSONValue {
+    fileprivate func json(lag: Int64, residue: [String], _ spool: SpoolFolder, now: Timestamp) -> JSONValue {
         let states = DeliveryState.allCases.map { JSONValue.Member.integer($0.rawValue, deliveries[$0.rawValue] ?? 0) }
         let reasons = suppressed.sorted { $0.key < $1.key }.map { JSONValue.Member.integer($0.key, $0.value) }
         let age = oldestPending.map {
@@ -56,7 +67,7 @@ extension LedgerStatus {
         return .object([
             .integer("lag", lag), JSONValue.Member("deliveries", .object(states)),
             JSONValue.Member("oldest_pending_seconds", age ?? .null), JSONValue.Member("suppressed", .object(reasons)),
-            .integer("parked", parked), .integer("revision", revision),
+            .integer("parked", parked), .integer("revision", revision), JSONValue.Member("spool", spool.json),
             JSONValue.Member("residue", .array(residue.map { .string($0) })),
             JSONValue.Member(
                 "positions",
@@ -76,6 +87,15 @@ extension LedgerStatus {
                             .integer("leased", worker.leased), .time("until", worker.until),
                         ])
                     })),
+        ])
+    }
+}
+
+extension SpoolFolder {
+    fileprivate var json: JSONValue {
+        .object([
+            .integer("segments", segments), .integer("bytes", bytes), .integer("aside", aside),
+            JSONValue.Member("unreadable", .array(unreadable.map { .string($0.path) })),
         ])
     }
 }

@@ -6,8 +6,9 @@ struct Work: AsyncParsableCommand {
         commandName: "worker",
         abstract: "Runs one stateless worker; several may run at a time.",
         discussion: """
-            All state is in the stream and the ledger, so a worker may be killed at any moment. With --until-idle it ends
-            with 0 once the stream is read to its end and nothing is leased or due.
+            All state is in the stream and the ledger, so a worker may be killed at any moment. Makes them when they \
+            are not there. Reads its configuration again on SIGHUP. With --until-idle it ends with 0 once the stream \
+            is read to its end and nothing is leased or due.
 
               carillon worker
               carillon publish events.jsonl && carillon worker --until-idle
@@ -18,10 +19,13 @@ struct Work: AsyncParsableCommand {
 
     func run() async throws {
         let deployment = deployment
+        HangupSignal.survive()
         let configuration = try deployment.configuration()
         Log.set(configuration.logging)
         let roles = Roles(configuration: configuration, reread: { try deployment.configuration() })
         let watch = try roles.prepare()
-        try await roles.run(roles.keepers(watch) + [configuration.worker(untilIdle: untilIdle)])
+        try await roles.run(
+            [HangupSignal(reloading: roles.reloading(watch))] + roles.keepers(watch)
+                + [configuration.worker(untilIdle: untilIdle)])
     }
 }

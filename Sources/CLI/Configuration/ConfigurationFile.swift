@@ -50,7 +50,12 @@ struct ConfigurationFile {
         if setting.kind.isList, let items = node.sequence {
             let texts = items.compactMap { $0.scalar?.string }
             guard texts.count == items.count else { return report(node, "\(setting.key) is a list of texts") }
-            return keep(node, setting, texts.joined(separator: ","))
+            // Each by itself, so that a fault has its own place.
+            let before = problems.count
+            for (item, text) in zip(items, texts) {
+                do throws(Setting.Misfit) { _ = try setting.value(of: text) } catch { report(item, error.words) }
+            }
+            return problems.count == before ? keep(node, setting, texts.joined(separator: ",")) : ()
         }
         guard let scalar = node.scalar else {
             return report(node, "\(setting.key) is one value, not \(Self.words(node))")

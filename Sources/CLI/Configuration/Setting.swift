@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonWorker
 import Foundation
 
 /// One key of the configuration: what it takes, and what it is when nobody says.
@@ -53,7 +54,7 @@ struct Setting: Sendable {
             guard !text.isEmpty, !text.contains("\0") else { throw Misfit(words: "\(key) must not be empty") }
             return .text(text)
         case .choice(let words, let notYet):
-            if notYet.contains(text) { throw Misfit(words: "\(key): \(text) is not built yet") }
+            if notYet.contains(text) { throw Misfit(words: "\(key): \(text) is not yet built") }
             guard words.contains(text) else { throw unfit(text, "one of " + words.joined(separator: ", ")) }
             return .text(text)
         case .integer(let range):
@@ -77,8 +78,11 @@ struct Setting: Sendable {
             return .address(host: address.host, port: address.port)
         case .networks:
             let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            if let wrong = items.first(where: { !isNetwork($0) }) {
-                throw unfit(wrong, "networks such as 127.0.0.0/8 or fd00::/8")
+            for item in items {
+                do throws(CIDRError) { _ = try CIDR(item) } catch {
+                    let misfit = unfit(item, "networks or addresses, such as 127.0.0.0/8, fd00::/8 or 10.1.2.3")
+                    throw Misfit(words: misfit.words + ": " + error.problem)
+                }
             }
             return .list(items)
         }
@@ -98,13 +102,4 @@ func parsedAddress(_ text: String) -> (host: String, port: Int)? {
     if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
     guard !host.isEmpty, !host.contains(where: \.isWhitespace) else { return nil }
     return (host, port)
-}
-
-/// Whether a text is an address with a prefix length that fits it.
-func isNetwork(_ text: String) -> Bool {
-    let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-    guard parts.count == 2, let length = Int(parts[1]), length >= 0 else { return false }
-    var space = [UInt8](repeating: 0, count: 16)
-    if unsafe inet_pton(AF_INET, String(parts[0]), &space) == 1 { return length <= 32 }
-    return unsafe inet_pton(AF_INET6, String(parts[0]), &space) == 1 && length <= 128
 }

@@ -59,7 +59,7 @@ enum Settings {
 
     /// What is wrong with a key that is no setting, and which one is meant.
     static func unknown(_ key: String) -> String {
-        if isNotYet(key) { return "\(key) is not built yet" }
+        if isNotYet(key) { return "\(key) is not yet built" }
         let parent = key.split(separator: ".").dropLast().joined(separator: ".")
         let siblings = Set(
             all.filter { parent.isEmpty || $0.key.hasPrefix(parent + ".") }.map { sibling in

@@ -9,10 +9,11 @@ enum Console {
     private static let pending = Mutex<[UInt8]>([])
     private static let flushAt = 1 << 16
 
-    /// Makes broken pipes an error instead of a signal, and gives closed standard handles a harmless file, so that no
+    /// Makes broken pipes and a limit on file sizes an error instead of a signal, and gives closed standard handles a harmless file, so that no
     /// database is ever opened under the number of standard output.
     static func prepare() {
         _ = signal(SIGPIPE, SIG_IGN)
+        _ = signal(SIGXFSZ, SIG_IGN)
         for handle in Int32(0)...2 where fcntl(handle, F_GETFD) == -1 {
             _ = unsafe open("/dev/null", handle == 0 ? O_RDONLY : O_WRONLY)
         }

@@ -63,6 +63,12 @@ struct Failure: Error {
     }
 }
 
+/// A newer file needs the Carillon that wrote it; only an older one can be brought up to date.
+private func schemaAdvice(found: Int, known: Int) -> String {
+    found > known
+        ? "; run the Carillon that wrote it" : "; start a worker of this version to bring it up to date"
+}
+
 extension StreamError {
     /// What to do about it.
     var advice: String {
@@ -72,7 +78,7 @@ extension StreamError {
         case .busy: "; another process holds it, try again"
         case .unreachable: "; check that it is there and try again"
         case .tooLarge: "; put what is large behind a URL"
-        case .schema: "; run the Carillon that wrote it, or a newer one"
+        case .schema(let found, let known): schemaAdvice(found: found, known: known)
         case .corrupt: "; stream.path has to name a stream of Carillon's, restore it or move it away"
         case .other: "; check stream.path and its permissions"
         }
@@ -86,7 +92,7 @@ extension LedgerError {
         case .missing: "; start `carillon serve` or `carillon worker` once: they make it"
         case .full: "; make room on the disk and try again"
         case .busy: "; another process holds it, try again"
-        case .schema: "; run the Carillon that wrote it, or start a worker of this one to bring it up to date"
+        case .schema(let found, let known): schemaAdvice(found: found, known: known)
         case .corrupt: "; ledger.path has to name a ledger of Carillon's, restore it or move it away"
         case .other: "; check ledger.path and its permissions"
         }

@@ -1,9 +1,14 @@
 import CarillonEvents
 import Foundation
 
-/// The data of an event from `--data key=value` arguments.
+/// The data of an event from `--data key=value` arguments, as JSON text.
 struct DataArguments {
-    private(set) var data: JSONValue = .object([])
+    /// A value: JSON as it will be written, or members in the order they were given.
+    private indirect enum Node {
+        case scalar(String)
+        case members([(name: String, node: Node)])
+    }
+    private var root = Node.members([])
 
     /// Adds `a.b=value`: nested by dots, the value as JSON where it is a number, true, false, null or a quoted text.
     mutating func add(_ argument: String) throws(Failure) {
@@ -15,56 +20,69 @@ struct DataArguments {
             throw .usage("--data \(argument): a key is names with dots between them, such as labels.team")
         }
         let value = Self.scalar(String(argument[argument.index(after: equals)...]))
-        guard let added = Self.adding(value, at: path[...], to: data) else {
+        guard let added = Self.adding(value, at: path[...], to: root) else {
             throw .usage("--data \(argument): \(path.joined(separator: ".")) has a value already; give each key once")
         }
-        data = added
+        root = added
     }
 
-    /// Where a value is given for a key.
-    func value(_ key: String) -> JSONValue? {
-        guard case .object(let members) = data else { return nil }
-        return members.first { $0.name == key }?.value
+    /// The scalar given for a key at the top, as text: a quoted one without its quotes.
+    func text(_ key: String) -> String? {
+        guard case .members(let members) = root,
+            case .scalar(let json)? = members.first(where: { $0.name == key })?.node
+        else { return nil }
+        let bytes = Array(json.utf8)
+        return bytes.first == UInt8(ascii: "\"") ? JSON.string(Slice(0, bytes.count), in: bytes.span) : json
     }
 
-    private static func adding(_ value: JSONValue, at path: ArraySlice<String>, to parent: JSONValue) -> JSONValue? {
-        guard let name = path.first else { return nil }
-        guard case .object(var members) = parent else { return nil }
+    /// The whole as JSON.
+    var json: [UInt8] {
+        var bytes: [UInt8] = []
+        Self.write(root, to: &bytes)
+        return bytes
+    }
+
+    private static func write(_ node: Node, to bytes: inout [UInt8]) {
+        switch node {
+        case .scalar(let json): bytes += json.utf8
+        case .members(let members):
+            for (place, member) in members.enumerated() {
+                bytes.append(place == 0 ? UInt8(ascii: "{") : UInt8(ascii: ","))
+                JSON.append(quoted: member.name, to: &bytes)
+                bytes.append(UInt8(ascii: ":"))
+                write(member.node, to: &bytes)
+            }
+            bytes += (members.isEmpty ? "{}" : "}").utf8
+        }
+    }
+
+    private static func adding(_ json: String, at path: ArraySlice<String>, to parent: Node) -> Node? {
+        guard let name = path.first, case .members(var members) = parent else { return nil }
         let rest = path.dropFirst()
         if let index = members.firstIndex(where: { $0.name == name }) {
-            guard !rest.isEmpty, let deeper = adding(value, at: rest, to: members[index].value) else { return nil }
-            members[index].value = deeper
+            guard !rest.isEmpty, let deeper = adding(json, at: rest, to: members[index].node) else { return nil }
+            members[index].node = deeper
         } else if rest.isEmpty {
-            members.append(JSONValue.Member(name, value))
+            members.append((name, .scalar(json)))
         } else {
-            guard let deeper = adding(value, at: rest, to: .object([])) else { return nil }
-            members.append(JSONValue.Member(name, deeper))
+            guard let deeper = adding(json, at: rest, to: .members([])) else { return nil }
+            members.append((name, deeper))
         }
-        return .object(members)
+        return .members(members)
     }
 
-    /// A JSON scalar as what it is, anything else as text.
-    ///
-    /// A number that Swift would change stays text.
-    static func scalar(_ text: String) -> JSONValue {
-        switch text {
-        case "true": return .bool(true)
-        case "false": return .bool(false)
-        case "null": return .null
-        default: break
-        }
+    /// A JSON scalar as it is spelled, so that a number keeps every digit; anything else as quoted text.
+    static func scalar(_ text: String) -> String {
         let bytes = Array(text.utf8)
-        guard let first = bytes.first,
-            first == UInt8(ascii: "\"") || first == UInt8(ascii: "-") || (0x30...0x39).contains(first),
-            (try? JSON.check(bytes.span)) != nil
-        else { return .string(text) }
-        if first == UInt8(ascii: "\"") {
-            return JSON.string(Slice(0, bytes.count), in: bytes.span).map { .string($0) } ?? .string(text)
+        let begins = bytes.first.map {
+            $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "-") || (0x30...0x39).contains($0)
         }
-        if let integer = Int64(text) { return .integer(integer) }
-        if text.contains(where: { ".eE".contains($0) }), let number = Double(text), number.isFinite {
-            return .double(number)
+        if ["true", "false", "null"].contains(text) || begins == true && (try? JSON.check(bytes.span)) != nil {
+            // JSON allows space around a value; what is quoted or a number has none inside its ends here.
+            if bytes.last.map({ $0 > 0x20 }) == true { return text }
         }
-        return .string(text)
+        var quoted: [UInt8] = []
+        JSON.append(quoted: text, to: &quoted)
+        return String(decoding: quoted, as: UTF8.self)
     }
 }

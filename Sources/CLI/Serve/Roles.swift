@@ -44,55 +44,29 @@ struct Roles {
         }
         var quiet = Log.logger("carillon.services")
         quiet.logLevel = .critical
+        let second = SecondInterrupt()
+        defer { second.cancel() }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: parts, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
         try await group.run()
     }
 
+    /// What SIGHUP and `POST /-/reload` do.
+    func reloading(_ watch: RuleWatch?) -> Reloading {
+        Reloading(configuration: configuration, reread: reread, watch: watch, logger: logger)
+    }
+
     /// The HTTP server.
-    ///
-    /// SIGHUP does what `POST /-/reload` does.
-    func server(_ registry: MetricsRegistry, _ watch: RuleWatch?) -> Server {
+    func server(_ registry: MetricsRegistry, _ reloading: Reloading) -> Server {
         let (configuration, logger) = (configuration, logger)
         let sources = Sources(
             desk: { try configuration.desk() }, ends: { try configuration.streamEnds() },
-            checkWritable: { try configuration.checkLedgerIsWritable() })
-        let reload = Reloading(configuration: configuration, reread: reread, watch: watch)
+            gauges: { SpoolFolder(configuration.spool).gauges })
         return Server(
             host: configuration.http.host, port: configuration.http.port, version: CarillonVersion.current,
             registry: registry, sources: sources, clock: clock, logger: Log.logger("carillon.server"),
-            reload: { try await offPool { try reload.run() } },
+            reload: { try await offPool { try reloading.run() } }, isReloaded: { reloading.isFine },
             listening: { port in logger.notice("listening on http://\(configuration.http.host):\(port)") })
     }
 }
-
-/// Reads the configuration again and takes what can change while running.
-private final class Reloading: Sendable {
-    private static let taken: Set<String> = ["logging.level", "logging.format"]
-
-    private let configuration: Configuration
-    private let reread: @Sendable () throws -> Configuration
-    private let watch: RuleWatch?
-
-    init(configuration: Configuration, reread: @escaping @Sendable () throws -> Configuration, watch: RuleWatch?) {
-        (self.configuration, self.reread, self.watch) = (configuration, reread, watch)
-    }
-
-    func run() throws -> Server.Reload {
-        let fresh: Configuration
-        do { fresh = try reread() } catch let error as ConfigurationError {
-            throw ReloadError(description: error.problems.joined(separator: "; "))
-        }
-        do { try watch?.apply() } catch let failure as Failure {
-            throw ReloadError(description: failure.lines.joined(separator: "; "))
-        }
-        Log.set(fresh.logging)
-        let changed = fresh.values.differences(from: configuration.values)
-        return Server.Reload(
-            taken: Self.taken.sorted() + (watch == nil ? [] : ["rules"]),
-            needsRestart: changed.filter { !Self.taken.contains($0) })
-    }
-}
-
-private struct ReloadError: Error, CustomStringConvertible { let description: String }

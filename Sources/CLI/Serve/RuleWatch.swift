@@ -1,6 +1,7 @@
 import CarillonRules
 import Dispatch
 import Foundation
+import Glibc
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -16,10 +17,14 @@ final class RuleWatch: Service {
     private let folder: String
     private let logger: Logger
     private let seen = Mutex<String?>(nil)
+    private let applied = Mutex(true)
 
     init(configuration: Configuration, folder: String, logger: Logger) {
         (self.configuration, self.folder, self.logger) = (configuration, folder, logger)
     }
+
+    /// Whether the rules in force are what the folder held when it was last read.
+    var isInForce: Bool { applied.withLock { $0 } }
 
     func run() async throws {
         try? await cancelWhenGracefulShutdown {
@@ -49,6 +54,18 @@ final class RuleWatch: Service {
     ///
     /// - Throws: `Failure` when the documents are at fault.
     func apply() throws {
+        do {
+            try applyFolder()
+            applied.withLock { $0 = true }
+        } catch {
+            applied.withLock { $0 = false }
+            // The documents are not at fault: the next look tries again.
+            if !(error is Failure) { seen.withLock { $0 = nil } }
+            throw error
+        }
+    }
+
+    private func applyFolder() throws {
         let files = try RuleFiles([folder])
         let loaded = files.load()
         let faults = loaded.problems.filter { !$0.isWarning }

@@ -1,6 +1,5 @@
 import Logging
 import ServiceLifecycle
-import UnixSignals
 
 /// Removes from the stream what is older than `stream.retention` and read by every group.
 struct StreamKeeper: Service {
@@ -20,17 +19,6 @@ struct StreamKeeper: Service {
                     logger.warning("old records stay in the stream for now: \(error)")
                 }
             }
-        }
-    }
-}
-
-/// Does something whenever the process gets SIGHUP.
-struct HangupSignal: Service {
-    let act: @Sendable () async -> Void
-
-    func run() async throws {
-        await cancelWhenGracefulShutdown {
-            for await _ in await UnixSignalsSequence(trapping: .sighup) { await act() }
         }
     }
 }

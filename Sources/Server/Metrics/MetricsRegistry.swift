@@ -177,7 +177,10 @@ private let metricHelp: [String: String] = [
     "carillon_stream_lag_records": "Records of the stream that are not decided yet.",
     "carillon_stream_gap_records_total": "Records that retention removed before they were read.",
     "carillon_ledger_residue": "Ways in which the conservation law does not hold; 0 when it holds.",
-    "carillon_breakers_open": "Endpoints left alone for now.",
-    "carillon_config_last_reload_successful": "Whether the last reload took.",
+    "carillon_workspace_mismatches_total": "Events whose partitionkey names another workspace; workspace wins.",
+    "carillon_spool_bytes": "Bytes that publishers left in the spool.",
+    "carillon_spool_segments": "Files in the spool that wait for the stream.",
+    "carillon_spool_unreadable": "Files in the spool that this process may not read or remove.",
+    "carillon_config_last_reload_successful": "Whether configuration and watched rules were taken when last read.",
     "carillon_build_info": "Which Carillon this is; always 1.",
 ]

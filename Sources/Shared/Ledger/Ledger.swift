@@ -343,7 +343,7 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         case full
         /// What stands there is damaged or foreign.
         case corrupt
-        /// It was written by a newer Carillon.
+        /// It was written by a newer Carillon or, when less is found than known, by an older one.
         case schema(found: Int, known: Int)
         /// Anything else.
         case other

@@ -16,6 +16,8 @@ public struct DeliveryFilter: Sendable {
     public var workspace, rule, subject, contact: String?
     /// By state.
     public var state: DeliveryState?
+    /// By the class of the failure, or why nothing was sent.
+    public var reason: String?
     /// Decided at this moment or later.
     public var since: Timestamp?
     /// At most this many, newest first.
@@ -23,10 +25,10 @@ public struct DeliveryFilter: Sendable {
     /// Makes one; without arguments it means the newest hundred of all.
     public init(
         key: Key? = nil, workspace: String? = nil, rule: String? = nil, subject: String? = nil, contact: String? = nil,
-        state: DeliveryState? = nil, since: Timestamp? = nil, limit: Int = 100
+        state: DeliveryState? = nil, reason: String? = nil, since: Timestamp? = nil, limit: Int = 100
     ) {
         (self.key, self.workspace, self.rule, self.subject, self.contact) = (key, workspace, rule, subject, contact)
-        (self.state, self.since, self.limit) = (state, since, limit)
+        (self.state, self.reason, self.since, self.limit) = (state, reason, since, limit)
     }
 }
 
@@ -74,6 +76,28 @@ public struct AttemptRow: Sendable, Codable {
     /// Makes one.
     public init(number: Int, at: Int64, reason: String, status: Int, words: String) {
         (self.number, self.at, self.reason, self.status, self.words) = (number, at, reason, status, words)
+    }
+}
+
+/// A rule that selected an event and sends nothing for it, as people see it.
+public struct SuppressedRow: Sendable, Codable {
+    /// Whose event it is, the rule that selected it, and its type.
+    public var workspace, rule, type: String
+    /// What the event is about.
+    public var subject: String?
+    /// Why nothing is sent; one of `Suppression`.
+    public var reason: String
+    /// When it was decided, in milliseconds since the epoch.
+    public var decidedAt: Int64
+    /// The event as it was published.
+    public var event: [UInt8]
+    /// Makes one.
+    public init(
+        workspace: String, rule: String, type: String, subject: String?, reason: String, decidedAt: Int64,
+        event: [UInt8]
+    ) {
+        (self.workspace, self.rule, self.type, self.subject) = (workspace, rule, type, subject)
+        (self.reason, self.decidedAt, self.event) = (reason, decidedAt, event)
     }
 }
 
@@ -210,6 +234,10 @@ public protocol LedgerDesk: AnyObject {
     func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)]
     /// Lists deliveries, newest first.
     func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow]
+    /// Lists what was suppressed, newest first.
+    ///
+    /// Suppressed is an event for a rule, before there is a target: a filter by key, contact or state finds nothing.
+    func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow]
     /// The failed tries of a delivery, oldest first.
     func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]
     /// The event behind a delivery, as it was published.
@@ -220,6 +248,10 @@ public protocol LedgerDesk: AnyObject {
     func cancel(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
     /// Parked records, newest first.
     func parked(limit: Int) throws(LedgerError) -> [ParkedRow]
+    /// Writes a mark of no meaning, to prove that the ledger can be written.
+    ///
+    /// - Throws: what a worker would meet, such as `full`.
+    func touch(now: Timestamp) throws(LedgerError)
     /// How it stands.
     func status(now: Timestamp) throws(LedgerError) -> LedgerStatus
     /// Counts the conservation law in one snapshot.

@@ -27,6 +27,39 @@ extension SQLiteLedger: LedgerDesk {
             decidedAt: query.int(10), dueAt: query.optionalInt(11), settledAt: query.optionalInt(12))
     }
 
+    public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
+        guard filter.key == nil, filter.contact == nil, filter.state == nil else { return [] }
+        return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
+            var conditions = Conditions(filter, reason: "s.reason")
+            conditions.since("s.at", filter.since)
+            let query = try database.prepare(
+                """
+                SELECT e.workspace, r.name, e.type, e.subject, s.reason, s.at, e.bytes FROM suppressed s
+                JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
+                WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
+                """)
+            conditions.bind(to: query)
+            var rows: [SuppressedRow] = []
+            while try query.step() {
+                rows.append(
+                    SuppressedRow(
+                        workspace: query.text(0), rule: query.text(1), type: query.text(2),
+                        subject: query.optionalText(3), reason: query.text(4), decidedAt: query.int(5),
+                        event: query.blob(6)))
+            }
+            return rows
+        }
+    }
+
+    public func touch(now: Timestamp) throws(LedgerError) {
+        // `process`: on a full disk it is the write that fails; no fsync is spent on a mark nobody needs.
+        try transaction(.process, "be written") { () throws(SQLiteFailure) in
+            let mark = try database.statement("INSERT OR REPLACE INTO meta VALUES ('touched', ?)")
+            mark.bind(1, now.milliseconds)
+            try mark.run()
+        }
+    }
+
     public func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow] {
         try attempting("list the attempts of \(delivery)") { () throws(SQLiteFailure) in
             let query = try database.statement(
@@ -156,34 +189,68 @@ extension SQLiteLedger: LedgerDesk {
     }
 
     private func select(_ columns: String, _ filter: DeliveryFilter, limit: Int) throws(SQLiteFailure) -> Statement {
-        var conditions = ["1"]
-        var texts: [String] = []
-        func match(_ column: String, _ value: String?) {
-            guard let value else { return }
-            texts.append(value)
-            conditions.append("\(column) = ?\(texts.count)")
-        }
-        match("e.workspace", filter.workspace)
-        match("r.name", filter.rule)
-        match("e.subject", filter.subject)
-        if let contact = filter.contact {
-            texts.append(contact)
-            let name = "?\(texts.count)"
-            conditions.append(
-                "(l.target = \(name) OR instr(l.target, '/') > 0 AND substr(l.target, instr(l.target, '/') + 1) = \(name))"
-            )
-        }
-        if let state = filter.state { conditions.append("d.state = \(state.code)") }
-        if let since = filter.since { conditions.append("d.decided >= \(since.milliseconds)") }
-        if filter.key != nil { conditions.append("d.key = ?\(texts.count + 1)") }
+        var conditions = Conditions(filter, reason: "d.reason")
+        conditions.since("d.decided", filter.since)
+        if let state = filter.state { conditions.demand("d.state = \(state.code)") }
+        conditions.contact("l.target", filter.contact)
+        conditions.key("d.key", filter.key)
         let query = try database.prepare(
             """
             SELECT \(columns) FROM delivery d JOIN event e ON e.seq = d.event
             JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
-            WHERE \(conditions.joined(separator: " AND ")) ORDER BY d.id DESC LIMIT \(limit)
+            WHERE \(conditions.sql) ORDER BY d.id DESC LIMIT \(limit)
             """)
-        for (index, text) in texts.enumerated() { query.bind(Int32(index + 1), text) }
-        if let key = filter.key { query.bind(Int32(texts.count + 1), high: key.high, low: key.low) }
+        conditions.bind(to: query)
         return query
+    }
+}
+
+/// A filter as SQL over the tables `event e` and `rule r`, and over what the caller adds.
+private struct Conditions {
+    private var terms = ["1"]
+    private var texts: [String] = []
+    private var key: (number: Int32, key: Key)?
+
+    init(_ filter: DeliveryFilter, reason: String) {
+        match("e.workspace", filter.workspace)
+        match("r.name", filter.rule)
+        match("e.subject", filter.subject)
+        match(reason, filter.reason)
+    }
+
+    var sql: String { terms.joined(separator: " AND ") }
+
+    mutating func demand(_ term: String) { terms.append(term) }
+
+    mutating func match(_ column: String, _ value: String?) {
+        guard let value else { return }
+        texts.append(value)
+        terms.append("\(column) = ?\(texts.count)")
+    }
+
+    mutating func since(_ column: String, _ moment: Timestamp?) {
+        if let moment { terms.append("\(column) >= \(moment.milliseconds)") }
+    }
+
+    /// The whole target, or what stands behind `channel/` in it.
+    mutating func contact(_ column: String, _ contact: String?) {
+        guard let contact else { return }
+        texts.append(contact)
+        let name = "?\(texts.count)"
+        terms.append(
+            "(\(column) = \(name) OR instr(\(column), '/') > 0 AND substr(\(column), instr(\(column), '/') + 1) = \(name))"
+        )
+    }
+
+    /// Comes after all texts, as its place is the one behind them.
+    mutating func key(_ column: String, _ key: Key?) {
+        guard let key else { return }
+        self.key = (Int32(texts.count + 1), key)
+        terms.append("\(column) = ?\(texts.count + 1)")
+    }
+
+    func bind(to query: Statement) {
+        for (index, text) in texts.enumerated() { query.bind(Int32(index + 1), text) }
+        if let key { query.bind(key.number, high: key.key.high, low: key.key.low) }
     }
 }

@@ -192,8 +192,8 @@ extension Tree {
     }
 }
 
-/// What is wrong with a name; `nil` when nothing is.
-func nameFault(_ name: String) -> String? {
+/// What is wrong with the name of a workspace, rule, endpoint or secret, to follow what it names; `nil` when nothing is.
+public func nameFault(_ name: String) -> String? {
     if name.isEmpty { return "is empty" }
     if name.utf8.count > 128 { return "is longer than 128 bytes" }
     if name.unicodeScalars.contains(where: \.isControl) { return "has a control character" }

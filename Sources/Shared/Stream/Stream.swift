@@ -150,7 +150,7 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
         case unreachable
         /// One event is larger than the stream takes.
         case tooLarge
-        /// It was written by a newer Carillon.
+        /// It was written by a newer Carillon or, when less is found than known, by an older one.
         case schema(found: Int, known: Int)
         /// What stands there is damaged or foreign.
         case corrupt

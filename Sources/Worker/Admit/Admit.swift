@@ -39,7 +39,7 @@ extension Path {
             return Admitted(matched: matched, deliveries: [])
         case .done(let births, let duplicates):
             positions[matched.batch.partition] = matched.batch.next
-            meters.decided(matched.decisions, duplicates: duplicates)
+            meters.decided(matched.decisions, duplicates: duplicates, mismatched: matched.mismatched)
             pace.learn(records: matched.batch.records.count, deliveries: births.count)
             return Admitted(matched: matched, deliveries: leased(births, of: matched))
         }

@@ -16,6 +16,8 @@ struct Decoded {
     let batch: RecordBatch
     var events: [Event] = []
     var unmatched = 0
+    /// Events whose partitionkey names another workspace than `workspace`, which wins; of those looked at.
+    var mismatched = 0
     var poison: [(record: Int, reason: String)] = []
 
     fileprivate init(batch: RecordBatch) { self.batch = batch }
@@ -51,6 +53,7 @@ extension Decoded {
             } else {
                 JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0) }
             }
+        if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
         if let rules {
             events.append(Event(record: record, outline: outline, rules: rules))
         } else {

@@ -91,7 +91,8 @@ public struct CIDR: Sendable, Hashable {
 /// What is wrong with a text that should be an address range.
 public struct CIDRError: Error, Sendable, CustomStringConvertible {
     let text: String
-    let problem: String
+    /// What is wrong with it, in words.
+    public let problem: String
     /// The text, what is wrong with it, and how a range looks.
     public var description: String {
         "worker could not read the address range \"\(text)\": \(problem) [e.g. 127.0.0.0/8, ::1/128 or 10.1.2.3]"

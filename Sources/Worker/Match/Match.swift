@@ -20,6 +20,8 @@ struct Matched {
     let batch: RecordBatch
     fileprivate(set) var decisions: Decisions
     fileprivate(set) var plans: [Plan] = []
+    /// Events whose partitionkey names another workspace.
+    fileprivate(set) var mismatched = 0
 }
 
 extension Path {
@@ -35,6 +37,7 @@ extension Path {
         var matched = Matched(batch: batch, decisions: decisions)
         var room = lanes.plan(capacity)
         for event in decoded.events { match(event, at: now, &room, into: &matched) }
+        matched.mismatched = decoded.mismatched
         matched.decisions.parked = decoded.poison.map { poison in
             let record = batch.records[poison.record]
             return Decisions.Parked(offset: record.offset, reason: poison.reason, value: record.value.range)

@@ -40,16 +40,18 @@ extension Path {
         self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         meters.failed(channel: "none", .render)
-        settlements.append(
-            settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words))
+        let next = settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words)
+        if next.ending == .dead { meters.gaveUp(channel: "none") }
+        settlements.append(next)
     }
 
     private func take(_ ending: Ending) {
         let claim = ClaimName(delivery: ending.delivery, epoch: ending.epoch)
         guard let held = held.removeValue(forKey: claim) else { return }
         lanes.free(held.lane)
-        meters.ended(ending, after: clock.now() - held.time)
-        settlements.append(settlement(for: ending, held))
+        let next = settlement(for: ending, held)
+        meters.ended(ending, after: clock.now() - held.time, isDead: next.ending == .dead)
+        settlements.append(next)
     }
 
     private func settlement(for ending: Ending, _ held: Held) -> Settlement {
