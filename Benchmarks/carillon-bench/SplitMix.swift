@@ -1,5 +1,7 @@
-/// A small seeded generator. Its numbers never change, so that a seed means the same events for ever: that is why it
-/// draws ranges itself instead of leaving it to the standard library.
+/// A small seeded generator.
+///
+/// Its numbers never change, so that a seed means the same events for ever: that is why it draws ranges itself instead
+/// of leaving it to the standard library.
 struct SplitMix {
     private var state: UInt64
 

@@ -169,9 +169,11 @@ extension Cluster {
 
     private mutating func stepPipeline() {
         if pipelines.count < Self.livePipelines {
-            pipelines.append(PipelineRun(
-                number: issue(), workspace: random.skewed(workspaces), owner: random.skewed(Vocabulary.owners.count),
-                name: random.below(Vocabulary.pipelines.count), stepsLeft: random.within(1...4)))
+            pipelines.append(
+                PipelineRun(
+                    number: issue(), workspace: random.skewed(workspaces),
+                    owner: random.skewed(Vocabulary.owners.count),
+                    name: random.below(Vocabulary.pipelines.count), stepsLeft: random.within(1...4)))
         }
         let at = random.below(pipelines.count)
         if !pipelines[at].began {
@@ -192,8 +194,9 @@ extension Cluster {
     }
 
     private mutating func approveOrReject() {
-        happenings.append(.model(
-            random.below(Vocabulary.models.count), workspace: random.skewed(workspaces),
-            owner: random.skewed(Vocabulary.owners.count), version: issue(), isApproved: random.chance(0.7)))
+        happenings.append(
+            .model(
+                random.below(Vocabulary.models.count), workspace: random.skewed(workspaces),
+                owner: random.skewed(Vocabulary.owners.count), version: issue(), isApproved: random.chance(0.7)))
     }
 }

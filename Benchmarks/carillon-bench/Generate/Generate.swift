@@ -46,10 +46,11 @@ struct Generate: AsyncParsableCommand {
 
     func run() async throws {
         let last = try start.map(Self.milliseconds) ?? WallClock.milliseconds()
-        var feed = Feed(Feed.Plan(
-            events: events, seed: seed, workspaces: Vocabulary.workspaces(workspaces, prefix: wsPrefix),
-            duplicates: duplicates, nodeFailuresPer10000: nodeFailures, start: last - Int64(over) * 1000,
-            span: Int64(over) * 1000, isLive: rate != nil))
+        var feed = Feed(
+            Feed.Plan(
+                events: events, seed: seed, workspaces: Vocabulary.workspaces(workspaces, prefix: wsPrefix),
+                duplicates: duplicates, nodeFailuresPer10000: nodeFailures, start: last - Int64(over) * 1000,
+                span: Int64(over) * 1000, isLive: rate != nil))
         let output = try Output(path: out)
         let clock = ContinuousClock()
         let began = clock.now

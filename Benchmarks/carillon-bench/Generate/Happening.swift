@@ -1,4 +1,6 @@
-/// A job as its scheduler sees it. Names are numbers of the vocabulary, so that a job is a flat value.
+/// A job as its scheduler sees it.
+///
+/// Names are numbers of the vocabulary, so that a job is a flat value.
 struct Job {
     /// Where a job stands between two events.
     enum Phase { case submitted, queued, bidding, preparing, running, hung, failing }

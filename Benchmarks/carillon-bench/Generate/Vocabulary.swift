@@ -10,7 +10,8 @@ enum Vocabulary {
     static let kinds: [StaticString] = ["dlc", "dsw", "ray", "spark", "mpi", "eas"]
     static let names: [StaticString] = [
         "resnet-50-imagenet", "train-bert-large", "train-two-tower-ranker", "eval-whisper-medium", "finetune-llama-8b",
-        "train-yolo-v8-traffic", "batch-embed-products", "hyperopt-ctr-model", "train-wav2vec-zh", "sweep-learning-rate",
+        "train-yolo-v8-traffic", "batch-embed-products", "hyperopt-ctr-model", "train-wav2vec-zh",
+        "sweep-learning-rate",
         "data-prep-clickstream", "distill-student-v3", "train-unet-segmentation", "simulate-grasping-arm",
     ]
     static let schedulers: [StaticString] = [
@@ -19,7 +20,9 @@ enum Vocabulary {
     static let queues: [StaticString] = ["a100", "h800", "l20", "cpu-large"]
     static let pools: [StaticString] = ["a100-east", "h800-north", "l20-west", "cpu-east"]
     static let frameworks: [StaticString] = ["pytorch", "tensorflow", "jax", "megatron"]
-    static let pipelines: [StaticString] = ["nightly-features", "hourly-ctr-refresh", "weekly-retrain", "daily-quality-report"]
+    static let pipelines: [StaticString] = [
+        "nightly-features", "hourly-ctr-refresh", "weekly-retrain", "daily-quality-report",
+    ]
     static let models: [StaticString] = ["ctr-ranker", "speech-zh", "traffic-detector", "fraud-score"]
 
     /// The names of `count` workspaces: numbered behind a prefix when there is one, else known words, then `team-N`.

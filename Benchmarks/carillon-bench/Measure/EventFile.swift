@@ -8,7 +8,8 @@ struct EventFile {
     init(path: String, atMost limit: Int = .max) throws {
         let bytes = try Self.read(path)
         for line in bytes.split(separator: UInt8(ascii: "\n")).prefix(limit) {
-            guard let workspace = Self.member("\"workspace\":\"", of: line), let type = Self.member("\"type\":\"", of: line)
+            guard let workspace = Self.member("\"workspace\":\"", of: line),
+                let type = Self.member("\"type\":\"", of: line)
             else { throw NotGenerated(path: path) }
             events.append(EncodedEvent(workspace: workspace, type: type, bytes: Array(line)))
         }
@@ -42,7 +43,9 @@ struct EventFile {
 }
 
 extension ArraySlice<UInt8> {
-    /// Where the first occurrence of `word` ends. The standard library's search is generic to the bone: 30 µs a line.
+    /// Where the first occurrence of `word` ends.
+    ///
+    /// The standard library's search is generic to the bone: 30 µs a line.
     fileprivate func end(of word: StaticString) -> Int? {
         unsafe withUnsafeBytes { bytes in
             let size = word.utf8CodeUnitCount

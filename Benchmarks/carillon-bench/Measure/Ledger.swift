@@ -62,18 +62,24 @@ private struct Clerk {
             try worker.ledger.decide(batch, for: worker.session, now: worker.clock.now())
         }
         guard case .done(let births, _) = decided else { throw Unexpected() }
-        try settle(births.compactMap { birth in
-            if case .leased(let id, let epoch, _) = birth { Settlement(delivery: id, epoch: epoch, ending: .delivered, status: 200) } else { nil }
-        })
+        try settle(
+            births.compactMap { birth in
+                if case .leased(let id, let epoch, _) = birth {
+                    Settlement(delivery: id, epoch: epoch, ending: .delivered, status: 200)
+                } else {
+                    nil
+                }
+            })
         while true {
             let claims = try measure("claim") { worker in
                 try worker.ledger.claim(
                     for: worker.session, room: Room(total: worker.room, perLane: worker.room), now: worker.clock.now())
             }
             guard !claims.deliveries.isEmpty else { return }
-            try settle(claims.deliveries.map {
-                Settlement(delivery: $0.delivery, epoch: $0.epoch, ending: .delivered, status: 200)
-            })
+            try settle(
+                claims.deliveries.map {
+                    Settlement(delivery: $0.delivery, epoch: $0.epoch, ending: .delivered, status: 200)
+                })
         }
     }
 
@@ -101,14 +107,16 @@ private struct Clerk {
         let now = clock.now()
         let value = batch.bytes.count
         batch.bytes += event.bytes
-        batch.deliveries.append(Decisions.Delivery(
-            key: .delivery(event: key, rule: "all", target: "hook"), target: "hook",
-            pair: isOrdered ? .pair(workspace: event.workspace, target: "hook", subject: subject) : nil,
-            expires: now + .seconds(86_400), wanted: number < room))
+        batch.deliveries.append(
+            Decisions.Delivery(
+                key: .delivery(event: key, rule: "all", target: "hook"), target: "hook",
+                pair: isOrdered ? .pair(workspace: event.workspace, target: "hook", subject: subject) : nil,
+                expires: now + .seconds(86_400), wanted: number < room))
         batch.selections.append(Decisions.Selection(rule: "all", suppressed: nil, deliveries: number..<number + 1))
-        batch.events.append(Decisions.Event(
-            key: key, workspace: event.workspace, type: event.type, subject: subject, time: now, appended: now,
-            offset: Int64(start + number), value: value..<batch.bytes.count, selections: number..<number + 1))
+        batch.events.append(
+            Decisions.Event(
+                key: key, workspace: event.workspace, type: event.type, subject: subject, time: now, appended: now,
+                offset: Int64(start + number), value: value..<batch.bytes.count, selections: number..<number + 1))
     }
 
     private mutating func measure<Result>(_ name: String, _ body: (Self) throws -> Result) rethrows -> Result {
@@ -123,7 +131,10 @@ private struct Clerk {
     /// What each call took of an event, in nanoseconds, and how often it was made.
     func costs(each rows: Int) -> [(String, Int)] {
         cpu.keys.sorted().flatMap { name in
-            [("\(name)_ns_per_row", Int(cpu[name, default: 0] * 1000) / max(rows, 1)), ("\(name)_calls", calls[name, default: 0])]
+            [
+                ("\(name)_ns_per_row", Int(cpu[name, default: 0] * 1000) / max(rows, 1)),
+                ("\(name)_calls", calls[name, default: 0]),
+            ]
         }
     }
 

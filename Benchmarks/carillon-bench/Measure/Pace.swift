@@ -4,7 +4,8 @@ import CarillonStreamSQLite
 
 struct Pace: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Appends events one by one at a steady rate, each stamped, so that the limits' sink can tell latencies.",
+        abstract:
+            "Appends events one by one at a steady rate, each stamped, so that the limits' sink can tell latencies.",
         discussion: "Each is durable before the next is begun, as an embedded producer would do it.")
 
     @Argument(help: "A file that generate wrote.")

@@ -14,11 +14,14 @@ struct RuleFiles {
     private let documents: [(source: SourceText, rules: WorkspaceRules)]
 
     init(folder: String) throws {
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted()
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+            .sorted()
         documents = try names.map { name in
             let text = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
             let loaded = RuleDocuments.load([(file: name, text: text)])
-            if let problem = loaded.problems.first(where: { !$0.isWarning }) { throw Unreadable(words: problem.description) }
+            if let problem = loaded.problems.first(where: { !$0.isWarning }) {
+                throw Unreadable(words: problem.description)
+            }
             guard let rules = loaded.workspaces.first, loaded.workspaces.count == 1 else {
                 throw Unreadable(words: "\(name): one workspace a file, please")
             }
@@ -46,7 +49,8 @@ struct RuleFiles {
             RuleChange(
                 workspace: rules.workspace, sources: [source],
                 living: Dictionary(
-                    rules.rules.filter(\.enabled).map { ($0.identity, Set($0.targets)) }, uniquingKeysWith: { $0.union($1) }))
+                    rules.rules.filter(\.enabled).map { ($0.identity, Set($0.targets)) },
+                    uniquingKeysWith: { $0.union($1) }))
         }
         _ = try ledger.apply(changes, base: try ledger.revision(), keepPending: true, now: now)
     }
@@ -62,7 +66,8 @@ struct Rehearsal {
     init(stream: String, ledger file: String?, rules: String, concurrency: Int) throws {
         let clock = SystemClock()
         ledger = try file.map { try SQLiteLedger.create(at: $0) } ?? SQLiteLedger.inMemory()
-        try RuleFiles(folder: rules).apply(to: ledger, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", now: clock.now())
+        try RuleFiles(folder: rules).apply(
+            to: ledger, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", now: clock.now())
         reader = try SQLiteStream.open(at: stream).reader(group: "carillon-bench-\(WallClock.nanoseconds())")
         let bell = reader.doorbell
         let courier = CurlCourier(
@@ -86,7 +91,7 @@ struct Rehearsal {
         }
     }
 
-    /// Ends the worker. Returns what the ledger counted.
+    /// Ends the worker and returns what the ledger counted.
     func close() throws -> Conservation {
         try path.drain()
         return try ledger.verify(now: SystemClock().now())

@@ -20,7 +20,8 @@ struct Send: AsyncParsableCommand {
         let file = try EventFile(path: events)
         let endpoint = Endpoint(
             name: "hook", url: url, method: "POST",
-            secrets: [try WebhookSecret.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], headers: [], verifiesTLS: true,
+            secrets: [try WebhookSecret.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], headers: [],
+            verifiesTLS: true,
             channel: WebhookChannel())
         let (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         let courier = CurlCourier(

@@ -42,7 +42,10 @@ struct Report: ParsableCommand {
         let rows: [(String, Int, String)] = [
             ("events", wanted.lines, "published, \(wanted.lines - wanted.events) of them a second time"),
             ("matched", wanted.matched, "by \(wanted.deliveries.count + wanted.suppressed) selections of rules"),
-            ("delivered", got.accepted.count, "signed; \(got.retried) after a failed try, \(got.copies) more than once"),
+            (
+                "delivered", got.accepted.count,
+                "signed; \(got.retried) after a failed try, \(got.copies) more than once"
+            ),
             ("suppressed", counted.suppressed, "older than \(Int(maxAge)) hours, listed and not sent"),
             ("dead", counted.deliveries["dead", default: 0], "given up"),
         ]
@@ -52,7 +55,8 @@ struct Report: ParsableCommand {
                 name.padded(to: 12) + String(repeating: " ", count: max(0, 8 - number.count)) + number + "   " + words)
         }
         try StandardOutput.say(
-            "published to received   p50 \(all.p50) ms   p99 \(all.p99) ms   (first tries: \(first.p50) and \(first.p99) ms)")
+            "published to received   p50 \(all.p50) ms   p99 \(all.p99) ms   (first tries: \(first.p50) and \(first.p99) ms)"
+        )
     }
 
     private func faults(_ wanted: Expectation, _ got: Receipts, _ counted: Counted) -> [String] {
@@ -63,10 +67,14 @@ struct Report: ParsableCommand {
             (unasked.isEmpty, "\(unasked.count) deliveries were not asked for, \(unasked.first ?? "") is one"),
             (got.unsigned == 0, "\(got.unsigned) requests had no good signature"),
             (got.altered == 0, "\(got.altered) copies differ from their first body"),
-            (counted.deliveries["delivered", default: 0] == wanted.deliveries.count,
-                "the ledger counts \(counted.deliveries["delivered", default: 0]) delivered, not \(wanted.deliveries.count)"),
-            (counted.suppressed == wanted.suppressed,
-                "the ledger counts \(counted.suppressed) suppressed, not \(wanted.suppressed)"),
+            (
+                counted.deliveries["delivered", default: 0] == wanted.deliveries.count,
+                "the ledger counts \(counted.deliveries["delivered", default: 0]) delivered, not \(wanted.deliveries.count)"
+            ),
+            (
+                counted.suppressed == wanted.suppressed,
+                "the ledger counts \(counted.suppressed) suppressed, not \(wanted.suppressed)"
+            ),
             (counted.read == wanted.lines, "the ledger counts \(counted.read) records read, not \(wanted.lines)"),
             (counted.residue.isEmpty, "the conservation law does not hold: \(counted.residue.joined(separator: "; "))"),
         ]
