@@ -26,14 +26,17 @@ let package = Package(
     ],
     targets: [
         // System libraries: module maps and shims, no logic.
-        .systemLibrary(name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-        .systemLibrary(name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(
+            name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
 
         // What a job event is.
         .target(name: "CarillonEvents", path: "Sources/Shared/Events"),
         // Locks, doorbells, clocks: what is Linux about Carillon.
-        .target(name: "CarillonPlatform", dependencies: ["CarillonEvents", "CPlatform"], path: "Sources/Shared/Platform"),
+        .target(
+            name: "CarillonPlatform", dependencies: ["CarillonEvents", "CPlatform"], path: "Sources/Shared/Platform"),
         // Which events become which notifications. Pure.
         .target(
             name: "CarillonRules", dependencies: ["CarillonEvents", .product(name: "Yams", package: "Yams")],
@@ -50,7 +53,8 @@ let package = Package(
 
         // The ledger: contract, then backend.
         .target(
-            name: "CarillonLedger", dependencies: ["CarillonEvents", .product(name: "Crypto", package: "swift-crypto")],
+            name: "CarillonLedger",
+            dependencies: ["CarillonEvents", .product(name: "Crypto", package: "swift-crypto")],
             path: "Sources/Shared/Ledger"),
         .target(
             name: "CarillonLedgerSQLite",
@@ -59,14 +63,16 @@ let package = Package(
 
         // Embedded in schedulers.
         .target(
-            name: "CarillonProducer", dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CPlatform"],
+            name: "CarillonProducer",
+            dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CPlatform"],
             path: "Sources/Producer"),
 
         // The path of an event.
         .target(
             name: "CarillonWorker",
             dependencies: [
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl", "CPlatform",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl",
+                "CPlatform",
                 .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -82,13 +88,15 @@ let package = Package(
 
         // Fakes, for our tests and for those of embedders.
         .target(
-            name: "CarillonKit", dependencies: ["CarillonEvents", "CarillonStream", "CarillonLedger"], path: "Sources/Kit"),
+            name: "CarillonKit", dependencies: ["CarillonEvents", "CarillonStream", "CarillonLedger"],
+            path: "Sources/Kit"),
 
         // Composition roots.
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
+                "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -102,7 +110,8 @@ let package = Package(
         .executableTarget(
             name: "carillon-bench",
             dependencies: [
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite", "CarillonLedger",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
+                "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -119,7 +128,8 @@ let package = Package(
         .testTarget(
             name: "StreamTests",
             dependencies: [
-                "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit", "stream-probe",
+                "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit",
+                "stream-probe",
             ]),
         // Another process for the stream's tests.
         .executableTarget(
@@ -146,7 +156,11 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
-        .testTarget(name: "CrashTests", dependencies: ["carillon", "CarillonKit"]),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
+            ]),
         .testTarget(name: "TidyTests"),
     ]
 )

@@ -14,7 +14,7 @@ extension Configuration {
     func appender() throws(StreamError) -> any StreamAppender { try SQLiteStream.open(at: stream.path).appender() }
 
     /// The earliest kept and the next offset of each partition of the stream that is there.
-    func streamEnds() throws(StreamError) -> [Partition: (low: Offset, next: Offset)] {
+    func streamEnds() throws(StreamError) -> StreamEnds {
         try SQLiteStream.open(at: stream.path).ends()
     }
 

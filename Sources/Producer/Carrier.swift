@@ -50,7 +50,7 @@ final class Carrier {
             let stream = try connected()
             for _ in 0..<steps {
                 guard let moved = try spool.drainSome(into: stream) else {
-                    return spool.mayHoldEvents ? .heldByAnother : .nothing
+                    return spool.mayHoldEvents || spool.metLivingWriters ? .heldByAnother : .nothing
                 }
                 drained += moved
                 succeeded()

@@ -154,7 +154,9 @@ final class Loop: @unchecked Sendable {
         note()
         switch drain {
         case .moved: return true
-        case .heldByAnother: intake.sleep(until: clock.uptime() + .seconds(1))
+        case .heldByAnother:
+            intake.sleep(until: clock.uptime() + .seconds(1))
+            carrier.look()
         case .away: intake.sleep(until: carrier.retryAt)
         case .nothing:
             intake.sleep(until: nil)

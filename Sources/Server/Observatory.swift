@@ -8,7 +8,7 @@ public struct Sources: Sendable {
     /// Opens the ledger; called once on a thread of the server's own, again after an error.
     public var desk: @Sendable () throws -> any LedgerDesk
     /// The ends of the stream's partitions.
-    public var ends: @Sendable () throws -> [Partition: (low: Offset, next: Offset)]
+    public var ends: @Sendable () throws -> StreamEnds
     /// Throws when the ledger could not be written.
     public var checkWritable: @Sendable () throws -> Void
 
@@ -17,7 +17,7 @@ public struct Sources: Sendable {
     /// All of them may block.
     public init(
         desk: @escaping @Sendable () throws -> any LedgerDesk,
-        ends: @escaping @Sendable () throws -> [Partition: (low: Offset, next: Offset)],
+        ends: @escaping @Sendable () throws -> StreamEnds,
         checkWritable: @escaping @Sendable () throws -> Void
     ) {
         (self.desk, self.ends, self.checkWritable) = (desk, ends, checkWritable)
@@ -99,13 +99,20 @@ actor Observatory {
             residue = (Double(lines), clock.uptime() + max(.seconds(30), cost * 50))
         }
         let oldest = status.oldestPending.map { (now - Timestamp(milliseconds: $0)).milliseconds } ?? 0
-        let decided = Dictionary(status.positions.map { ($0.partition, $0.next) }, uniquingKeysWith: max)
-        let lag = try sources.ends().reduce(0) { $0 + max(0, $1.value.next - max(decided[$1.key] ?? 0, $1.value.low)) }
+        let lag = try status.lag(behind: sources.ends())
         return Reading(
             pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
             dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag),
             oldestPending: Double(max(0, oldest)) / 1000,
             residue: residue?.value ?? 0)
+    }
+}
+
+extension LedgerStatus {
+    /// Records of the stream that are not decided yet.
+    public func lag(behind ends: StreamEnds) -> Int64 {
+        let mine = positions.filter { $0.stream == ends.stream }
+        return ends.undecided(after: Dictionary(mine.map { ($0.partition, $0.next) }, uniquingKeysWith: max))
     }
 }
 

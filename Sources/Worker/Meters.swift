@@ -2,7 +2,9 @@ import CarillonEvents
 import CarillonLedger
 import Metrics
 
-/// The path's metrics, named as the public face names them. Counters are told once a batch where that is possible.
+/// The path's metrics, named as the public face names them.
+///
+/// Counters are told once a batch where that is possible.
 final class Meters {
     private var decided: [String: Counter] = [:]
     private var deliveries: [[String]: Counter] = [:]

@@ -11,7 +11,9 @@ import CarillonStream
 //     settle   how tries ended, written in batches                                     Settle/
 
 extension Path {
-    /// Takes one batch through all stages. When it returns, every record of the batch is decided, durably.
+    /// Takes one batch through all stages.
+    ///
+    /// When it returns, every record of the batch is decided, durably.
     ///
     /// - Throws: `LedgerError`; nothing of the batch is decided then, and the stream brings it again.
     func handle(_ batch: RecordBatch) throws(LedgerError) {

@@ -76,7 +76,9 @@ struct Session {
         nextBeat = start + lease / 6
     }
 
-    /// Renews the lease when it is time. False when the ledger has given it up: begin a new session.
+    /// Renews the lease when it is time.
+    ///
+    /// False when the ledger has given it up: begin a new session.
     mutating func beat(in ledger: any Ledger, lease: Duration, clock: any Clock) throws(LedgerError) -> Bool {
         let start = clock.uptime()
         guard start >= nextBeat else { return true }

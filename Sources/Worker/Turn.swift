@@ -78,7 +78,8 @@ extension Path {
     func seek(_ partition: Partition, to position: Offset?) throws(LedgerError) {
         positions[partition] = position
         do { try reader.seek(partition, to: position) } catch {
-            throw LedgerError(.busy, doing: "seek partition \(partition)", cause: error.description)
+            let kind: LedgerError.Kind = error.isRetriable ? .busy : .other
+            throw LedgerError(kind, doing: "seek partition \(partition)", cause: error.description)
         }
     }
 

@@ -8,9 +8,7 @@ import Synchronization
 final class FakeStream: StreamAppender, Sendable {
     struct State {
         var appended: [EncodedEvent] = []
-        /// Waits until so many events are here.
-    func wait(for count: Int) { state.wait { $0.appended.count >= count ? true : nil } }
-    var appends: [Int] = []
+        var appends: [Int] = []
         var failure: StreamError.Kind?
         var largest = Int.max
         var isBlocked = false
@@ -20,7 +18,7 @@ final class FakeStream: StreamAppender, Sendable {
 
     var ids: [String] { state.change { $0.appended.map(\.id) } }
     /// Waits until so many events are here.
-    func wait(for count: Int) { state.wait { $0.appended.count >= count ? true : nil } }
+    func wait(for count: Int) { _ = state.wait { $0.appended.count >= count ? true : nil } }
     var appends: [Int] { state.change { $0.appends } }
 
     func fail(_ kind: StreamError.Kind?, times: Int = .max) {
@@ -42,6 +40,7 @@ final class FakeStream: StreamAppender, Sendable {
             state.appends.append(events.count)
             return .some(nil)
         }
+        state.change { _ in }  // wakes who waits for events
         if let kind { throw StreamError(kind, doing: "append \(events.count) events") }
     }
 }

@@ -79,7 +79,7 @@ struct SQLiteBed: StreamBed {
     func reader(group: String) throws -> any StreamReader {
         try SQLiteStream.open(at: path, clock: clock).reader(group: group)
     }
-    func ends() throws -> [Partition: Offset] { try stream.ends().mapValues(\.next) }
+    func ends() throws -> [Partition: Offset] { try stream.ends().partitions.mapValues(\.next) }
     func lose(_ partition: Partition, before offset: Offset) throws {
         let database = try Database(path: path, access: .readWrite)
         try database.write { () throws(SQLiteFailure) in

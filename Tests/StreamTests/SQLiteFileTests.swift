@@ -20,7 +20,7 @@ struct SQLiteFileTests {
         try SQLiteStream.create(at: path, partitions: 1).appender().append([event("w", "0"), event("w", "1")])
         let again = try SQLiteStream.open(at: path)
         try again.appender().append([event("w", "2")])
-        #expect(try again.ends()[0]?.next == 3)
+        #expect(try again.ends().partitions[0]?.next == 3)
         let pump = try Pump(SQLiteBed(folder: folder, stream: again, clock: WallByHand()))
         try pump.drain()
         #expect(pump.seen.map(\.text) == ["0", "1", "2"])
@@ -31,7 +31,7 @@ struct SQLiteFileTests {
     func madeTwice() throws {
         try SQLiteStream.create(at: path, partitions: 3).appender().append([event("w", "0")])
         let again = try SQLiteStream.create(at: path, partitions: 8)
-        let ends = try again.ends()
+        let ends = try again.ends().partitions
         #expect(ends.count == 3)
         #expect(ends.values.reduce(0) { $0 + $1.next } == 1)
     }
@@ -82,6 +82,30 @@ struct SQLiteFileTests {
     func emptyFile() throws {
         try Data().write(to: URL(filePath: path))
         let stream = try SQLiteStream.create(at: path, partitions: 2)
-        #expect(try stream.ends().count == 2)
+        #expect(try stream.ends().partitions.count == 2)
+    }
+}
+
+@Suite("SQLite stream: one file is not another", .timeLimit(.minutes(1)))
+struct SQLiteIdentityTests {
+    @Test("a new stream at an old path has another name, so nothing of it counts as decided")
+    func newFileNewName() throws {
+        let folder = try TemporaryDirectory()
+        let first = try SQLiteStream.create(at: folder.path + "/a.db", partitions: 1).name
+        let second = try SQLiteStream.create(at: folder.path + "/b.db", partitions: 1).name
+        #expect(first != second)
+        #expect(try SQLiteStream.open(at: folder.path + "/a.db").name == first)
+    }
+
+    @Test("a position behind the stream's end is refused: an older copy was restored")
+    func olderCopy() throws {
+        let folder = try TemporaryDirectory()
+        let reader = try SQLiteStream.create(at: folder.path + "/s.db", partitions: 1).reader(group: "g")
+        defer { reader.close() }
+        guard case .assigned([0]) = try reader.poll(wait: .zero) else {
+            Issue.record("the only reader has no partition")
+            return
+        }
+        #expect(throws: StreamError.self) { try reader.seek(0, to: 7) }
     }
 }

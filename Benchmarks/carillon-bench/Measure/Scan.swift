@@ -48,7 +48,7 @@ struct Scan: ParsableCommand {
         let rehearsal = try Rehearsal(stream: stream, ledger: nil, rules: rules, concurrency: 256)
         let meter = Meter()
         try rehearsal.runUntilIdle()
-        let ends = try SQLiteStream.open(at: stream).ends().values
+        let ends = try SQLiteStream.open(at: stream).ends().partitions.values
         try meter.report(rows: ends.reduce(0) { $0 + Int($1.next - $1.low) })
         let counted = try rehearsal.close()
         StandardError.say("matched \(counted.matched), unmatched \(counted.unmatched), parked \(counted.parked)")

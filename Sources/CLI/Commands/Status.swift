@@ -1,6 +1,7 @@
 import ArgumentParser
 import CarillonEvents
 import CarillonLedger
+import CarillonServer
 import CarillonStream
 
 struct Status: ParsableCommand {
@@ -46,12 +47,6 @@ struct Status: ParsableCommand {
 }
 
 extension LedgerStatus {
-    /// Records of the stream that are not decided yet.
-    func lag(behind ends: [Partition: (low: Offset, next: Offset)]) -> Int64 {
-        let decided = Dictionary(positions.map { ($0.partition, $0.next) }, uniquingKeysWith: max)
-        return ends.reduce(0) { $0 + max(0, $1.value.next - max(decided[$1.key] ?? 0, $1.value.low)) }
-    }
-
     fileprivate func json(lag: Int64, residue: [String], now: Timestamp) -> JSONValue {
         let states = DeliveryState.allCases.map { JSONValue.Member.integer($0.rawValue, deliveries[$0.rawValue] ?? 0) }
         let reasons = suppressed.sorted { $0.key < $1.key }.map { JSONValue.Member.integer($0.key, $0.value) }

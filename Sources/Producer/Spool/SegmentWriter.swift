@@ -28,7 +28,11 @@ final class SegmentWriter {
         }
     }
 
-    deinit { Glibc.close(descriptor) }
+    /// Unlocks before it closes: a child forked a moment ago may still hold the descriptor, and would hold the lock with it.
+    deinit {
+        _ = carillon_unlock(descriptor)
+        Glibc.close(descriptor)
+    }
 
     private func publish(from passing: String) throws(PlatformError) {
         let code = carillon_lock(descriptor, 0)
@@ -83,7 +87,11 @@ final class SegmentReader {
         guard carillon_lock(descriptor, 0) == 0 else { return nil }
     }
 
-    deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
+    deinit {
+        guard descriptor >= 0 else { return }
+        _ = carillon_unlock(descriptor)
+        Glibc.close(descriptor)
+    }
 
     /// All its bytes.
     ///

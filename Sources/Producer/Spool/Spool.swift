@@ -28,6 +28,8 @@ public final class Spool {
     private var progress: (name: String, events: Int)?
     /// Whether something may wait here that this process has to drain.
     private(set) var mayHoldEvents = true
+    /// Whether the last look met segments of living writers.
+    private(set) var metLivingWriters = false
 
     /// Opens the folder, making it when it is not there.
     ///
@@ -80,10 +82,14 @@ public final class Spool {
     public func drainSome(into stream: any StreamAppender) throws(StreamError) -> Int? {
         guard mayHoldEvents, takeOwnership() else { return nil }
         seal()
+        metLivingWriters = false
         for name in names() {
             let path = folder + "/" + name
             // Looking first leaves a living writer's file unopened, and so rings nobody's bell.
-            guard !FileLock.isHeld(path: path), let segment = SegmentReader(path: path) else { continue }
+            guard !FileLock.isHeld(path: path), let segment = SegmentReader(path: path) else {
+                metLivingWriters = true
+                continue
+            }
             do throws(StreamError) { return try drain(segment, name, path, into: stream) } catch {
                 releaseOwnership()
                 throw error

@@ -93,18 +93,25 @@ public struct RuleSources: Sendable {
 public struct Decisions: Sendable {
     /// An event some rule selected.
     public struct Event: Sendable {
+        /// Its identity.
         public var key: Key
+        /// Its workspace.
         public var workspace: String
+        /// Its type.
         public var type: String
+        /// Its subject, when it has one.
         public var subject: String?
         /// The event's own time, or the stream's where it had none.
         public var time: Timestamp
+        /// When the stream took it.
         public var appended: Timestamp
+        /// Its place in the partition.
         public var offset: Int64
         /// Where it stands in `bytes`.
         public var value: Range<Int>
         /// Its selections in `selections`.
         public var selections: Range<Int>
+        /// Makes one.
         public init(
             key: Key, workspace: String, type: String, subject: String?, time: Timestamp, appended: Timestamp,
             offset: Int64, value: Range<Int>, selections: Range<Int>
@@ -122,12 +129,14 @@ public struct Decisions: Sendable {
         public var suppressed: Suppression?
         /// Its deliveries in `deliveries`.
         public var deliveries: Range<Int>
+        /// Makes one.
         public init(rule: String, suppressed: Suppression?, deliveries: Range<Int>) {
             (self.rule, self.suppressed, self.deliveries) = (rule, suppressed, deliveries)
         }
     }
     /// A target of a notification.
     public struct Delivery: Sendable {
+        /// Its identity: the id receivers deduplicate on.
         public var key: Key
         /// The target's name: an endpoint, or `channel/contact`.
         public var target: String
@@ -137,21 +146,27 @@ public struct Decisions: Sendable {
         public var expires: Timestamp
         /// Whether the worker has room to send it at once.
         public var wanted: Bool
+        /// Makes one.
         public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
         }
     }
     /// A record that cannot be decided: what it was and why.
     public struct Parked: Sendable {
+        /// Its place in the partition.
         public var offset: Int64
+        /// Why it cannot be decided.
         public var reason: String
+        /// Where it stands in `bytes`.
         public var value: Range<Int>
+        /// Makes one.
         public init(offset: Int64, reason: String, value: Range<Int>) {
             (self.offset, self.reason, self.value) = (offset, reason, value)
         }
     }
     /// The stream and the partition.
     public var stream: String
+    /// The partition.
     public var partition: Int32
     /// Where the batch begins; the ledger's position must stand here.
     public var from: Int64
@@ -161,13 +176,19 @@ public struct Decisions: Sendable {
     public var revision: Revision
     /// Records read, records lost to retention before `from + gap`, and records no rule selected.
     public var read = 0
+    /// Records lost to retention before `from + gap`.
     public var gap: Int64 = 0
+    /// Records no rule selected.
     public var unmatched = 0
     /// The buffer the values stand in.
     public var bytes: [UInt8]
+    /// What rules selected.
     public var events: [Event] = []
+    /// Which rules did.
     public var selections: [Selection] = []
+    /// What that makes to deliver.
     public var deliveries: [Delivery] = []
+    /// What could not be decided.
     public var parked: [Parked] = []
 
     /// An empty batch, to fill.
@@ -237,10 +258,13 @@ public struct Claims: Sendable {
 
 /// One leased delivery with all that is needed to send it again.
 public struct Claimed: Sendable {
+    /// Its row.
     public var delivery: DeliveryID
+    /// Which claim of it this is.
     public var epoch: Int64
     /// Tries that failed so far, in this round and before.
     public var attempts: Int
+    /// Its identity.
     public var key: Key
     public var workspace, rule, target: String
     /// The rules that decided it.
@@ -249,10 +273,13 @@ public struct Claimed: Sendable {
     public var lane: Int64
     /// When this round began, for giving up, and when sending is no longer worth it.
     public var roundBegan: Timestamp
+    /// When sending is no longer worth it.
     public var expires: Timestamp
+    /// When the stream took the event.
     public var appended: Timestamp
     /// The event as it was published.
     public var event: [UInt8]
+    /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, workspace: String, rule: String, target: String,
         revision: Revision, lane: Int64, roundBegan: Timestamp, expires: Timestamp, appended: Timestamp, event: [UInt8]
@@ -279,16 +306,21 @@ public struct Settlement: Sendable {
         /// It was not tried: pending again, due at once.
         case released
     }
+    /// Its row.
     public var delivery: DeliveryID
+    /// The claim it was sent under.
     public var epoch: Int64
+    /// The next state.
     public var ending: Ending
     /// The class of the failure or the reason of the expiry; empty when delivered.
     public var reason: String
     /// The HTTP status, 0 when there was none, and the receiver's own words.
     public var status: Int
+    /// The receiver's own words, bounded.
     public var words: String
     /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
     public var notBefore: Timestamp?
+    /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
         notBefore: Timestamp? = nil
@@ -328,5 +360,6 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
     }
     /// Whether the same call may succeed later.
     public var isTransient: Bool { kind == .busy || kind == .full }
+    /// One line: what was attempted, the class of the failure, the cause.
     public var description: String { "ledger could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
 }

@@ -10,12 +10,17 @@ public enum DeliveryState: String, Sendable, CaseIterable, Codable {
 
 /// Which deliveries a command means; absent fields mean all.
 public struct DeliveryFilter: Sendable {
+    /// By identity.
     public var key: Key?
+    /// By workspace, rule, subject, or the contact or endpoint.
     public var workspace, rule, subject, contact: String?
+    /// By state.
     public var state: DeliveryState?
+    /// Decided at this moment or later.
     public var since: Timestamp?
     /// At most this many, newest first.
     public var limit: Int
+    /// Makes one; without arguments it means the newest hundred of all.
     public init(
         key: Key? = nil, workspace: String? = nil, rule: String? = nil, subject: String? = nil, contact: String? = nil,
         state: DeliveryState? = nil, since: Timestamp? = nil, limit: Int = 100
@@ -27,16 +32,23 @@ public struct DeliveryFilter: Sendable {
 
 /// A delivery as people see it.
 public struct DeliveryRow: Sendable, Codable {
+    /// Its number.
     public var id: DeliveryID
+    /// Its names.
     public var key, workspace, rule, target, type: String
+    /// The event's subject.
     public var subject: String?
+    /// Its state.
     public var state: DeliveryState
+    /// Tries that failed.
     public var attempts: Int
     /// Why it is dead, expired, withheld or waiting to be tried again.
     public var reason: String
     /// Milliseconds since the epoch.
     public var decidedAt: Int64
+    /// When it is tried next, and when it ended.
     public var dueAt, settledAt: Int64?
+    /// Makes one.
     public init(
         id: DeliveryID, key: String, workspace: String, rule: String, target: String, type: String, subject: String?,
         state: DeliveryState, attempts: Int, reason: String, decidedAt: Int64, dueAt: Int64?, settledAt: Int64?
@@ -49,11 +61,17 @@ public struct DeliveryRow: Sendable, Codable {
 
 /// One failed try of a delivery, as people see it.
 public struct AttemptRow: Sendable, Codable {
+    /// Which try it was, from 1.
     public var number: Int
+    /// When it ended, in milliseconds since the epoch.
     public var at: Int64
+    /// The class of the failure.
     public var reason: String
+    /// The HTTP status, 0 when there was none.
     public var status: Int
+    /// The receiver's own words.
     public var words: String
+    /// Makes one.
     public init(number: Int, at: Int64, reason: String, status: Int, words: String) {
         (self.number, self.at, self.reason, self.status, self.words) = (number, at, reason, status, words)
     }
@@ -61,12 +79,19 @@ public struct AttemptRow: Sendable, Codable {
 
 /// A parked record, as people see it.
 public struct ParkedRow: Sendable, Codable {
+    /// Where it stands in the stream.
     public var stream: String
+    /// Its partition.
     public var partition: Int32
+    /// Its place in the partition.
     public var offset: Int64
+    /// Why it could not be decided.
     public var reason: String
+    /// When it was parked, in milliseconds since the epoch.
     public var at: Int64
+    /// The record as it was.
     public var bytes: [UInt8]
+    /// Makes one.
     public init(stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, bytes: [UInt8]) {
         (self.stream, self.partition, self.offset) = (stream, partition, offset)
         (self.reason, self.at, self.bytes) = (reason, at, bytes)
@@ -75,32 +100,51 @@ public struct ParkedRow: Sendable, Codable {
 
 /// The state of the whole, for `status` and for metrics.
 public struct LedgerStatus: Sendable, Codable {
+    /// The revision of rules and secrets.
     public var revision: Revision
+    /// How far each partition is decided.
     public var positions: [PositionRow]
     /// Deliveries by state.
     public var deliveries: [String: Int64]
+    /// When the oldest open delivery began, in milliseconds since the epoch.
     public var oldestPending: Int64?
+    /// Records that could not be decided.
     public var parked: Int64
+    /// Suppressed decisions by reason.
     public var suppressed: [String: Int64]
+    /// The sessions of workers.
     public var workers: [WorkerRow]
+    /// How far a partition is decided.
     public struct PositionRow: Sendable, Codable {
+        /// The stream's name.
         public var stream: String
+        /// The partition.
         public var partition: Int32
+        /// The next offset to decide.
         public var next: Int64
+        /// Makes one.
         public init(stream: String, partition: Int32, next: Int64) {
             (self.stream, self.partition, self.next) = (stream, partition, next)
         }
     }
+    /// A worker's session.
     public struct WorkerRow: Sendable, Codable {
+        /// Its number.
         public var session: SessionID
+        /// How the worker calls itself.
         public var name: String
+        /// When its leases end, in milliseconds since the epoch.
         public var until: Int64
+        /// Whether the worker lives, as the platform can tell.
         public var alive: Bool
+        /// What it holds.
         public var leased: Int64
+        /// Makes one.
         public init(session: SessionID, name: String, until: Int64, alive: Bool, leased: Int64) {
             (self.session, self.name, self.until, self.alive, self.leased) = (session, name, until, alive, leased)
         }
     }
+    /// Makes one.
     public init(
         revision: Revision, positions: [PositionRow], deliveries: [String: Int64], oldestPending: Int64?, parked: Int64,
         suppressed: [String: Int64], workers: [WorkerRow]
@@ -110,13 +154,19 @@ public struct LedgerStatus: Sendable, Codable {
     }
 }
 
-/// The conservation law, counted (P3). `residue` names everything that does not add up; empty when the law holds.
+/// The conservation law, counted (P3).
+///
+/// `residue` names everything that does not add up; empty when the law holds.
 public struct Conservation: Sendable, Codable {
+    /// Records by what became of them.
     public var read, unmatched, matched, duplicate, parked, lost: Int64
     /// (event, rule) pairs selected, and what became of them.
     public var selected, notified, suppressed: Int64
+    /// Deliveries by state.
     public var deliveries: [String: Int64]
+    /// Everything that does not add up.
     public var residue: [String]
+    /// Makes one.
     public init(
         read: Int64, unmatched: Int64, matched: Int64, duplicate: Int64, parked: Int64, lost: Int64, selected: Int64,
         notified: Int64, suppressed: Int64, deliveries: [String: Int64], residue: [String]
@@ -130,11 +180,13 @@ public struct Conservation: Sendable, Codable {
 
 /// One workspace's new documents, checked and compiled by the caller.
 public struct RuleChange: Sendable {
+    /// The workspace.
     public var workspace: String
     /// The documents; empty removes the workspace's rules.
     public var sources: [SourceText]
     /// The identities of the enabled rules, each with its targets: pending deliveries of all others end.
     public var living: [String: Set<String>]
+    /// Makes one.
     public init(workspace: String, sources: [SourceText], living: [String: Set<String>]) {
         (self.workspace, self.sources, self.living) = (workspace, sources, living)
     }

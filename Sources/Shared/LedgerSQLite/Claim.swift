@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
         let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes() }
@@ -21,7 +23,9 @@ extension SQLiteLedger {
     }
 
     /// What stays behind: whether some of it is due, and when the rest will be.
-    private func left(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp, isFull: Bool) throws(SQLiteFailure) -> Claims {
+    private func left(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp, isFull: Bool) throws(SQLiteFailure)
+        -> Claims
+    {
         var nextDue: Int64?
         for (lane, at) in lanes {
             guard let later = at > now.milliseconds ? at : try laterTime(in: lane, than: now) else { continue }

@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger: Ledger {
     public func position(_ stream: String, _ partition: Int32) throws(LedgerError) -> Int64? {
         try attempting("read the position of \(stream)/\(partition)") { () throws(SQLiteFailure) in
@@ -232,6 +234,8 @@ private struct DecisionWriter {
     }
 }
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     /// Puts a delivery into the due-time table.
     func enqueue(_ delivery: DeliveryID, lane: Int64, at: Int64) throws(SQLiteFailure) {

@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger: LedgerDesk {
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(SQLiteFailure) in
@@ -88,7 +90,8 @@ extension SQLiteLedger: LedgerDesk {
             while try query.step() {
                 rows.append(
                     ParkedRow(
-                        stream: query.text(0), partition: Int32(query.int(1)), offset: query.int(2), reason: query.text(3),
+                        stream: query.text(0), partition: Int32(query.int(1)), offset: query.int(2),
+                        reason: query.text(3),
                         at: query.int(4), bytes: query.blob(5)))
             }
             return rows
@@ -111,8 +114,9 @@ extension SQLiteLedger: LedgerDesk {
         return chosen
     }
 
-    /// A new round with its own time to give up and to expire; the history of attempts goes on. An open delivery of its
-    /// pair that is older goes first.
+    /// A new round with its own time to give up and to expire; the history of attempts goes on.
+    ///
+    /// An open delivery of its pair that is older goes first.
     private func reopen(_ delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
         let update = try database.statement(
             """
@@ -126,8 +130,9 @@ extension SQLiteLedger: LedgerDesk {
         try giveWay(to: delivery, now)
     }
 
-    /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there. One
-    /// that is on its way, or older, goes first: the reopened one enters when that is settled.
+    /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there.
+    ///
+    /// One that is on its way, or older, goes first: the reopened one enters when that is settled.
     private func giveWay(to delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
         let others = try database.statement(
             """
@@ -165,7 +170,8 @@ extension SQLiteLedger: LedgerDesk {
             texts.append(contact)
             let name = "?\(texts.count)"
             conditions.append(
-                "(l.target = \(name) OR instr(l.target, '/') > 0 AND substr(l.target, instr(l.target, '/') + 1) = \(name))")
+                "(l.target = \(name) OR instr(l.target, '/') > 0 AND substr(l.target, instr(l.target, '/') + 1) = \(name))"
+            )
         }
         if let state = filter.state { conditions.append("d.state = \(state.code)") }
         if let since = filter.since { conditions.append("d.decided >= \(since.milliseconds)") }

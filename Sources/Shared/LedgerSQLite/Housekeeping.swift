@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     /// How far the WAL may grow before it is moved into the database.
     private static let walLimit: Int64 = 32 << 20
@@ -60,7 +62,8 @@ extension SQLiteLedger {
         var notified = 0
         while try states.step() {
             notified += Int(states.int(2))
-            try tally("retired.delivery.\(DeliveryState(code: states.int(0))?.rawValue ?? "unknown")", Int(states.int(1)))
+            try tally(
+                "retired.delivery.\(DeliveryState(code: states.int(0))?.rawValue ?? "unknown")", Int(states.int(1)))
         }
         try tally("retired.notified", notified)
         try database.execute("DELETE FROM attempt WHERE delivery < \(end)")

@@ -66,7 +66,9 @@ enum LedgerSchema {
         """
 }
 
-/// How a state is written in a row. Open states come first, so that `state < 2` means open.
+/// How a state is written in a row.
+///
+/// Open states come first, so that `state < 2` means open.
 enum StateCode {
     static let pending: Int64 = 0
     static let leased: Int64 = 1

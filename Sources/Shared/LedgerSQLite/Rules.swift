@@ -6,6 +6,8 @@ import FoundationEssentials
 // Documents and secrets. Each change of either is a new revision; a decision made against an older one is refused by
 // `decide`, so an event published after `apply` returned meets the new rules.
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func rules() throws(LedgerError) -> RuleSources {
         try attempting("read the rules") { () throws(SQLiteFailure) in
@@ -120,7 +122,9 @@ extension SQLiteLedger {
         (try? JSONDecoder().decode([SourceText].self, from: Data(sources.utf8))) ?? []
     }
 
-    /// Ends what waits for rules and targets that are no more. What is on its way right now is its worker's to end.
+    /// Ends what waits for rules and targets that are no more.
+    ///
+    /// What is on its way right now is its worker's to end.
     private func expire(_ change: RuleChange, now: Int64) throws(SQLiteFailure) -> Int {
         let query = try database.prepare(
             """

@@ -3,7 +3,9 @@ public import CarillonLedger
 import CarillonPlatform
 import CarillonSQLite
 
-/// The ledger in one SQLite file, for one machine. One thread uses one value; processes and threads open their own.
+/// The ledger in one SQLite file, for one machine.
+///
+/// One thread uses one value; processes and threads open their own.
 public final class SQLiteLedger {
     /// How long things are kept; the defaults are those of the configuration.
     public struct Keeping: Sendable {
@@ -19,7 +21,9 @@ public final class SQLiteLedger {
     /// Moments inside a transaction, for crash tests.
     public enum Step: Sendable { case inDecision, inSettle }
 
-    /// Called inside transactions; `false` abandons the transaction as a crash at this place would. For tests.
+    /// Called inside transactions; `false` abandons the transaction as a crash at this place would.
+    ///
+    /// For tests.
     public var reach: ((Step) -> Bool)?
 
     let database: Database
@@ -56,7 +60,9 @@ public final class SQLiteLedger {
     ) throws(LedgerError) {
         let doing = "open \(path)"
         (self.keeping, self.liveness) = (keeping, liveness)
-        do { database = try Database(path: path, access: access) } catch { throw LedgerError(error, doing: doing) }
+        do { database = try Database(path: path, access: access, isPrivate: true) } catch {
+            throw LedgerError(error, doing: doing)
+        }
         do { try LedgerSchema.schema.prepare(database, migrate: access == .create) } catch {
             throw LedgerError(error, doing: doing)
         }

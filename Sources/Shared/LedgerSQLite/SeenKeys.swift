@@ -55,7 +55,9 @@ final class SeenKeys {
         try use(id, 0)
     }
 
-    /// Adds a key; false when it is known. Between `open` and `close`.
+    /// Adds a key; false when it is known.
+    ///
+    /// Between `open` and `close`.
     func insert(_ key: Key) throws(SQLiteFailure) -> Bool {
         for index in sealed.indices where try isKnown(key, in: index) { return false }
         guard let current else { return false }
@@ -70,7 +72,8 @@ final class SeenKeys {
     func close(now: Int64) throws(SQLiteFailure) {
         guard added > 0, let current else { return }
         defer { added = 0 }
-        let count = try database.statement("UPDATE segment SET keys = keys + ?2, newest = max(newest, ?3) WHERE id = ?1")
+        let count = try database.statement(
+            "UPDATE segment SET keys = keys + ?2, newest = max(newest, ?3) WHERE id = ?1")
         count.bind(1, current.id)
         count.bind(2, added)
         count.bind(3, now)
@@ -98,7 +101,9 @@ final class SeenKeys {
         return true
     }
 
-    /// Drops segments whose newest key is older than the horizon. Inside a write transaction.
+    /// Drops segments whose newest key is older than the horizon.
+    ///
+    /// Inside a write transaction.
     func drop(before horizon: Int64) throws(SQLiteFailure) {
         let old = try database.prepare("SELECT id FROM segment WHERE newest < ?1 AND keys >= ?2 ORDER BY id LIMIT 1")
         old.bind(1, horizon)

@@ -61,6 +61,8 @@ final class SessionList: Liveness {
     func forget(_ session: SessionID) { living = living.filter { $0.value != session } }
 }
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func begin(session worker: String, until: Timestamp, now: Timestamp) throws(LedgerError) -> SessionID {
         let lock: String
@@ -121,7 +123,9 @@ extension SQLiteLedger {
         return try query.step()
     }
 
-    /// Deletes a session; what it held is pending, due now. Returns how many deliveries that were.
+    /// Deletes a session; what it held is pending, due now.
+    ///
+    /// Returns how many deliveries that were.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
         let held = try database.statement("SELECT id, lane FROM delivery WHERE state = 1 AND session = ?")
         held.bind(1, session)

@@ -2,6 +2,8 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func settle(
         _ settlements: [Settlement], for session: SessionID, now: Timestamp
@@ -19,7 +21,9 @@ extension SQLiteLedger {
         }
     }
 
-    /// Writes one ending. Returns the state it ended, `nil` when the ending came too late to count.
+    /// Writes one ending.
+    ///
+    /// Returns the state it ended, `nil` when the ending came too late to count.
     private func settle(
         _ settlement: Settlement, _ session: SessionID, _ now: Int64
     ) throws(SQLiteFailure) -> DeliveryState? {

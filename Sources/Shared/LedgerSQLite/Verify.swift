@@ -4,6 +4,8 @@ import CarillonSQLite
 
 // P3, counted. What retention removed lives on as sums under `retired.*` in `tally`, so the law holds over all time.
 
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func status(now: Timestamp) throws(LedgerError) -> LedgerStatus {
         try attempting("read the status") { () throws(SQLiteFailure) in
@@ -30,7 +32,9 @@ extension SQLiteLedger {
         let sums = try batchSums(tallies)
         var states: [String: Int64] = [:]
         let query = try database.prepare("SELECT state, count(*) FROM delivery GROUP BY state")
-        while try query.step() { states[DeliveryState(code: query.int(0))?.rawValue ?? "unknown", default: 0] += query.int(1) }
+        while try query.step() {
+            states[DeliveryState(code: query.int(0))?.rawValue ?? "unknown", default: 0] += query.int(1)
+        }
         var law = Conservation(
             read: sums.read, unmatched: sums.unmatched, matched: sums.matched, duplicate: sums.duplicate,
             parked: sums.parked, lost: sums.gap, selected: sums.selected,
@@ -54,7 +58,9 @@ extension SQLiteLedger {
                 total(selected) FROM batch
             """)
         _ = try query.step()
-        func sum(_ column: Int32, _ name: String) -> Int64 { query.int(column) + (tallies["retired.batch.\(name)"] ?? 0) }
+        func sum(_ column: Int32, _ name: String) -> Int64 {
+            query.int(column) + (tallies["retired.batch.\(name)"] ?? 0)
+        }
         return BatchSums(
             read: sum(0, "read"), gap: sum(1, "gap"), unmatched: sum(2, "unmatched"), matched: sum(3, "matched"),
             duplicate: sum(4, "duplicate"), parked: sum(5, "parked"), selected: sum(6, "selected"))
@@ -105,7 +111,8 @@ extension SQLiteLedger {
                 finish()
             }
             if query.int(3) - query.int(2) != query.int(4) {
-                law.residue.append("\(place): batch at \(query.int(2)) counts \(query.int(4)) of \(query.int(3) - query.int(2))")
+                law.residue.append(
+                    "\(place): batch at \(query.int(2)) counts \(query.int(4)) of \(query.int(3) - query.int(2))")
             }
             last = (place, query.int(3), query.int(5))
         }
@@ -189,7 +196,8 @@ extension SQLiteLedger {
             let alive = query.int(2) >= now.milliseconds && liveness.isAlive(query.text(3))
             rows.append(
                 .init(
-                    session: query.int(0), name: query.text(1), until: query.int(2), alive: alive, leased: query.int(4)))
+                    session: query.int(0), name: query.text(1), until: query.int(2), alive: alive, leased: query.int(4))
+            )
         }
         return rows
     }

@@ -4,7 +4,9 @@ import Glibc
 // The doorbell between processes is a file: ringing writes one byte to it, waiting is inotify. Nothing polls, nothing is
 // lost when nobody waits (the watch queues it), and a process that dies leaves nothing behind.
 
-/// Rings the doorbell of every process that watches a file. Any thread may ring.
+/// Rings the doorbell of every process that watches a file.
+///
+/// Any thread may ring.
 public final class FileBell: Sendable {
     private let descriptor: Int32
 
@@ -16,7 +18,9 @@ public final class FileBell: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Wakes all who watch. Cannot fail in a way that matters: a waiter also looks by itself once a second.
+    /// Wakes all who watch.
+    ///
+    /// Cannot fail in a way that matters: a waiter also looks by itself once a second.
     public func ring() {
         var one: UInt8 = 1
         _ = unsafe pwrite(descriptor, &one, 1, 0)
@@ -60,9 +64,13 @@ public final class BellWatch: Sendable {
         _ = unsafe write(own, &one, 8)
     }
 
-    /// Waits until something rings, at most `milliseconds`. True when something rang.
+    /// Waits until something rings, at most `milliseconds`.
+    ///
+    /// True when something rang.
     public func wait(milliseconds: Int64) -> Bool {
-        var both = [pollfd(fd: watches, events: Int16(POLLIN), revents: 0), pollfd(fd: own, events: Int16(POLLIN), revents: 0)]
+        var both = [
+            pollfd(fd: watches, events: Int16(POLLIN), revents: 0), pollfd(fd: own, events: Int16(POLLIN), revents: 0),
+        ]
         let ready = unsafe poll(&both, 2, Int32(clamping: max(0, milliseconds)))
         if ready > 0 { drain() }
         return ready > 0

@@ -58,5 +58,6 @@ public struct PlatformError: Error, Sendable, CustomStringConvertible {
     public init(_ number: Int32, doing: String) { (self.number, self.doing) = (number, doing) }
     /// The system's own words for the number.
     public var cause: String { unsafe strerror(number).map { unsafe String(cString: $0) } ?? "error \(number)" }
+    /// One line: what was attempted, and why it did not happen.
     public var description: String { "platform could not \(doing): [\(cause)]" }
 }

@@ -14,6 +14,14 @@ public enum Folder {
         }
     }
 
+    /// Makes an empty file if there is none, and takes all rights on it from everybody but its owner.
+    public static func makePrivateFile(_ path: String) throws(PlatformError) {
+        let descriptor = unsafe carillon_open(path, O_RDWR | O_CREAT, 0o600)
+        guard descriptor >= 0 else { throw PlatformError(errno, doing: "make \(path)") }
+        defer { close(descriptor) }
+        guard fchmod(descriptor, 0o600) == 0 else { throw PlatformError(errno, doing: "make \(path) private") }
+    }
+
     /// The names in a folder, unordered; empty when it cannot be read.
     public static func names(in path: String) -> [String] {
         guard let handle = unsafe opendir(path) else { return [] }

@@ -36,7 +36,17 @@ public enum RuleDocuments {
         var drafts: [WorkspaceDraft] = []
         var places: [String: Int] = [:]
         for (file, text) in files {
-            for tree in documents(of: Source(file: file, text: text), &findings) {
+            let source = Source(file: file, text: text)
+            var ofFile = Findings()
+            let trees = documents(of: source, &ofFile)
+            // A file that was cut off while it was written must not read as "no rules".
+            if trees.isEmpty, ofFile.problems.isEmpty {
+                ofFile.report(
+                    "the file holds no document; begin one with 'version: 1', or remove the file",
+                    at: source.place(line: 1, column: 1))
+            }
+            findings.add(ofFile)
+            for tree in trees {
                 var found = Findings()
                 if let document = Document(tree, &found) {
                     let place = places[document.workspace] ?? drafts.count

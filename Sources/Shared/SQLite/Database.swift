@@ -7,7 +7,9 @@ import CSQLite
 // checkpoints, so writers and checkpoints of all processes take one lock file per database; readers take none. Automatic
 // checkpoints are off, on commit and on close: `checkpoint` is called by whoever writes, under the same lock.
 
-/// A connection to one database file. Belongs to one thread at a time.
+/// A connection to one database file.
+///
+/// Belongs to one thread at a time.
 @safe public final class Database {
     /// How far a commit reaches when it returns.
     public enum Durability: Sendable {
@@ -29,8 +31,14 @@ import CSQLite
 
     /// Opens a database.
     ///
+    /// - Parameter isPrivate: makes and keeps the file readable by its owner alone; what SQLite puts beside it follows.
     /// - Throws: `SQLiteFailure`; `.missing` when there is no file and `access` does not make one.
-    public init(path: String, access: Access) throws(SQLiteFailure) {
+    public init(path: String, access: Access, isPrivate: Bool = false) throws(SQLiteFailure) {
+        if isPrivate, access == .create, path != ":memory:" {
+            do { try Folder.makePrivateFile(path) } catch {
+                throw SQLiteFailure(.missing, doing: error.doing, cause: error.cause)
+            }
+        }
         let flags =
             switch access {
             case .create: SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -41,7 +49,8 @@ import CSQLite
         let code = unsafe sqlite3_open_v2(path, &opened, flags | SQLITE_OPEN_NOMUTEX, nil)
         guard code == SQLITE_OK, let opened = unsafe opened else {
             unsafe sqlite3_close_v2(opened)
-            throw unsafe SQLiteFailure(code: code, message: String(cString: sqlite3_errstr(code)), doing: "open \(path)")
+            throw unsafe SQLiteFailure(
+                code: code, message: String(cString: sqlite3_errstr(code)), doing: "open \(path)")
         }
         self.path = path
         unsafe raw = opened

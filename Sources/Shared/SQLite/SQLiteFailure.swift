@@ -30,5 +30,6 @@ public struct SQLiteFailure: Error, Sendable, CustomStringConvertible {
         cause = "\(message) (\(code))"
     }
 
+    /// One line: what was attempted, and why it did not happen.
     public var description: String { "sqlite could not \(doing): \(kind) [\(cause)]" }
 }

@@ -1,6 +1,8 @@
 import CSQLite
 
-/// A prepared statement. Belongs to its database and to one thread at a time.
+/// A prepared statement.
+///
+/// Belongs to its database and to one thread at a time.
 ///
 /// Use: bind all parameters (numbered from 1), then `step` until it answers false, or `run` for a statement without rows.
 /// Both reset the statement when they are through, so that it never keeps a snapshot open.
@@ -13,7 +15,8 @@ import CSQLite
         var prepared: OpaquePointer?
         let code = unsafe sqlite3_prepare_v3(database, sql, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil)
         guard code == SQLITE_OK, let prepared = unsafe prepared else {
-            throw unsafe SQLiteFailure(code: code, message: String(cString: sqlite3_errmsg(database)), doing: "prepare \(sql)")
+            throw unsafe SQLiteFailure(
+                code: code, message: String(cString: sqlite3_errmsg(database)), doing: "prepare \(sql)")
         }
         (unsafe raw, unsafe self.database, self.sql) = unsafe (prepared, database, sql)
     }
@@ -75,7 +78,9 @@ import CSQLite
     /// Whether the column is NULL.
     public func isNull(_ column: Int32) -> Bool { unsafe sqlite3_column_type(raw, column) == SQLITE_NULL }
     /// The column as a text; empty for NULL.
-    public func text(_ column: Int32) -> String { unsafe withBytes(column) { unsafe String(decoding: $0, as: UTF8.self) } }
+    public func text(_ column: Int32) -> String {
+        unsafe withBytes(column) { unsafe String(decoding: $0, as: UTF8.self) }
+    }
     /// The column as a text, `nil` for NULL.
     public func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
     /// The column as bytes.
@@ -99,6 +104,7 @@ import CSQLite
 
     private func failure(_ code: Int32) -> SQLiteFailure {
         unsafe SQLiteFailure(
-            code: sqlite3_extended_errcode(database), message: String(cString: sqlite3_errmsg(database)), doing: "run \(sql)")
+            code: sqlite3_extended_errcode(database), message: String(cString: sqlite3_errmsg(database)),
+            doing: "run \(sql)")
     }
 }

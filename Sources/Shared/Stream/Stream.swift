@@ -17,7 +17,9 @@ public typealias Partition = Int32
 /// A record's place in its partition.
 public typealias Offset = Int64
 
-/// Appends events. Several threads and processes may append at the same time.
+/// Appends events.
+///
+/// Several threads and processes may append at the same time.
 public protocol StreamAppender: Sendable {
     /// Appends all events or none; durable when it returns.
     ///
@@ -25,7 +27,9 @@ public protocol StreamAppender: Sendable {
     func append(_ events: [EncodedEvent]) throws(StreamError)
 }
 
-/// Reads a stream as one member of a group. One thread calls everything but `wake`.
+/// Reads a stream as one member of a group.
+///
+/// One thread calls everything but `wake`.
 public protocol StreamReader: AnyObject {
     /// The stream's name in the ledger's positions.
     var name: String { get }
@@ -80,9 +84,13 @@ public struct RecordBatch: Sendable {
         public var offset: Offset
         /// When the stream took it.
         public var appended: Timestamp
-        /// The record's key: the workspace. Empty when unknown.
+        /// The record's key: the workspace.
+        ///
+        /// Empty when unknown.
         public var key: Slice
-        /// The event's type where the stream knows it without parsing. Empty when unknown.
+        /// The event's type where the stream knows it without parsing.
+        ///
+        /// Empty when unknown.
         public var type: Slice
         /// The structured CloudEvent.
         public var value: Slice
@@ -116,8 +124,9 @@ public struct RecordBatch: Sendable {
     public mutating func add(
         offset: Offset, appended: Timestamp, key: Span<UInt8>, type: Span<UInt8>, value: Span<UInt8>
     ) {
-        records.append(Record(
-            offset: offset, appended: appended, key: copy(key), type: copy(type), value: copy(value)))
+        records.append(
+            Record(
+                offset: offset, appended: appended, key: copy(key), type: copy(type), value: copy(value)))
     }
 
     private mutating func copy(_ part: Span<UInt8>) -> Slice {
@@ -160,5 +169,6 @@ public struct StreamError: Error, Sendable, CustomStringConvertible {
     }
     /// Whether the same call may succeed later.
     public var isRetriable: Bool { [.full, .busy, .unreachable].contains(kind) }
+    /// One line: what was attempted, and why it did not happen.
     public var description: String { "stream could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
 }

@@ -43,7 +43,8 @@ struct Membership {
             lost.append(partition)
         }
         var gained: [Partition] = []
-        for partition in 0..<partitions where held.count < share && held[partition] == nil && !lost.contains(partition) {
+        for partition in 0..<partitions where held.count < share && held[partition] == nil && !lost.contains(partition)
+        {
             let lock = try FileLock(path: folder + "/partition-\(partition)")
             if try lock.tryLock() {
                 held[partition] = lock

@@ -15,6 +15,8 @@ public struct SQLiteStream: Sendable {
         application: 0x4361_7253,  // "CarS"
         steps: [
             """
+            CREATE TABLE identity (name TEXT NOT NULL);
+            INSERT INTO identity VALUES ('sqlite-' || lower(hex(randomblob(8))));
             CREATE TABLE partition (
                 id INTEGER PRIMARY KEY, next INTEGER NOT NULL, appended INTEGER NOT NULL);
             CREATE TABLE reader (
@@ -25,6 +27,9 @@ public struct SQLiteStream: Sendable {
 
     /// The file.
     public let path: String
+    /// The name it got when it was made, and the ledger knows it by: another file at the same path is another stream, so
+    /// that nothing of it is taken for decided.
+    public let name: String
     let clock: any Clock
 
     /// Makes the stream if it is not there, and opens it.
@@ -42,15 +47,25 @@ public struct SQLiteStream: Sendable {
                 for id in 0..<partitions { try make(id, in: database) }
             }
         }
-        return SQLiteStream(path: path, clock: clock)
+        return try SQLiteStream(path: path, in: database, clock: clock)
     }
 
     /// Opens a stream that is there.
     ///
     /// - Throws: `StreamError.missing` when there is none: only workers and servers make one.
     public static func open(at path: String, clock: any Clock = SystemClock()) throws(StreamError) -> SQLiteStream {
-        _ = try opening(path, .readWrite, migrate: false, "open \(path)")
-        return SQLiteStream(path: path, clock: clock)
+        try SQLiteStream(
+            path: path, in: opening(path, .readWrite, migrate: false, "open \(path)"), clock: clock)
+    }
+
+    private init(path: String, in database: Database, clock: any Clock) throws(StreamError) {
+        (self.path, self.clock) = (path, clock)
+        name = try Self.attempting("read the name of \(path)") { () throws(SQLiteFailure) in
+            let query = try database.statement("SELECT name FROM identity")
+            defer { query.reset() }
+            guard try query.step() else { throw SQLiteFailure(.corrupt, doing: "open", cause: "it has no name") }
+            return query.text(0)
+        }
     }
 
     /// A door for publishers; threads may share it.
@@ -62,16 +77,16 @@ public struct SQLiteStream: Sendable {
     }
 
     /// The earliest kept and the next offset of each partition.
-    public func ends() throws(StreamError) -> [Partition: (low: Offset, next: Offset)] {
+    public func ends() throws(StreamError) -> StreamEnds {
         let database = try connect(.readOnly)
         return try attempting("read the ends of \(path)") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
-                var ends: [Partition: (low: Offset, next: Offset)] = [:]
+                var ends: [Partition: StreamEnds.Ends] = [:]
                 for (id, next) in try Self.tails(database) {
                     let low = try database.int("SELECT min(offset) FROM record_\(id)") ?? next
                     ends[id] = (low, next)
                 }
-                return ends
+                return StreamEnds(stream: name, partitions: ends)
             }
         }
     }

@@ -138,7 +138,8 @@ private struct Tails {
     init(_ database: Database, now: Timestamp) throws(SQLiteFailure) {
         let query = try database.statement("SELECT id, next, appended FROM partition ORDER BY id")
         while try query.step() {
-            all.append(Tail(id: Partition(query.int(0)), next: query.int(1), appended: max(query.int(2), now.milliseconds)))
+            all.append(
+                Tail(id: Partition(query.int(0)), next: query.int(1), appended: max(query.int(2), now.milliseconds)))
         }
     }
 

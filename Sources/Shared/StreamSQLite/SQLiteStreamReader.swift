@@ -10,7 +10,7 @@ final class SQLiteStreamReader: StreamReader {
     private static let batchBytes = 4 << 20
     private static let memberNumber = Atomic<Int>(0)
 
-    let name = "sqlite"
+    let name: String
     let partitionCount: Partition
     private let database: Database
     private let path: String
@@ -27,7 +27,7 @@ final class SQLiteStreamReader: StreamReader {
     private var lastHint: Duration = .zero
 
     init(_ stream: SQLiteStream, group: String) throws(StreamError) {
-        (path, self.group, clock) = (stream.path, group, stream.clock)
+        (path, name, self.group, clock) = (stream.path, stream.name, group, stream.clock)
         let database = try stream.connect(.readWrite)
         self.database = database
         let count = try stream.attempting("open \(path)") { () throws(SQLiteFailure) in
@@ -37,7 +37,8 @@ final class SQLiteStreamReader: StreamReader {
         do {
             let number = Self.memberNumber.wrappingAdd(1, ordering: .relaxed).newValue
             membership = try Membership(
-                folder: "\(path)-readers/\(Membership.folderName(of: group))", partitions: Partition(count), unique: number)
+                folder: "\(path)-readers/\(Membership.folderName(of: group))", partitions: Partition(count),
+                unique: number)
             _ = try FileBell(path: path + "-bell")
             watch = try BellWatch(files: [path + "-bell"], folders: [membership.folder])
         } catch {
@@ -82,12 +83,15 @@ final class SQLiteStreamReader: StreamReader {
 
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {
         guard membership.mine.contains(partition) else { return }
-        let low = try SQLiteStream.attempting("seek in \(path)") { () throws(SQLiteFailure) in
-            try database.int(
-                """
-                SELECT ifnull((SELECT min(offset) FROM record_\(partition)),
-                    (SELECT next FROM partition WHERE id = \(partition)))
-                """) ?? 0
+        let (low, end) = try SQLiteStream.attempting("seek in \(path)") { () throws(SQLiteFailure) in
+            let end = try database.int("SELECT next FROM partition WHERE id = \(partition)") ?? 0
+            return (try database.int("SELECT min(offset) FROM record_\(partition)") ?? end, end)
+        }
+        if let offset, offset > end {
+            // New events would get offsets that count as decided: losing them in silence is the one thing not to do.
+            throw StreamError(
+                .corrupt, doing: "seek to \(offset) in partition \(partition) of \(path)",
+                cause: "it ends at \(end): an older copy was restored; bring the newer one back, or move this one away")
         }
         next[partition] = offset ?? low
     }

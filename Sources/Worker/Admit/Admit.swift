@@ -8,6 +8,7 @@ import CarillonStream
 // the ledger is away (throw; nothing happened). What survives a crash: all of it, once `decide` has returned.
 
 /// Proof that deliveries may start: their decisions are durable and they are leased to this worker.
+///
 /// Only this file makes one, so nothing is ever sent that was not admitted.
 struct Admitted {
     struct Delivery {
@@ -25,7 +26,9 @@ struct Admitted {
 }
 
 extension Path {
-    /// Makes the decisions durable. `nil` when the rules moved: they are read anew by then, match again.
+    /// Makes the decisions durable.
+    ///
+    /// `nil` when the rules moved: they are read anew by then, match again.
     func admit(_ matched: Matched) throws(LedgerError) -> Admitted? {
         switch try ledger.decide(matched.decisions, for: session.id, now: clock.now()) {
         case .rulesMoved:

@@ -7,8 +7,10 @@ import CarillonStream
 // What can go wrong: an address or a secret that cannot be found. The try fails with that reason and is planned again, so
 // that setting the secret is all the mending it takes. What survives a crash: the leases, in the ledger.
 
-/// One claim of a delivery. After a pause that outlived the lease a worker may hold two claims of one delivery: the old
-/// one on the wire, the new one to be sent.
+/// One claim of a delivery.
+///
+/// After a pause that outlived the lease a worker may hold two claims of one delivery: the old one on the wire, the new
+/// one to be sent.
 struct ClaimName: Hashable {
     let delivery: DeliveryID
     let epoch: Int64

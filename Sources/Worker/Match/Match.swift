@@ -42,7 +42,9 @@ extension Path {
         return matched
     }
 
-    private func match(_ event: Decoded.Event, at now: Timestamp, _ room: inout LaneRoom.Plan, into matched: inout Matched) {
+    private func match(
+        _ event: Decoded.Event, at now: Timestamp, _ room: inout LaneRoom.Plan, into matched: inout Matched
+    ) {
         let batch = matched.batch
         let record = batch.records[event.record]
         let text = batch.bytes.span.extracting(record.value.range)
@@ -72,12 +74,16 @@ extension Path {
         let suppressed: Suppression? =
             facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
         for target in rule.targets where suppressed == nil {
-            let pair = rule.order == .none ? nil : facts.subject.map { subject in
-                Key.pair(workspace: event.rules.workspace, target: target, subject: subject)
-            }
+            let pair =
+                rule.order == .none
+                ? nil
+                : facts.subject.map { subject in
+                    Key.pair(workspace: event.rules.workspace, target: target, subject: subject)
+                }
             matched.decisions.deliveries.append(
                 Decisions.Delivery(
-                    key: Key.delivery(event: facts.key, rule: rule.identity, target: target), target: target, pair: pair,
+                    key: Key.delivery(event: facts.key, rule: rule.identity, target: target), target: target,
+                    pair: pair,
                     expires: expires, wanted: room.take(event.rules.workspace, target)))
             matched.plans.append(
                 Matched.Plan(

@@ -2,7 +2,9 @@ import CarillonLedger
 import CarillonRules
 
 /// Addresses and secrets, resolved when something is sent: from the rules in force, or, when those have lost the target
-/// (`apply --keep-pending`), from the rules that decided. Kept until the rules or secrets change.
+/// (`apply --keep-pending`), from the rules that decided.
+///
+/// Kept until the rules or secrets change.
 struct Addresses {
     private struct Place: Hashable {
         let workspace, name: String
@@ -55,10 +57,19 @@ struct Addresses {
                 return String(decoding: secret, as: UTF8.self)
             }
         }
+        // What a secret holds was never seen by `rules check`, so it is judged here.
+        let url = try clear(spec.url)
+        if let fault = WebAddress.fault(of: url) { throw Unresolved(words: "the address of \(spec.name): \(fault)") }
+        let headers = try spec.headers.map { header in
+            let value = try clear(header.value)
+            if let fault = HeaderRules.fault(ofValue: value) {
+                throw Unresolved(words: "header \(header.name) of \(spec.name): \(fault)")
+            }
+            return (name: header.name, value: value)
+        }
         return Endpoint(
-            name: spec.name, url: try clear(spec.url), method: spec.method,
-            secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) },
-            headers: try spec.headers.map { (name: $0.name, value: try clear($0.value)) }, verifiesTLS: spec.verifySSL,
-            channel: channel(spec))
+            name: spec.name, url: url, method: spec.method,
+            secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
+            verifiesTLS: spec.verifySSL, channel: channel(spec))
     }
 }

@@ -1,0 +1,129 @@
+import CarillonEvents
+import CarillonKit
+import CarillonLedger
+import CarillonPlatform
+import CarillonSQLite
+import Foundation
+
+/// A deployment of the real binary in a folder of its own: one sink, one stream, one ledger, workers and publishers that die.
+final class Deployment: Sendable {
+    let sink: CountingSink
+    let events: [SampleEvent]
+    private let folder: TemporaryDirectory
+
+    /// The rules, by workspace, as the event types they select.
+    static let rules: [String: Set<String>] = [
+        "vision": ["job.queued", "job.preparing", "job.running", "job.retried", "job.failed", "job.succeeded"],
+        "speech": ["job.running", "job.failed", "job.succeeded", "job.stopped", "job.preempted", "job.retried"],
+        "ranking": ["job.failed", "job.running", "job.queued", "job.succeeded"],
+    ]
+
+    init(seed: UInt64, events count: Int) throws {
+        folder = try TemporaryDirectory("crash")
+        sink = try CountingSink(delayMilliseconds: 20)
+        var story = SampleEvents(seed: seed, concurrentJobs: 40, from: SystemClock().now() - .seconds(900))
+        events = story.take(count)
+        try makeDeployment()
+    }
+
+    private func makeDeployment() throws {
+        try expectSuccess(run("worker", "--until-idle"))
+        for (workspace, types) in Self.rules {
+            let document = """
+                version: 1
+                workspace: \(workspace)
+                endpoints:
+                  hook: {kind: webhook, url: "http://127.0.0.1:\(sink.port)/"}
+                rules:
+                  - {name: all, events: [\(types.sorted().joined(separator: ", "))], notify: [hook]}
+
+                """
+            let path = folder.file("\(workspace).yaml")
+            try Data(document.utf8).write(to: URL(filePath: path))
+            try expectSuccess(run("rules", "apply", path))
+        }
+    }
+
+    /// The webhook ids that have to arrive, with the event of each.
+    func required() -> [String: Int] {
+        var required: [String: Int] = [:]
+        for (place, event) in events.enumerated() where Self.rules[event.workspace]?.contains(event.type) == true {
+            let key = Key.event(
+                workspace: Array(event.workspace.utf8).span, source: Array(event.source.utf8).span,
+                id: Array(event.id.utf8).span)
+            required[Key.delivery(event: key, rule: "all", target: "hook").description] = place
+        }
+        return required
+    }
+
+    /// How many deliveries the ledger knows as delivered.
+    func delivered() throws -> Int {
+        let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
+        return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
+    }
+
+    /// How many records stand in the stream.
+    func published() throws -> Int {
+        let database = try Database(path: folder.file("home/stream.db"), access: .readWrite)
+        return Int(try database.int("SELECT total(next) FROM partition") ?? 0)
+    }
+
+    /// Events as lines of input.
+    func lines(_ range: Range<Int>) -> Data {
+        var data = Data()
+        for event in events[range] {
+            data.append(contentsOf: event.encoded.bytes)
+            data.append(UInt8(ascii: "\n"))
+        }
+        return data
+    }
+
+    // Processes
+
+    struct Ended: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Beside the test's own executable, where the package's build has put it.
+    private static var binary: URL {
+        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return URL(filePath: tests).deletingLastPathComponent().appending(path: "carillon")
+    }
+
+    /// Starts the binary; its words go to a file that failures quote.
+    func start(_ arguments: [String], crashPoint: String? = nil, input: Any? = nil) throws -> Process {
+        let process = Process()
+        process.executableURL = Self.binary
+        process.arguments = arguments
+        process.environment = [
+            "CARILLON_HOME": folder.file("home"), "CARILLON_DELIVERY_SSRF_EXEMPT": "127.0.0.0/8",
+            "PATH": "/usr/bin:/bin",
+        ].merging(crashPoint.map { ["CARILLON_CRASH_POINT": $0] } ?? [:]) { $1 }
+        process.standardInput = input ?? FileHandle.nullDevice
+        let path = folder.file("words.log")
+        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(filePath: path)) }
+        let words = try FileHandle(forWritingTo: URL(filePath: path))
+        try words.seekToEnd()
+        process.standardOutput = words
+        process.standardError = words
+        let sink = sink
+        process.terminationHandler = { ended in sink.state.change { _ = $0.ended.insert(ended.processIdentifier) } }
+        try process.run()
+        return process
+    }
+
+    func run(_ arguments: String...) throws -> Process {
+        let process = try start(arguments)
+        process.waitUntilExit()
+        return process
+    }
+
+    func expectSuccess(_ process: Process) throws {
+        guard process.terminationReason == .exit, process.terminationStatus == 0 else {
+            let words = (try? String(contentsOfFile: folder.file("words.log"), encoding: .utf8)) ?? ""
+            throw Ended(
+                description:
+                    "\(process.arguments ?? []) ended with \(process.terminationStatus):\n\(words.suffix(2000))")
+        }
+    }
+}
