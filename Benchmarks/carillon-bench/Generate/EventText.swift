@@ -249,9 +249,9 @@ extension EventText {
         }
     }
 
-    /// RFC 3339 in UTC; the days become a date as in "chrono-Compatible Low-Level Date Algorithms" by H.
+    /// RFC 3339 in UTC.
     ///
-    /// Hinnant.
+    /// The days become a date as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms".
     private mutating func time(_ milliseconds: Int64) {
         let seconds = Int(milliseconds / 1000)
         let (days, inDay) = (seconds / 86_400 + 719_468, seconds % 86_400)

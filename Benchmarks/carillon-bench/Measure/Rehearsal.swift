@@ -91,9 +91,7 @@ struct Rehearsal {
         }
     }
 
-    /// Ends the worker.
-    ///
-    /// Returns what the ledger counted.
+    /// Ends the worker and returns what the ledger counted.
     func close() throws -> Conservation {
         try path.drain()
         return try ledger.verify(now: SystemClock().now())
