@@ -84,7 +84,9 @@ final class RuleWatch: Service {
     private func fingerprint() -> String {
         let names = (FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []).sorted()
         return names.map { name in
-            guard let facts = try? FileManager.default.attributesOfItem(atPath: folder + "/" + name) else { return name }
+            guard let facts = try? FileManager.default.attributesOfItem(atPath: folder + "/" + name) else {
+                return name
+            }
             let changed = (facts[.modificationDate] as? Date)?.timeIntervalSince1970 ?? 0
             return "\(name):\(facts[.size] ?? 0):\(changed):\(facts[.systemFileNumber] ?? 0)"
         }.joined(separator: "\n")

@@ -63,7 +63,9 @@ struct Membership {
         unsafe _ = unlink(folder + "/" + myName)
     }
 
-    /// Removes what members of processes that are no more have left. One that lives and has not locked yet is spared.
+    /// Removes what members of processes that are no more have left.
+    ///
+    /// One that lives and has not locked yet is spared.
     private static func sweep(_ folder: String) {
         for name in Folder.names(in: folder) where name.hasPrefix("member-") {
             guard let pid = name.split(separator: "-").dropFirst().first.flatMap({ pid_t($0) }) else { continue }

@@ -69,7 +69,8 @@ final class CourierDesk: Sendable {
         state.withLock { state in
             let orders = state.orders
             state.sleeps =
-                orders.deliveries.isEmpty && orders.settled == 0 && orders.drain == seen.drain && orders.close == seen.close
+                orders.deliveries.isEmpty && orders.settled == 0 && orders.drain == seen.drain
+                && orders.close == seen.close
             return state.sleeps
         }
     }
