@@ -8,7 +8,7 @@ import Metrics
 final class Meters {
     private var decided: [String: Counter] = [:]
     private var deliveries: [[String]: Counter] = [:]
-    private var latencies: [String: Recorder] = [:]
+    private var channels: [String: ChannelMeters] = [:]
     private let mismatches = Counter(label: "carillon_workspace_mismatches_total")
     private let gaps = Counter(label: "carillon_stream_gap_records_total")
 
@@ -27,11 +27,14 @@ final class Meters {
 
     /// A try ended; `isDead` when it was the last one.
     func ended(_ ending: Ending, after latency: Duration, isDead: Bool) {
+        if ending.outcome == .unsent { return }
+        let meters = channel(ending.channel)
+        meters.attempts.increment()
         switch ending.outcome {
         case .unsent: return
         case .delivered:
-            told(ending.channel, "delivered")
-            latencyOf(ending.channel).record(Double(latency.milliseconds) / 1000)
+            meters.delivered.increment()
+            meters.latency.record(Double(latency.milliseconds) / 1000)
         case .failed(let reason, _):
             told(ending.channel, isDead ? "dead" : "failed")
             failed(channel: ending.channel, reason)
@@ -42,7 +45,6 @@ final class Meters {
             told(ending.channel, isDead ? "dead" : "ambiguous")
             failed(channel: ending.channel, reason)
         }
-        counter("carillon_attempts_total", [("channel", ending.channel)]).increment()
     }
 
     /// A delivery that never reached a channel was given up.
@@ -63,11 +65,14 @@ final class Meters {
         counter.increment(by: number)
     }
 
-    private func latencyOf(_ channel: String) -> Recorder {
-        if let known = latencies[channel] { return known }
-        let made = Recorder(
-            label: "carillon_delivery_latency_seconds", dimensions: [("channel", channel)], aggregate: true)
-        latencies[channel] = made
+    private func channel(_ name: String) -> ChannelMeters {
+        if let known = channels[name] { return known }
+        let made = ChannelMeters(
+            attempts: counter("carillon_attempts_total", [("channel", name)]),
+            delivered: counter("carillon_deliveries_total", [("channel", name), ("outcome", "delivered")]),
+            latency: Recorder(
+                label: "carillon_delivery_latency_seconds", dimensions: [("channel", name)], aggregate: true))
+        channels[name] = made
         return made
     }
 
@@ -78,4 +83,11 @@ final class Meters {
         deliveries[name] = made
         return made
     }
+}
+
+/// What every delivered try tells, found by one look.
+private struct ChannelMeters {
+    let attempts: Counter
+    let delivered: Counter
+    let latency: Recorder
 }

@@ -37,7 +37,7 @@ extension SQLiteLedger {
     }
 
     private func laterTime(in lane: Int64, than now: Timestamp) throws(SQLiteFailure) -> Int64? {
-        let query = try database.statement("SELECT at FROM due WHERE lane = ? AND at > ? ORDER BY at LIMIT 1")
+        let query = try database.fixed("SELECT at FROM due WHERE lane = ? AND at > ? ORDER BY at LIMIT 1")
         query.bind(1, lane)
         query.bind(2, now.milliseconds)
         defer { query.reset() }
@@ -46,7 +46,7 @@ extension SQLiteLedger {
 
     /// Each lane that has something waiting, with its earliest time: one index probe a lane.
     private func waitingLanes() throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
-        let next = try database.statement("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
+        let next = try database.fixed("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
         var lanes: [(lane: Int64, at: Int64)] = []
         var last: Int64 = -1
         while true {
@@ -85,7 +85,7 @@ extension SQLiteLedger {
     private func take(
         _ limit: Int, from lane: Int64, for session: SessionID, now: Int64
     ) throws(SQLiteFailure) -> [Claimed] {
-        let query = try database.statement(
+        let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
                 d.expires, e.appended, e.bytes
@@ -98,7 +98,7 @@ extension SQLiteLedger {
         query.bind(3, Int64(limit))
         var taken: [(at: Int64, claimed: Claimed)] = []
         while try query.step() { taken.append((query.int(0), claimed(query, lane))) }
-        let lease = try database.statement(
+        let lease = try database.fixed(
             "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")
         for (at, claimed) in taken {
             try dequeue(claimed.delivery, lane: lane, at: at)

@@ -30,7 +30,7 @@ extension SQLiteLedger {
         if settlement.ending == .delivered {
             return try deliver(settlement, now)
         }
-        let update = try database.statement(
+        let update = try database.fixed(
             """
             UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
                 reason = ?8, status = ?9 WHERE id = ?1 AND epoch = ?2 AND state = 1 AND session = ?10
@@ -60,7 +60,7 @@ extension SQLiteLedger {
 
     /// A yes is final from whichever claim it comes.
     private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
-        let fast = try database.statement(
+        let fast = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, settled = ?3, reason = '', status = ?4
             WHERE id = ?1 AND epoch = ?2 AND state = 1
@@ -77,12 +77,12 @@ extension SQLiteLedger {
 
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
     private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
-        let query = try database.statement("SELECT state, lane, due FROM delivery WHERE id = ?")
+        let query = try database.fixed("SELECT state, lane, due FROM delivery WHERE id = ?")
         query.bind(1, settlement.delivery)
         defer { query.reset() }
         guard try query.step(), let from = DeliveryState(code: query.int(0)), from != .delivered else { return nil }
         if let due = query.optionalInt(2) { try dequeue(settlement.delivery, lane: query.int(1), at: due) }
-        let update = try database.statement(
+        let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, due = NULL, not_before = NULL, settled = ?2, reason = '', status = ?3
             WHERE id = ?1
@@ -95,7 +95,7 @@ extension SQLiteLedger {
     }
 
     private func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
-        let insert = try database.statement(
+        let insert = try database.fixed(
             """
             INSERT OR REPLACE INTO attempt
             SELECT id, attempts, ?2, ?3, ?4, ?5 FROM delivery WHERE id = ?1
@@ -110,7 +110,7 @@ extension SQLiteLedger {
 
     /// A delivery is settled: the next of its pair, if it waited only for that, is due.
     func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
-        let next = try database.statement(
+        let next = try database.fixed(
             """
             SELECT id, lane, state, due FROM delivery
             WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?) ORDER BY id LIMIT 1
@@ -123,7 +123,7 @@ extension SQLiteLedger {
 
     /// Whether an older one of its pair is open.
     func hasElder(_ delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
-        let query = try database.statement(
+        let query = try database.fixed(
             """
             SELECT 1 FROM delivery
             WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id < ?1 LIMIT 1
@@ -134,7 +134,7 @@ extension SQLiteLedger {
     }
 
     private func lane(of delivery: DeliveryID) throws(SQLiteFailure) -> Int64 {
-        let query = try database.statement("SELECT lane FROM delivery WHERE id = ?")
+        let query = try database.fixed("SELECT lane FROM delivery WHERE id = ?")
         query.bind(1, delivery)
         defer { query.reset() }
         return try query.step() ? query.int(0) : 0

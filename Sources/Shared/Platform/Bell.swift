@@ -31,8 +31,22 @@ public final class FileBell: Sendable {
 ///
 /// One thread waits; any thread may call `ring`.
 public final class BellWatch: Sendable {
+    /// What ended a wait.
+    public struct Rung: Sendable {
+        /// A file's bell, or this process's own.
+        public var bell = false
+        /// A file in a watched folder was closed by its writer.
+        public var folder = false
+        /// Nothing rang.
+        public init() {}
+        /// Whether anything rang at all.
+        public var isAny: Bool { bell || folder }
+    }
+
     private let watches: Int32
     private let own: Int32
+    /// The watches that are on folders.
+    private let folders: Set<Int32>
 
     /// Starts to watch; what rings from now on ends the next `wait`.
     ///
@@ -43,8 +57,10 @@ public final class BellWatch: Sendable {
         watches = inotify_init1(Int32(IN_NONBLOCK | IN_CLOEXEC))
         own = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
         guard watches >= 0, own >= 0 else { throw PlatformError(errno, doing: "watch doorbells") }
-        for path in files { try add(path, UInt32(IN_MODIFY)) }
-        for path in folders { try add(path, UInt32(IN_CLOSE_WRITE)) }
+        var watched: Set<Int32> = []
+        for path in files { _ = try Self.add(path, UInt32(IN_MODIFY), to: watches) }
+        for path in folders { watched.insert(try Self.add(path, UInt32(IN_CLOSE_WRITE), to: watches)) }
+        self.folders = watched
     }
 
     deinit {
@@ -52,10 +68,10 @@ public final class BellWatch: Sendable {
         close(own)
     }
 
-    private func add(_ path: String, _ mask: UInt32) throws(PlatformError) {
-        guard unsafe inotify_add_watch(watches, path, mask) >= 0 else {
-            throw PlatformError(errno, doing: "watch \(path)")
-        }
+    private static func add(_ path: String, _ mask: UInt32, to watches: Int32) throws(PlatformError) -> Int32 {
+        let watch = unsafe inotify_add_watch(watches, path, mask)
+        guard watch >= 0 else { throw PlatformError(errno, doing: "watch \(path)") }
+        return watch
     }
 
     /// Ends the wait under way, or the next one.
@@ -64,23 +80,33 @@ public final class BellWatch: Sendable {
         _ = unsafe write(own, &one, 8)
     }
 
-    /// Waits until something rings, at most `milliseconds`.
-    ///
-    /// True when something rang.
-    public func wait(milliseconds: Int64) -> Bool {
+    /// Waits until something rings, at most `milliseconds`, and says what rang.
+    public func wait(milliseconds: Int64) -> Rung {
         var both = [
             pollfd(fd: watches, events: Int16(POLLIN), revents: 0), pollfd(fd: own, events: Int16(POLLIN), revents: 0),
         ]
-        let ready = unsafe poll(&both, 2, Int32(clamping: max(0, milliseconds)))
-        if ready > 0 { drain() }
-        return ready > 0
+        var rung = Rung()
+        guard unsafe poll(&both, 2, Int32(clamping: max(0, milliseconds))) > 0 else { return rung }
+        var count: UInt64 = 0
+        rung.bell = unsafe read(own, &count, 8) == 8
+        drain(into: &rung)
+        return rung
     }
 
-    private func drain() {
-        var count: UInt64 = 0
-        _ = unsafe read(own, &count, 8)
+    /// Takes what inotify has queued: events of 16 bytes, each with the watch first and the length of a name last.
+    private func drain(into rung: inout Rung) {
         unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
-            while unsafe read(watches, buffer.baseAddress, buffer.count) > 0 {}
+            while true {
+                let filled = unsafe read(watches, buffer.baseAddress, buffer.count)
+                guard filled > 0 else { return }
+                var at = 0
+                while at + 16 <= filled {
+                    let watch = unsafe buffer.loadUnaligned(fromByteOffset: at, as: Int32.self)
+                    let name = unsafe buffer.loadUnaligned(fromByteOffset: at + 12, as: UInt32.self)
+                    if folders.contains(watch) { rung.folder = true } else { rung.bell = true }
+                    at += 16 + Int(name)
+                }
+            }
         }
     }
 }

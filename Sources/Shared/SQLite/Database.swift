@@ -26,6 +26,7 @@ import CSQLite
     private let raw: OpaquePointer
     private let writers: FileLock?
     private var statements: [String: Statement] = [:]
+    private var literals: [UInt: Statement] = [:]
     private var durability: Durability = .machine
     private var begin: Statement?, commit: Statement?
 
@@ -81,6 +82,7 @@ import CSQLite
 
     deinit {
         statements.removeAll()
+        literals.removeAll()
         begin = nil
         commit = nil
         unsafe _ = sqlite3_close_v2(raw)
@@ -100,6 +102,15 @@ import CSQLite
         if let known = statements[sql] { return known }
         let made = unsafe try Statement(sql, in: raw)
         statements[sql] = made
+        return made
+    }
+
+    /// The prepared form of a literal, found by the literal's address: for the hot path, where hashing its text would show.
+    public func fixed(_ sql: StaticString) throws(SQLiteFailure) -> Statement {
+        let address = unsafe UInt(bitPattern: sql.utf8Start)
+        if let known = literals[address] { return known }
+        let made = unsafe try Statement(sql.description, in: raw)
+        literals[address] = made
         return made
     }
 

@@ -70,14 +70,14 @@ final class SQLiteStreamReader: StreamReader {
 
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {
         let deadline = clock.uptime() + wait
-        var rang = false
+        var rung = BellWatch.Rung()
         while true {
-            if let change = try look(force: rang) { return change }
+            if let change = try look(force: rung.folder) { return change }
             if limit > 0, let records = try read(limit) { return .records(records) }
-            if rang { return .nothing }
+            if rung.isAny { return .nothing }
             let left = min(deadline - clock.uptime(), .seconds(1))
             guard left > .zero else { return .nothing }
-            rang = watch.wait(milliseconds: max(1, left.milliseconds))
+            rung = watch.wait(milliseconds: max(1, left.milliseconds))
         }
     }
 
