@@ -120,14 +120,15 @@ final class Serving {
     /// What it has said on standard error so far.
     private let said = Said()
 
-    /// Starts the tool and waits until it says where it listens; a worker listens nowhere and says that it is ready.
+    /// Starts the tool and waits until it says where it listens, and that its worker is ready.
     init(_ tool: Tool, _ arguments: [String]) throws {
         let (out, error) = (Pipe(), Pipe())
         process = try tool.start(arguments, out: out, error: error)
         self.out = out
-        let sign = arguments.first == "worker" ? "worker is ready" : "http://"
+        let signs = ["serve": ["http://", "worker is ready"], "worker": ["worker is ready"]]
+        let awaited = signs[arguments.first ?? ""] ?? ["http://"]
         var text = ""
-        while !text.contains(sign) || !text.hasSuffix("\n") {
+        while !awaited.allSatisfy(text.contains) || !text.hasSuffix("\n") {
             let data = error.fileHandleForReading.availableData
             guard !data.isEmpty else { throw ToolError(words: "it ended: \(text)") }
             text += String(decoding: data, as: UTF8.self)
@@ -188,7 +189,7 @@ final class Serving {
                 unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else { throw ToolError(words: "nobody listens") }
+        guard connected == 0 else { throw ToolError(words: "nobody listens: \(words)") }
         let head =
             ["\(method) \(path) HTTP/1.1", "host: test", "connection: close", "content-length: \(body.count)"] + headers
         let bytes = Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
