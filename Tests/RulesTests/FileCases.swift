@@ -3,8 +3,12 @@
 extension DocumentCase {
     /// Whole files.
     static let files: [DocumentCase] = [
-        .init("an empty file says nothing", "", []),
-        .init("a file of comments says nothing", "# nothing\n", []),
+        .init(
+            "an empty file is no way to say that there are no rules", "",
+            ["1:1: the file holds no document; begin one with 'version: 1', or remove the file"]),
+        .init(
+            "nor is a file of comments", "# nothing\n",
+            ["1:1: the file holds no document; begin one with 'version: 1', or remove the file"]),
         .init(
             "an empty document is told",
             "---\n---\n",
