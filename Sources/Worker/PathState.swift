@@ -41,6 +41,8 @@ public final class Path {
     var hasWaiting = true
     var nextDue: Timestamp?
     var nextReap: Duration = .zero
+    var nextTend: Duration = .zero
+    var hasMoreToTend = false
     /// Reused by every match.
     var selected: [Int] = []
     var scratch = MatchScratch()

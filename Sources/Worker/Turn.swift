@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonLedger
+import CarillonRules
 import CarillonStream
 import Logging
 
@@ -18,10 +19,11 @@ extension Path {
     public func turn(wait: Bool = true) throws -> Bool {
         try keepSession()
         try settle()
+        try tendInTime()
         let claimed = try claim()
         let limit = pace.limit(room: capacity.total - lanes.total, now: clock.uptime())
         let isBusy = claimed > 0
-        switch try reader.poll(wait: wait && !isBusy ? pause() : .zero, limit: limit) {
+        switch try reader.poll(wait: wait && !isBusy ? pause(limit) : .zero, limit: limit) {
         case .records(let batch):
             try handle(batch)
             try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
@@ -37,7 +39,7 @@ extension Path {
             for partition in partitions { positions[partition] = nil }
             return true
         case .nothing:
-            return try tend() || isBusy
+            return hasMoreToTend || isBusy
         }
     }
 
@@ -58,6 +60,7 @@ extension Path {
         courier.drain()
         let deadline = clock.uptime() + configuration.timeout + .seconds(2)
         while !held.isEmpty, clock.uptime() < deadline {
+            try keepSession()
             try settle(force: true)
             if !held.isEmpty { _ = try reader.poll(wait: .milliseconds(50), limit: 0) }
         }
@@ -99,6 +102,8 @@ extension Path {
         let isDue = nextDue.map { $0 <= clock.now() } ?? false
         let room = lanes.room(capacity)
         guard hasWaiting || isDue, room.total > 0 else { return 0 }
+        // What others decided by newer rules is claimed here too; ours must not be the older ones.
+        if try ledger.revision() != book.current.revision { try book.refresh(from: ledger) }
         let claims = try ledger.claim(for: session.id, room: room, now: clock.now())
         nextDue = claims.nextDue
         hasWaiting = claims.leftBehind
@@ -107,13 +112,21 @@ extension Path {
     }
 
     /// How long this turn may wait for the stream.
-    private func pause() -> Duration {
+    private func pause(_ limit: Int) -> Duration {
         let now = clock.uptime()
         var pause = min(Self.longestWait, session.untilBeat(now))
-        if let nextDue { pause = min(pause, max(.zero, nextDue - clock.now())) }
+        // With no room, what is due waits for an ending, which rings; what is published is looked at soon all the same.
+        if limit == 0 { pause = min(pause, .milliseconds(100)) }
+        if hasMoreToTend { pause = min(pause, max(.zero, nextTend - now)) }
+        if let nextDue, lanes.total < capacity.total { pause = min(pause, max(.zero, nextDue - clock.now())) }
         if !settlements.isEmpty { pause = min(pause, max(.zero, settleBy - now)) }
         return pause
     }
 
-    private func tend() throws(LedgerError) -> Bool { try ledger.tend(now: clock.now()) }
+    /// Housekeeping has its time also when there is always something to read.
+    private func tendInTime() throws(LedgerError) {
+        guard clock.uptime() >= nextTend else { return }
+        hasMoreToTend = try ledger.tend(now: clock.now())
+        nextTend = clock.uptime() + .milliseconds(hasMoreToTend ? 20 : 250)
+    }
 }

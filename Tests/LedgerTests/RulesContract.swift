@@ -94,6 +94,21 @@ struct RulesContract {
     }
 
     @Test(
+        "what is on its way when its rule goes may end well; if it comes back it is over", arguments: Backend.available)
+    func removedWhileLeased(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let births = try bed.decide(
+            worker, Draft("a", subject: "1", rule: "removed"), Draft("b", subject: "2", rule: "kept"))
+        _ = try bed.open().apply(
+            [change("vision", "x", living: ["kept": ["hook"]])], base: 0, keepPending: false, now: bed.now)
+        for delivery in births.compactMap(\.id) { try bed.settle(worker, delivery, .retry(at: bed.now)) }
+        let claimed = try bed.claim(worker).deliveries
+        #expect(claimed.count == 2)
+        for one in claimed { #expect((one.expires == .removed) == (one.rule == "removed")) }
+    }
+
+    @Test(
         "secrets are kept as bytes, by workspace and name; setting and removing one is a revision",
         arguments: Backend.available)
     func secrets(backend: Backend) throws {

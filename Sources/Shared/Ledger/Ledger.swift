@@ -256,6 +256,11 @@ public struct Claims: Sendable {
     }
 }
 
+extension Timestamp {
+    /// The expiry of a delivery whose rule or target was removed while it was on its way.
+    public static let removed = Timestamp(milliseconds: 0)
+}
+
 /// One leased delivery with all that is needed to send it again.
 public struct Claimed: Sendable {
     /// Its row.

@@ -153,7 +153,8 @@ extension SQLiteLedger: LedgerDesk {
     private func reopen(_ delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
         let update = try database.statement(
             """
-            UPDATE delivery SET state = 0, session = 0, expires = max(expires, ?2 + expires - round), round = ?2,
+            UPDATE delivery SET state = 0, session = 0, round = ?2,
+                expires = CASE expires WHEN 0 THEN ?2 + 86400000 ELSE max(expires, ?2 + expires - round) END,
                 settled = NULL, reason = '', due = NULL WHERE id = ?1
             """)
         update.bind(1, delivery.id)

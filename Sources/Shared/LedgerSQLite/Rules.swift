@@ -124,18 +124,29 @@ extension SQLiteLedger {
 
     /// Ends what waits for rules and targets that are no more.
     ///
-    /// What is on its way right now is its worker's to end.
+    /// What is on its way right now ends as it ends, and expires if it comes back.
     private func expire(_ change: RuleChange, now: Int64) throws(SQLiteFailure) -> Int {
         let query = try database.prepare(
             """
-            SELECT d.id, r.name, l.target, d.lane, d.due FROM delivery d
-            JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane WHERE d.state < 2 AND d.state = 0 AND r.workspace = ?
+            SELECT d.id, r.name, l.target, d.lane, d.due, d.state FROM delivery d
+            JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane WHERE d.state < 2 AND r.workspace = ?
             """)
         query.bind(1, change.workspace)
         var gone: [(id: DeliveryID, lane: Int64, due: Int64?)] = []
+        var onTheirWay: [DeliveryID] = []
         while try query.step() {
             guard change.living[query.text(1)]?.contains(query.text(2)) != true else { continue }
-            gone.append((query.int(0), query.int(3), query.optionalInt(4)))
+            if query.int(5) == StateCode.leased {
+                onTheirWay.append(query.int(0))
+            } else {
+                gone.append((query.int(0), query.int(3), query.optionalInt(4)))
+            }
+        }
+        for delivery in onTheirWay {
+            let update = try database.fixed("UPDATE delivery SET expires = ?2 WHERE id = ?1")
+            update.bind(1, delivery)
+            update.bind(2, Timestamp.removed.milliseconds)
+            try update.run()
         }
         for delivery in gone {
             try close(delivery.id, as: .expired, lane: delivery.lane, due: delivery.due, reason: "rule_removed", now)

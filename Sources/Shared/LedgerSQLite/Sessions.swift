@@ -105,10 +105,10 @@ extension SQLiteLedger {
     public func reap(now: Timestamp) throws(LedgerError) -> Int {
         let dead = try attempting("look for dead sessions") { () throws(SQLiteFailure) in
             let query = try database.statement("SELECT id, lock, until FROM session")
-            var dead: [(id: SessionID, lock: String)] = []
+            var dead: [(id: SessionID, lock: String, until: Int64)] = []
             while try query.step() {
                 if query.int(2) < now.milliseconds || !liveness.isAlive(query.text(1)) {
-                    dead.append((query.int(0), query.text(1)))
+                    dead.append((query.int(0), query.text(1), query.int(2)))
                 }
             }
             return dead
@@ -116,11 +116,22 @@ extension SQLiteLedger {
         guard !dead.isEmpty else { return 0 }
         let released = try transaction(.process, "end dead sessions") { () throws(SQLiteFailure) in
             var released = 0
-            for session in dead { released += try bury(session.id, now: now) }
+            for session in dead where try isStillDead(session.id, session.lock, until: session.until) {
+                released += try bury(session.id, now: now)
+            }
             return released
         }
         for session in dead where !liveness.isAlive(session.lock) { liveness.sweep(session.lock) }
         return released
+    }
+
+    /// Whether a session was not renewed since it looked dead.
+    private func isStillDead(_ session: SessionID, _ lock: String, until: Int64) throws(SQLiteFailure) -> Bool {
+        let query = try database.statement("SELECT until FROM session WHERE id = ?")
+        query.bind(1, session)
+        defer { query.reset() }
+        guard try query.step() else { return false }
+        return query.int(0) == until || !liveness.isAlive(lock)
     }
 
     /// Whether a session may lease: others end one that died or ran out.

@@ -42,7 +42,8 @@ public final class FileLock {
     /// Looks without touching: the file is opened for reading, which wakes no watcher of closed writers.
     public static func isHeld(path: String) -> Bool {
         let probe = unsafe carillon_open(path, O_RDONLY, 0)
-        guard probe >= 0 else { return false }
+        // What cannot be looked at may well be held: to take the living for dead is the worse mistake.
+        guard probe >= 0 else { return errno != ENOENT }
         defer { close(probe) }
         return carillon_is_locked(probe) != 0
     }

@@ -1,3 +1,4 @@
+import CarillonEvents
 import CarillonPlatform
 import CarillonStream
 import Glibc
@@ -17,7 +18,8 @@ struct Membership {
         (self.folder, self.partitions) = (folder, partitions)
         try Folder.make(folder)
         Self.sweep(folder)
-        myName = "member-\(getpid())-\(unique)"
+        // Containers on one volume may have equal process numbers.
+        myName = "member-\(getpid())-\(unique)-\(SystemClock().now().milliseconds)"
         me = try FileLock(path: folder + "/" + myName)
         try me.lock()
     }
@@ -46,6 +48,8 @@ struct Membership {
         var gained: [Partition] = []
         for partition in 0..<partitions where held.count < share && held[partition] == nil && !lost.contains(partition)
         {
+            // Looked at by reading first: closing a file that was open for writing wakes every member, without end.
+            guard !FileLock.isHeld(path: folder + "/partition-\(partition)") else { continue }
             let lock = try FileLock(path: folder + "/partition-\(partition)")
             if try lock.tryLock() {
                 held[partition] = lock

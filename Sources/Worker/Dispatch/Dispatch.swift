@@ -65,9 +65,16 @@ extension Path {
         let held = Held(
             attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
         guard claimed.expires > clock.now() else {
-            return end(claimed.delivery, claimed.epoch, held, .expired, reason: "expire_after")
+            return end(
+                claimed.delivery, claimed.epoch, held, .expired,
+                reason: claimed.expires == .removed ? "rule_removed" : "expire_after")
         }
-        guard let rules = decided, let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
+        guard let rules = decided else {
+            // They were readable to the worker that decided: a newer one. It is waited for, not given up.
+            let later = Settlement.Ending.retry(at: clock.now() + .seconds(60))
+            return end(claimed.delivery, claimed.epoch, held, later, reason: "rules_unreadable")
+        }
+        guard let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
             let outline = try? CloudEvents.outline(claimed.event.span)
         else {
             return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")

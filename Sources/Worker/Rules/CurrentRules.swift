@@ -30,6 +30,8 @@ struct CurrentRules {
                 workspaces.append(same)
             } else if let compiled = compile(texts, of: workspace) ?? current.rules(of: workspace) {
                 workspaces.append(compiled)
+            } else {
+                workspaces.append(try lastGood(of: workspace, before: sources.changed[workspace] ?? 0, ledger))
             }
         }
         changed = sources.changed
@@ -41,6 +43,7 @@ struct CurrentRules {
     mutating func rules(
         of workspace: String, at revision: Revision, from ledger: any Ledger
     ) throws(LedgerError) -> WorkspaceRules? {
+        if revision > current.revision { try refresh(from: ledger) }
         if let since = changed[workspace], since <= revision { return current.rules(of: workspace) }
         let name = Old(workspace: workspace, revision: revision)
         if let known = old[name] { return known }
@@ -48,6 +51,22 @@ struct CurrentRules {
         if old.count >= Self.oldKept { old = [:] }
         old[name] = compiled
         return compiled
+    }
+
+    /// The newest form before `revision` that this worker can read.
+    ///
+    /// - Throws: when there is none. Without rules the workspace's events would count as unmatched and be gone.
+    private func lastGood(
+        of workspace: String, before revision: Revision, _ ledger: any Ledger
+    ) throws(LedgerError) -> WorkspaceRules {
+        for earlier in stride(from: revision - 1, to: max(0, revision - 1_000), by: -1) {
+            let texts = try ledger.rules(of: workspace, at: earlier)
+            if texts.isEmpty { break }
+            if let compiled = compile(texts, of: workspace) { return compiled }
+        }
+        throw LedgerError(
+            .other, doing: "read the rules of \(workspace)",
+            cause: "a newer Carillon has applied them; run that one, or apply rules that this one reads")
     }
 
     private func compile(_ texts: [SourceText], of workspace: String) -> WorkspaceRules? {
