@@ -64,7 +64,7 @@ private struct Clerk {
         guard case .done(let births, _) = decided else { throw Unexpected() }
         try settle(
             births.compactMap { birth in
-                if case .leased(let id, let epoch, _) = birth {
+                if case .leased(let id, let epoch, _, _) = birth {
                     Settlement(delivery: id, epoch: epoch, ending: .delivered, status: 200)
                 } else {
                     nil
