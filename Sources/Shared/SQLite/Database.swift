@@ -28,6 +28,8 @@ import CSQLite
     private var statements: [String: Statement] = [:]
     private var literals: [UInt: Statement] = [:]
     private var durability: Durability = .machine
+    /// Pages in the WAL after the last commit here; what other connections added since is told by the next one.
+    private let walPages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
     private var begin: Statement?, commit: Statement?
 
     /// Opens a database.
@@ -55,6 +57,7 @@ import CSQLite
         }
         self.path = path
         unsafe raw = opened
+        unsafe walPages.initialize(to: 0)
         do {
             writers = path == ":memory:" || access == .readOnly ? nil : try FileLock(path: path + "-lock")
         } catch {
@@ -74,6 +77,14 @@ import CSQLite
             }
         }
         try execute("PRAGMA wal_autocheckpoint=0")
+        // Until the first commit tells, the file says how many there are at most.
+        unsafe walPages.pointee = Int32(clamping: (fileSize(path + "-wal") ?? 0) / 4096)
+        unsafe _ = sqlite3_wal_hook(
+            raw,
+            { place, _, _, pages in
+                unsafe place?.assumingMemoryBound(to: Int32.self).pointee = pages
+                return SQLITE_OK
+            }, walPages)
         try execute("PRAGMA synchronous=FULL")
         try execute("PRAGMA cache_size=-8192")
         try execute("PRAGMA temp_store=MEMORY")
@@ -86,6 +97,7 @@ import CSQLite
         begin = nil
         commit = nil
         unsafe _ = sqlite3_close_v2(raw)
+        unsafe walPages.deallocate()
     }
 
     /// Runs statements without parameters.
@@ -156,20 +168,21 @@ import CSQLite
 
     /// Moves the WAL's pages into the database when the WAL has grown beyond `bytes`; whoever writes calls it now and then.
     ///
+    /// The file keeps its size and is written again from its start, which costs the file system less than a new one.
     /// A reader's snapshot may keep part of it for the next time, so the WAL stays bounded as long as snapshots are short.
     public func checkpoint(whenBeyond bytes: Int64) throws(SQLiteFailure) {
-        guard let size = fileSize(path + "-wal"), size > bytes else { return }
+        guard unsafe Int64(walPages.pointee) * 4096 > bytes else { return }
         try locked { () throws(SQLiteFailure) in
-            // TRUNCATE waits for readers no longer than the busy timeout, so it is asked for without one.
+            // RESTART waits for readers no longer than the busy timeout, so it is asked for without one.
             unsafe sqlite3_busy_timeout(self.raw, 0)
             defer { unsafe _ = sqlite3_busy_timeout(self.raw, 10_000) }
-            var frames: Int32 = 0
-            var moved: Int32 = 0
-            let code = unsafe sqlite3_wal_checkpoint_v2(self.raw, nil, SQLITE_CHECKPOINT_TRUNCATE, &frames, &moved)
+            var (pages, moved): (Int32, Int32) = (0, 0)
+            let code = unsafe sqlite3_wal_checkpoint_v2(self.raw, nil, SQLITE_CHECKPOINT_RESTART, &pages, &moved)
             guard code == SQLITE_OK || code == SQLITE_BUSY else {
                 throw unsafe SQLiteFailure(
                     code: code, message: String(cString: sqlite3_errmsg(raw)), doing: "checkpoint \(path)")
             }
+            unsafe walPages.pointee = code == SQLITE_OK ? 0 : pages - moved
         }
     }
 
