@@ -94,13 +94,14 @@ struct RetentionTests {
             return try worker.live.decide(batch, for: worker.session, now: bed.now).duplicates ?? -1
         }
         #expect(try duplicates(sample) == 0)
-        // A crowd of strangers fills the segment, so that the next keys begin a new one.
+        // A crowd of strangers, appended by another process, makes enough for a segment.
         try bed.tamper(
             """
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 131072)
-            INSERT INTO seen_1 SELECT randomblob(16) FROM n;
-            UPDATE segment SET keys = (SELECT count(*) FROM seen_1);
+            INSERT INTO fresh (key) SELECT randomblob(16) FROM n;
             """)
+        #expect(try duplicates([Draft("one more", suppressed: .stale)]) == 0)
+        #expect(try worker.live.tend(now: bed.now), "there is a filter to build")
         #expect(try duplicates([Draft("first of the next", suppressed: .stale)]) == 0)
         #expect(try duplicates(sample) == 500, "before a filter is built")
         try tend(bed, worker)
@@ -113,6 +114,33 @@ struct RetentionTests {
         bed.clock.advance(by: .seconds(40 * 86_400))
         try tend(bed, worker)
         #expect(try duplicates([sample[0]]) == 0, "beyond the horizon, and its segment is dropped")
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("what one process decided is known to every other, before and after its keys become a segment")
+    func sharedKeys() throws {
+        let bed = try Backend.file.make(keeping: keeping)
+        let workers = [try bed.worker(), try bed.worker()]
+        var place: Int64 = 0
+        func duplicates(_ worker: Int, _ drafts: [Draft]) throws -> Int {
+            let batch = Decisions(drafts, from: place, now: bed.now)
+            place = batch.next
+            return try workers[worker].live.decide(batch, for: workers[worker].session, now: bed.now).duplicates ?? -1
+        }
+        let sample = (0..<50).map { Draft("e\($0)", suppressed: .stale) }
+        #expect(try duplicates(0, sample) == 0)
+        #expect(try duplicates(1, sample) == 50)
+        #expect(try duplicates(1, [Draft("other", suppressed: .stale)]) == 0)
+        try bed.tamper(
+            """
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 131072)
+            INSERT INTO fresh (key) SELECT randomblob(16) FROM n;
+            """)
+        #expect(try duplicates(0, sample) == 50)
+        try tend(bed, workers[0])
+        #expect(try duplicates(1, sample + [Draft("other", suppressed: .stale)]) == 51)
+        #expect(try duplicates(1, [Draft("new", suppressed: .stale)]) == 0)
+        #expect(try duplicates(0, [Draft("new", suppressed: .stale)]) == 1)
         #expect(try bed.residue() == [])
     }
 }

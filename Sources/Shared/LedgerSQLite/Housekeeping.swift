@@ -19,6 +19,12 @@ extension SQLiteLedger {
         try attempting("checkpoint") { () throws(SQLiteFailure) in
             try database.checkpoint(whenBeyond: Self.walLimit)
         }
+        if seen.isFull {
+            try transaction(.process, "seal a segment of keys") { () throws(SQLiteFailure) in
+                try seen.seal(now: now.milliseconds)
+            }
+            return true
+        }
         if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
         return try retire(now)
     }
@@ -35,7 +41,7 @@ extension SQLiteLedger {
                     OR (SELECT at FROM suppressed ORDER BY id LIMIT 1) < \(old)
                     OR (SELECT at FROM parked ORDER BY id LIMIT 1) < \(old)
                     OR \(Self.isOrphan)
-                    OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon) AND keys >= \(SeenKeys.capacity))
+                    OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
                 """) != nil
         }
         guard isDue else { return false }

@@ -8,13 +8,14 @@ import CarillonSQLite
 //   `delivery_leased` what a dead session held. Both shrink to nothing when all is settled.
 // - `due` is the due-time table. Only what may be claimed stands in it: a delivery behind an unsettled one of its pair has
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
-// - `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see `SeenKeys`.
+// - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
+//   `SeenKeys`.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -63,6 +64,12 @@ enum LedgerSchema {
         CREATE TABLE secret (
             workspace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, at INTEGER NOT NULL,
             PRIMARY KEY (workspace, name)) WITHOUT ROWID;
+        """
+
+    /// New keys are appended here; a segment that was being filled until now counts as full.
+    private static let fresh = """
+        CREATE TABLE fresh (n INTEGER PRIMARY KEY, key BLOB NOT NULL);
+        INSERT INTO meta SELECT 'segments', ifnull(max(id), 0) FROM segment;
         """
 }
 
