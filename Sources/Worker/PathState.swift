@@ -27,6 +27,10 @@ public final class Path {
     var lanes = LaneRoom()
     /// What is leased to us and not settled.
     var held: [ClaimName: Held] = [:]
+    /// Those of it that wait for another of their pair.
+    var followers = Followers()
+    /// Pairs of which one ended for good; the next goes when that is written.
+    var settledPairs: [Int64] = []
     /// What ended and is not written.
     var settlements: [Settlement] = []
     /// Tries among them that the courier keeps places for.

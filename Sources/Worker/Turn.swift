@@ -58,6 +58,7 @@ extension Path {
     /// Stops taking work and settles what is on the wire; then nothing is leased to this worker.
     public func drain() throws {
         courier.drain()
+        for follower in followers.leaveAll() { giveBack(follower) }
         let deadline = clock.uptime() + configuration.timeout + .seconds(2)
         while !held.isEmpty, clock.uptime() < deadline {
             try keepSession()
@@ -89,6 +90,7 @@ extension Path {
     private func keepSession() throws(LedgerError) {
         guard try !session.beat(in: ledger, lease: configuration.lease, clock: clock) else { return }
         logger.warning("the ledger has given up this worker's session: a pause outlived the lease; beginning a new one")
+        for follower in followers.leaveAll() { giveBack(follower) }
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
     }
 

@@ -189,11 +189,13 @@ extension Birth {
     /// The delivery's number; `nil` for a duplicate.
     var id: DeliveryID? {
         switch self {
-        case .leased(let id, _, _), .pending(let id): id
+        case .leased(let id, _, _, _), .pending(let id): id
         case .duplicate: nil
         }
     }
     var isLeased: Bool { if case .leased = self { true } else { false } }
+    /// Whether it goes after another that is leased to the same worker.
+    var follows: Bool { if case .leased(_, _, _, true) = self { true } else { false } }
 }
 
 extension Decided {

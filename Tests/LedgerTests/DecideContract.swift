@@ -161,20 +161,34 @@ struct DecideContract {
     // Births
 
     @Test(
-        "a delivery is leased when it is wanted and the head of its pair; else it waits", arguments: Backend.available)
+        "a delivery is leased when it is wanted and nothing of its pair waits; else it waits",
+        arguments: Backend.available)
     func births(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
         let births = try bed.decide(
             worker,
-            Draft("a"), Draft("b"),  // behind a
+            Draft("a"), Draft("b"),  // behind a, in the same hands
             Draft("c", subject: "job-2", wanted: false), Draft("d", subject: "job-2"),  // head without room; behind c
             Draft("e", ordered: false), Draft("f", wanted: false, ordered: false),
             Draft("g", subject: "job-3", to: ["hook", "room"]))
-        #expect(births.map(\.isLeased) == [true, false, false, false, true, false, true, true])
+        #expect(births.map(\.isLeased) == [true, true, false, false, true, false, true, true])
+        #expect(births.map(\.follows) == [false, true, false, false, false, false, false, false])
         #expect(Set(births.compactMap(\.id)).count == 8)
         // Only heads without room are claimable: c and f.
-        #expect(try bed.claim(try bed.worker()).deliveries.map(\.delivery) == [births[2].id, births[5].id])
+        let claimed = try bed.claim(try bed.worker()).deliveries.map(\.delivery)
+        #expect(claimed == [births[2], births[5]].compactMap(\.id))
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("what another worker holds, or what waits, is not followed", arguments: Backend.available)
+    func followsOnlyItsOwn(backend: Backend) throws {
+        let bed = try backend.make()
+        let one = try bed.worker()
+        let other = try bed.worker()
+        #expect(try bed.decide(one, Draft("a"), Draft("b")).map(\.follows) == [false, true])
+        #expect(try bed.decide(other, Draft("c")).map(\.isLeased) == [false])
+        #expect(try bed.decide(one, Draft("d")).map(\.isLeased) == [false], "c waits before it")
         #expect(try bed.residue() == [])
     }
 
@@ -185,7 +199,7 @@ struct DecideContract {
         let births = try bed.decide(
             worker, Draft("a"), Draft("b", subject: "other", rule: "another"), Draft("c", workspace: "speech"),
             Draft("d", subject: "third", to: ["room"]))
-        let lanes = births.compactMap { if case .leased(_, _, let lane) = $0 { lane } else { nil } }
+        let lanes = births.compactMap { if case .leased(_, _, let lane, _) = $0 { lane } else { nil } }
         #expect(lanes.count == 4)
         #expect(lanes[0] == lanes[1])
         #expect(Set(lanes).count == 3)
@@ -197,7 +211,7 @@ struct DecideContract {
         let worker = try bed.worker()
         var draft = Draft("a")
         draft.rules = [("one", ["hook"]), ("two", ["hook", "room"])]
-        #expect(try bed.decide(worker, draft).map(\.isLeased) == [true, false, true])
+        #expect(try bed.decide(worker, draft).map(\.follows) == [false, true, false])
         let law = try bed.open().verify(now: bed.now)
         #expect((law.selected, law.notified) == (2, 2))
         #expect(law.residue == [])

@@ -228,7 +228,8 @@ struct DeliveryContract {
     func order(backend: Backend, ending: Settlement.Ending) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        var ids = try bed.decide(worker, Draft("a"), Draft("b"), Draft("c"), Draft("d")).compactMap(\.id)
+        var ids = try bed.decide(worker, Draft("a")).compactMap(\.id)
+        for name in ["b", "c", "d"] { ids += try bed.decide(worker, Draft(name, wanted: false)).compactMap(\.id) }
         #expect(try bed.claim(worker).deliveries.isEmpty)
         try bed.settle(worker, ids.removeFirst(), ending)
         while !ids.isEmpty {
@@ -269,6 +270,41 @@ struct DeliveryContract {
         #expect(claims.deliveries.isEmpty && claims.nextDue == asked)
         bed.clock.set(now: asked)
         #expect(try bed.claim(worker).deliveries.map(\.delivery) == [id])
+    }
+
+    @Test(
+        "when the one before goes back to pending, those behind it in the same hands do, and its epoch alone counts",
+        arguments: Backend.available, [Settlement.Ending.released, .retry(at: Timestamp(milliseconds: 0))])
+    func followersReleased(backend: Backend, ending: Settlement.Ending) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let ids = try bed.decide(worker, Draft("a"), Draft("b"), Draft("c")).compactMap(\.id)
+        try bed.settle(worker, ids[0], .delivered)
+        #expect(try bed.claim(worker).deliveries.isEmpty, "b is leased already")
+        try bed.settle(worker, ids[1], ending)
+        #expect(try bed.states() == [.delivered, .pending, .pending])
+        try bed.settle(worker, ids[2], .released)  // what the worker says of it comes too late and changes nothing
+        let other = try bed.worker()
+        #expect(try bed.claim(other).deliveries.map(\.delivery) == [ids[1]])
+        try bed.settle(other, ids[1], epoch: 2, .delivered)
+        #expect(try bed.claim(other).deliveries.map(\.delivery) == [ids[2]])
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a dead worker's followers come back in their order", arguments: Backend.available)
+    func followersOfTheDead(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let ids = try bed.decide(worker, Draft("a"), Draft("b"), Draft("c")).compactMap(\.id)
+        worker.die()
+        let heir = try bed.worker()
+        #expect(try bed.open().reap(now: bed.now) == 3)
+        for id in ids {
+            let claims = try bed.claim(heir).deliveries
+            #expect(claims.map(\.delivery) == [id])
+            try bed.settle(heir, id, epoch: claims.first?.epoch ?? 0, .delivered)
+        }
+        #expect(try bed.residue() == [])
     }
 
     @Test("what was released goes first, before the later ones of its pair", arguments: Backend.available)

@@ -57,7 +57,7 @@ struct DeskContract {
     func reopenedPair(backend: Backend, later: String) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        let ids = try bed.decide(worker, Draft("a"), Draft("b")).compactMap(\.id)
+        let ids = try bed.decide(worker, Draft("a"), Draft("b", wanted: false)).compactMap(\.id)
         try bed.settle(worker, ids[0], .dead)
         var leased = later == "leased" ? try bed.claim(worker).deliveries : []
         #expect(try bed.open().retry(DeliveryFilter(state: .dead), now: bed.now) == 1)
@@ -69,6 +69,25 @@ struct DeskContract {
             leased += try bed.claim(worker).deliveries
         }
         #expect(try bed.states() == [.delivered, .delivered], "one of them waits for ever")
+    }
+
+    @Test(
+        "one reopened by hand waits until all of its pair that are in a worker's hands have ended",
+        arguments: Backend.available)
+    func reopenedBeforeFollowers(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let old = try #require(try bed.decide(worker, Draft("old")).first?.id)
+        try bed.settle(worker, old, .dead)
+        let ids = try bed.decide(worker, Draft("a"), Draft("b")).compactMap(\.id)
+        #expect(try bed.open().retry(DeliveryFilter(state: .dead), now: bed.now) == 1)
+        #expect(try bed.decide(worker, Draft("c")).map(\.isLeased) == [false], "the reopened one waits before it")
+        for id in ids {
+            #expect(try bed.claim(worker).deliveries.isEmpty)
+            try bed.settle(worker, id, .delivered)
+        }
+        #expect(try bed.claim(worker).deliveries.map(\.delivery) == [old])
+        #expect(try bed.residue() == [])
     }
 
     @Test(

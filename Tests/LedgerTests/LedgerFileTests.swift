@@ -91,7 +91,7 @@ struct LedgerFileTests {
         let worker = try bed.worker()
         for index in 0..<200 { try bed.decide(worker, Draft("e\(index)", subject: "s\(index)")) }
         worker.die()
-        try Database(path: bed.path, access: .readWrite).checkpoint(whenBeyond: 0)
+        try bed.tamper("PRAGMA wal_checkpoint(TRUNCATE)")
         var bytes = try Data(contentsOf: URL(filePath: bed.path))
         for index in stride(from: 4096, to: bytes.count, by: 1) {
             bytes[index] = UInt8(truncatingIfNeeded: index &* 131)

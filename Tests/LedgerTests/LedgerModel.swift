@@ -26,6 +26,16 @@ struct LedgerModel {
     func index(of id: DeliveryID) -> Int? { rows.firstIndex { $0.id == id } }
     func open(_ pair: Key?) -> [Row] { pair == nil ? [] : rows.filter { $0.pair == pair && $0.isOpen } }
 
+    /// What is leased behind a delivery that went back to pending goes with it.
+    mutating func releaseFollowers(of row: Row) {
+        guard let pair = row.pair else { return }
+        for index in rows.indices where rows[index].pair == pair && rows[index].id > row.id {
+            guard rows[index].state == .leased else { continue }
+            rows[index].state = .pending
+            rows[index].session = nil
+        }
+    }
+
     /// Gives back what a session held.
     mutating func release(_ session: SessionID) {
         sessions.removeAll { $0 == session }
@@ -157,9 +167,13 @@ struct LedgerWalk {
     private mutating func add(
         _ birth: Birth?, _ delivery: Decisions.Delivery, _ rule: String, _ draft: Draft, _ session: SessionID
     ) throws {
-        let isHead = model.open(delivery.pair).isEmpty
+        let open = model.open(delivery.pair)
+        let isHead = open.isEmpty
+        let follows = !isHead && [open.first, open.last].allSatisfy { $0?.state == .leased && $0?.session == session }
         guard let birth, let id = birth.id else { throw Disagreement("no birth for \(draft.id)") }
-        try demand(birth.isLeased == (isHead && delivery.wanted), "\(draft.id) born \(birth), head: \(isHead)")
+        try demand(
+            birth.isLeased == ((isHead || follows) && delivery.wanted), "\(draft.id) born \(birth), head: \(isHead)")
+        try demand(birth.follows == (follows && delivery.wanted), "\(draft.id) born \(birth), follows: \(follows)")
         model.rows.append(
             LedgerModel.Row(
                 id: id, pair: delivery.pair, rule: rule, target: delivery.target, subject: draft.subject ?? "",
@@ -227,6 +241,7 @@ struct LedgerWalk {
             model.rows[index].state = ending == .dead ? .dead : ending == .expired ? .expired : .pending
             if ending != .expired && ending != .released { model.rows[index].attempts += 1 }
             model.rows[index].session = nil
+            if model.rows[index].state == .pending { model.releaseFollowers(of: row) }
         }
     }
 
@@ -292,8 +307,10 @@ struct LedgerWalk {
                 "\(row.id) is \(row.state) after \(row.attempts) attempts, not \(expected.state) after \(expected.attempts)"
             )
         }
-        let leased = model.rows.filter { $0.state == .leased && $0.pair != nil }
-        try demand(Set(leased.map(\.pair)).count == leased.count, "two of a pair are leased")
+        for (_, leased) in Dictionary(grouping: model.rows.filter { $0.state == .leased && $0.pair != nil }, by: \.pair)
+        {
+            try demand(Set(leased.map(\.session)).count == 1, "two sessions hold leases of one pair")
+        }
         try demand(try ledger.position("s", 0) ?? 0 == model.position, "the position")
         let residue = try ledger.verify(now: clock.now()).residue
         try demand(residue.isEmpty, "\(residue)")

@@ -57,7 +57,7 @@ struct RulesContract {
             worker,
             Draft("keep", subject: "1", rule: "kept", to: ["hook", "room"], wanted: false),
             Draft("gone", subject: "2", rule: "removed", wanted: false),
-            Draft("sending", subject: "3", rule: "removed"), Draft("behind", subject: "3", rule: "kept"),
+            Draft("sending", subject: "3", rule: "removed"), Draft("behind", subject: "3", rule: "kept", wanted: false),
             Draft("elsewhere", workspace: "speech", rule: "removed", wanted: false))
         let applied = try bed.open().apply(
             [change("vision", "x", living: ["kept": ["hook"]])], base: 0, keepPending: false, now: bed.now)

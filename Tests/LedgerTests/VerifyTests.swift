@@ -13,7 +13,8 @@ struct VerifyTests {
         let drafts = [
             Draft("delivered", subject: "1", to: ["hook", "room"]), Draft("waiting", subject: "2"),
             Draft("dead", subject: "3"),
-            Draft("leased", subject: "4"), Draft("behind", subject: "4"), Draft("old", suppressed: .stale),
+            Draft("leased", subject: "4"), Draft("behind", subject: "4", wanted: false),
+            Draft("old", suppressed: .stale),
             Draft("due", subject: "5", wanted: false), Draft("delivered", subject: "1"),
         ]
         let batch = Decisions(drafts, from: 10, unmatched: 3, parked: ["not JSON"], gap: 4, now: bed.now)
@@ -64,7 +65,7 @@ struct VerifyTests {
             "UPDATE delivery SET state = 2 WHERE state = 3",
             "UPDATE delivery SET state = 0, session = 0 WHERE state = 1",
             "DELETE FROM session",
-            "DELETE FROM seen_1 WHERE key = (SELECT key FROM seen_1 LIMIT 1)",
+            "DELETE FROM fresh WHERE n = 1",
             "UPDATE tally SET n = n + 1 WHERE name = 'delivery.delivered'",
             "DELETE FROM rule",
             "UPDATE delivery SET event = 4711 WHERE id = 1",

@@ -12,6 +12,9 @@ public struct Key: Sendable, Hashable {
     /// Makes a key from its two halves.
     public init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
 
+    /// Half of the key as a number, by which pairs are found.
+    public var number: Int64 { Int64(bitPattern: low) }
+
     /// The key as 32 lower-case hexadecimal digits: the `webhook-id`.
     public var description: String {
         let digits = Array("0123456789abcdef".utf8)

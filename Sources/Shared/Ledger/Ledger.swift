@@ -9,7 +9,9 @@ public import CarillonEvents
 // Contract, held by `LedgerContract` in the tests over every backend:
 // - `decide` writes a batch's decisions and moves its position in one durable transaction, or changes nothing.
 // - A decided event is never decided again within the dedup horizon.
-// - A delivery is leased by one session at a time; only the head of its (target, subject) pair is ever leased.
+// - A delivery is leased by one session at a time, and so are all leased ones of a (target, subject) pair: the head, and
+//   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
+//   to pending, those behind it do so with it.
 // - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
 // - What a dead session held is pending again as soon as its death is known.
 //
@@ -220,9 +222,11 @@ public enum Decided: Sendable {
 
 /// How a delivery began.
 public enum Birth: Sendable, Equatable {
-    /// Leased to the worker that decided it: send it. The lane is the target's, for fairness.
-    case leased(DeliveryID, epoch: Int64, lane: Int64)
-    /// It waits in the ledger: no room, or an earlier one of its pair is not settled.
+    /// Leased to the worker that decided it. The lane is the target's, for fairness.
+    ///
+    /// Send it; but when `follows`, only after the one before it, leased to the same session, is settled for good.
+    case leased(DeliveryID, epoch: Int64, lane: Int64, follows: Bool)
+    /// It waits in the ledger: no room, or an earlier one of its pair waits there or is leased to another session.
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
@@ -271,6 +275,8 @@ public struct Claimed: Sendable {
     public var attempts: Int
     /// Its identity.
     public var key: Key
+    /// The pair it is the head of, as the ledger numbers it; `nil` when it is in no order.
+    public var pair: Int64?
     public var workspace, rule, target: String
     /// The rules that decided it.
     public var revision: Revision
@@ -286,10 +292,11 @@ public struct Claimed: Sendable {
     public var event: [UInt8]
     /// Makes one.
     public init(
-        delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, workspace: String, rule: String, target: String,
-        revision: Revision, lane: Int64, roundBegan: Timestamp, expires: Timestamp, appended: Timestamp, event: [UInt8]
+        delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, pair: Int64?, workspace: String, rule: String,
+        target: String, revision: Revision, lane: Int64, roundBegan: Timestamp, expires: Timestamp, appended: Timestamp,
+        event: [UInt8]
     ) {
-        (self.delivery, self.epoch, self.attempts, self.key) = (delivery, epoch, attempts, key)
+        (self.delivery, self.epoch, self.attempts, self.key, self.pair) = (delivery, epoch, attempts, key, pair)
         (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
         (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
         (self.appended, self.event) = (appended, event)

@@ -88,7 +88,7 @@ extension SQLiteLedger {
         let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
-                d.expires, e.appended, e.bytes
+                d.expires, e.appended, e.bytes, d.pair
             FROM due JOIN delivery d ON d.id = due.delivery JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = due.lane
             WHERE due.lane = ? AND due.at <= ? ORDER BY due.at, due.delivery LIMIT ?
@@ -114,7 +114,8 @@ extension SQLiteLedger {
         let key = row.halves(4)
         return Claimed(
             delivery: row.int(1), epoch: row.int(2), attempts: Int(row.int(3)), key: Key(high: key.high, low: key.low),
-            workspace: row.text(5), rule: row.text(6), target: row.text(7), revision: row.int(8), lane: lane,
+            pair: row.optionalInt(13), workspace: row.text(5), rule: row.text(6), target: row.text(7),
+            revision: row.int(8), lane: lane,
             roundBegan: Timestamp(milliseconds: row.int(9)), expires: Timestamp(milliseconds: row.int(10)),
             appended: Timestamp(milliseconds: row.int(11)), event: row.blob(12))
     }

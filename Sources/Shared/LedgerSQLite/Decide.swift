@@ -50,7 +50,7 @@ private struct DecisionWriter {
     private let session: SessionID
     private let now: Int64
     private let mayLease: Bool
-    private let event, delivery, openHead: Statement
+    private let event, delivery, openHead, openLast: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
     private var selected = 0, suppressed = 0, leased = 0, pending = 0
@@ -70,14 +70,16 @@ private struct DecisionWriter {
                 session, due) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13)
             """)
         openHead = try ledger.database.statement(
-            "SELECT id, state, due, lane, not_before FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1")
+            "SELECT id, state, due, lane, not_before, session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1"
+        )
+        openLast = try ledger.database.statement(
+            "SELECT session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id DESC LIMIT 1")
     }
 
     mutating func write() throws(SQLiteFailure) {
         births.reserveCapacity(batch.deliveries.count)
         if !batch.events.isEmpty { try ledger.seen.open() }
         for event in batch.events { try write(event) }
-        try ledger.seen.close(now: now)
         for parked in batch.parked { try park(parked) }
         try note()
         try advance()
@@ -122,9 +124,10 @@ private struct DecisionWriter {
         _ delivery: Decisions.Delivery, _ part: Int, of event: Decisions.Event, _ row: Int64, _ rule: Int64
     ) throws(SQLiteFailure) -> Birth {
         let lane = try ledger.names.lane(event.workspace, delivery.target, in: ledger.database)
-        let isHead = try delivery.pair.map { (pair) throws(SQLiteFailure) in try !pullForward(pair) } ?? true
-        let isLeased = isHead && delivery.wanted && mayLease
-        let due: Int64? = isHead && !isLeased ? now : nil
+        let pair = delivery.pair.map(\.number)
+        let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
+        let isLeased = delivery.wanted && mayLease && standing != .waits
+        let due: Int64? = standing == .first && !isLeased ? now : nil
         let insert = self.delivery
         insert.bind(1, row)
         insert.bind(2, rule)
@@ -132,7 +135,7 @@ private struct DecisionWriter {
         insert.bind(4, Int64(part))
         insert.bind(5, batch.revision)
         insert.bind(6, high: delivery.key.high, low: delivery.key.low)
-        insert.bind(7, delivery.pair.map { Int64(bitPattern: $0.low) })
+        insert.bind(7, pair)
         insert.bind(8, now)
         insert.bind(9, delivery.expires.milliseconds)
         insert.bind(10, isLeased ? StateCode.leased : StateCode.pending)
@@ -143,18 +146,34 @@ private struct DecisionWriter {
         let id = ledger.database.lastInserted
         if let due { try ledger.enqueue(id, lane: lane, at: due) }
         if isLeased { leased += 1 } else { pending += 1 }
-        return isLeased ? .leased(id, epoch: 1, lane: lane) : .pending(id)
+        return isLeased ? .leased(id, epoch: 1, lane: lane, follows: standing == .follows) : .pending(id)
     }
 
-    /// Whether an earlier one of the pair is open; if it waits for its next try, it waits no longer (P13).
-    private func pullForward(_ pair: Key) throws(SQLiteFailure) -> Bool {
-        openHead.bind(1, Int64(bitPattern: pair.low))
+    /// Where a new delivery of a pair stands: alone, behind others this session has leased, or behind ones it waits for.
+    private enum Standing { case first, follows, waits }
+
+    /// Looks at the pair's open deliveries; a head that waits for its next try waits no longer (P13).
+    private func standing(in pair: Int64) throws(SQLiteFailure) -> Standing {
+        openHead.bind(1, pair)
         defer { openHead.reset() }
-        guard try openHead.step() else { return false }
-        guard openHead.int(1) == StateCode.pending, let due = openHead.optionalInt(2) else { return true }
-        let sooner = max(now, openHead.optionalInt(4) ?? now)
-        if sooner < due { try ledger.reschedule(openHead.int(0), lane: openHead.int(3), from: due, to: sooner) }
-        return true
+        guard try openHead.step() else { return .first }
+        guard openHead.int(1) == StateCode.pending else {
+            guard openHead.int(5) == session else { return .waits }
+            return try isLastOurs(of: pair) ? .follows : .waits
+        }
+        if let due = openHead.optionalInt(2) {
+            let sooner = max(now, openHead.optionalInt(4) ?? now)
+            if sooner < due { try ledger.reschedule(openHead.int(0), lane: openHead.int(3), from: due, to: sooner) }
+        }
+        return .waits
+    }
+
+    /// Whether the last open delivery of a pair is leased to this session, and so, behind a leased head, all are.
+    private func isLastOurs(of pair: Int64) throws(SQLiteFailure) -> Bool {
+        openLast.bind(1, pair)
+        defer { openLast.reset() }
+        guard try openLast.step() else { return false }
+        return openLast.int(0) == session
     }
 
     private mutating func suppress(_ event: Int64, _ rule: Int64, _ reason: Suppression) throws(SQLiteFailure) {

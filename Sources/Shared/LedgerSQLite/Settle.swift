@@ -53,6 +53,7 @@ extension SQLiteLedger {
         try update.run()
         guard database.changes == 1 else { return nil }
         if isAttempt { try note(settlement, now) }
+        if wish != nil { try releaseFollowers(of: settlement.delivery) }
         if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
         if due == nil { try freeNext(after: settlement.delivery, now) }
         return .leased
@@ -108,6 +109,18 @@ extension SQLiteLedger {
         try insert.run()
     }
 
+    /// A delivery goes back to pending: so does what its session holds to send after it.
+    private func releaseFollowers(of delivery: DeliveryID) throws(SQLiteFailure) {
+        let release = try database.fixed(
+            """
+            UPDATE delivery SET state = 0, session = 0
+            WHERE state < 2 AND state = 1 AND pair = (SELECT pair FROM delivery WHERE id = ?1) AND id > ?1
+            """)
+        release.bind(1, delivery)
+        try release.run()
+        try moved(.leased, .pending, Int(database.changes))
+    }
+
     /// A delivery is settled: the next of its pair, if it waited only for that, is due.
     func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
         let next = try database.fixed(
@@ -117,8 +130,21 @@ extension SQLiteLedger {
             """)
         next.bind(1, delivery)
         defer { next.reset() }
-        guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3) else { return }
+        guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3), try !isOneLeased(with: next.int(0))
+        else { return }
         try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+    }
+
+    /// Whether a younger one of its pair is on its way, as when this one was reopened by hand.
+    private func isOneLeased(with delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
+        let query = try database.fixed(
+            """
+            SELECT 1 FROM delivery
+            WHERE state < 2 AND state = 1 AND pair = (SELECT pair FROM delivery WHERE id = ?1) LIMIT 1
+            """)
+        query.bind(1, delivery)
+        defer { query.reset() }
+        return try query.step()
     }
 
     /// Whether an older one of its pair is open.

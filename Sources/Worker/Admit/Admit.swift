@@ -15,6 +15,8 @@ struct Admitted {
         let id: DeliveryID
         let epoch: Int64
         let lane: Int64
+        /// Whether another of its pair, leased to us too, goes before it.
+        let follows: Bool
         /// The delivery's place in `matched.plans`.
         let index: Int
     }
@@ -50,8 +52,8 @@ extension Path {
         leased.reserveCapacity(births.count)
         for (index, birth) in births.enumerated() {
             switch birth {
-            case .leased(let id, let epoch, let lane):
-                leased.append(.init(id: id, epoch: epoch, lane: lane, index: index))
+            case .leased(let id, let epoch, let lane, let follows):
+                leased.append(.init(id: id, epoch: epoch, lane: lane, follows: follows, index: index))
                 lanes.hold(lane, matched.plans[index].rules.workspace, matched.plans[index].target)
             case .pending:
                 // Its own time is now, or the moment its elder is settled: `claim` finds it either way.

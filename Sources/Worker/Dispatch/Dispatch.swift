@@ -19,6 +19,8 @@ struct ClaimName: Hashable {
 /// A delivery this worker holds, with what is needed to plan its next try.
 struct Held {
     let attempts: Int
+    /// Its (target, subject) pair; `nil` when it is in no order.
+    let pair: Int64?
     let roundBegan: Timestamp
     let lane: Int64
     /// What latency is counted from: the event's own time, or the stream's.
@@ -35,12 +37,22 @@ extension Path {
             let plan = admitted.matched.plans[delivery.index]
             let record = admitted.matched.batch.records[plan.record]
             let bytes = Array(admitted.matched.batch.bytes[record.value.range])
+            let decision = admitted.matched.decisions.deliveries[delivery.index]
             let notice = Notice(
-                admitted.matched.decisions.deliveries[delivery.index].key, plan.rules.rules[plan.rule],
+                decision.key, plan.rules.rules[plan.rule],
                 of: plan.rules.workspace, bytes, plan.outline)
             let held = Held(
-                attempts: 0, roundBegan: now, lane: delivery.lane, time: notice.moment(appended: record.appended))
-            send(delivery.id, delivery.epoch, held, notice, to: plan.target, plan.rules, into: &batch)
+                attempts: 0, pair: decision.pair?.number, roundBegan: now, lane: delivery.lane,
+                time: notice.moment(appended: record.appended))
+            if delivery.follows {
+                let follower = Follower(
+                    claim: ClaimName(delivery: delivery.id, epoch: delivery.epoch), notice: notice,
+                    target: plan.target, rules: plan.rules, revision: admitted.matched.decisions.revision,
+                    expires: decision.expires)
+                keep(follower, held)
+            } else {
+                send(delivery.id, delivery.epoch, held, notice, to: plan.target, plan.rules, into: &batch)
+            }
         }
         courier.offer(batch)
     }
@@ -63,7 +75,8 @@ extension Path {
         let decided = try book.rules(of: claimed.workspace, at: claimed.revision, from: ledger)
         lanes.hold(claimed.lane, claimed.workspace, claimed.target)
         let held = Held(
-            attempts: claimed.attempts, roundBegan: claimed.roundBegan, lane: claimed.lane, time: claimed.appended)
+            attempts: claimed.attempts, pair: claimed.pair, roundBegan: claimed.roundBegan, lane: claimed.lane,
+            time: claimed.appended)
         guard claimed.expires > clock.now() else {
             return end(
                 claimed.delivery, claimed.epoch, held, .expired,
@@ -83,11 +96,12 @@ extension Path {
         send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
     }
 
-    private func send(
+    func send(
         _ id: DeliveryID, _ epoch: Int64, _ held: Held, _ notice: Notice, to target: String, _ rules: WorkspaceRules,
         into batch: inout [Outgoing]
     ) {
         self.held[ClaimName(delivery: id, epoch: epoch)] = held
+        if let pair = held.pair { followers.lead(pair) }
         switch addresses.endpoint(target, of: rules, in: book.current, ledger) {
         case .success(let endpoint):
             batch.append(

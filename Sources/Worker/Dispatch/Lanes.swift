@@ -74,6 +74,12 @@ struct Queue<Element> {
 
     mutating func append(_ item: Element) { items.append(item) }
 
+    /// Takes all.
+    mutating func removeAll() -> [Element] {
+        defer { (items, head) = ([], 0) }
+        return items[head...].compactMap(\.self)
+    }
+
     mutating func popFirst() -> Element? {
         guard head < items.count else { return nil }
         let first = items[head]

@@ -7,9 +7,9 @@ import CarillonLedger
 
 extension Path {
     /// A settlement is written at once when so many have come together.
-    private static let company = 64
+    private static let company = 128
     /// Otherwise they wait so long for company.
-    private static let patience = Duration.milliseconds(2)
+    private static let patience = Duration.milliseconds(10)
 
     /// Takes the courier's endings and writes them when it is time.
     func settle(force: Bool = false) throws(LedgerError) {
@@ -26,6 +26,7 @@ extension Path {
         triesToSettle = 0
         settleBy = now + Self.patience
         hasWaiting = true
+        sendFollowers()
     }
 
     /// Ends a held delivery without a try.
@@ -33,6 +34,7 @@ extension Path {
         self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         settlements.append(Settlement(delivery: id, epoch: epoch, ending: ending, reason: reason))
+        note(ending, of: held)
     }
 
     /// Ends a try that could not even begin.
@@ -43,6 +45,7 @@ extension Path {
         let next = settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words)
         if next.ending == .dead { meters.gaveUp(channel: "none") }
         settlements.append(next)
+        note(next.ending, of: held)
     }
 
     private func take(_ ending: Ending) {
@@ -52,6 +55,7 @@ extension Path {
         let next = settlement(for: ending, held)
         meters.ended(ending, after: clock.now() - held.time, isDead: next.ending == .dead)
         settlements.append(next)
+        note(next.ending, of: held)
     }
 
     private func settlement(for ending: Ending, _ held: Held) -> Settlement {
