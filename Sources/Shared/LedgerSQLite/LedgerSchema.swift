@@ -9,12 +9,13 @@ import CarillonSQLite
 // - `due` is the due-time table. Only what may be claimed stands in it: a delivery behind an unsettled one of its pair has
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see `SeenKeys`.
+// - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, dedup])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -63,6 +64,17 @@ enum LedgerSchema {
         CREATE TABLE secret (
             workspace TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, at INTEGER NOT NULL,
             PRIMARY KEY (workspace, name)) WITHOUT ROWID;
+        """
+
+    private static let dedup = """
+        ALTER TABLE suppressed ADD COLUMN earlier BLOB;
+        CREATE TABLE dedup_clock (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, reached INTEGER NOT NULL,
+            UNIQUE (stream, partition));
+        CREATE TABLE dedup (
+            key BLOB NOT NULL, opened INTEGER NOT NULL, ends INTEGER NOT NULL, clock INTEGER NOT NULL,
+            earlier BLOB NOT NULL, PRIMARY KEY (key, opened)) WITHOUT ROWID;
+        CREATE INDEX dedup_over ON dedup (clock, ends);
         """
 }
 
