@@ -12,16 +12,17 @@ final class Meters {
     private let mismatches = Counter(label: "carillon_workspace_mismatches_total")
     private let gaps = Counter(label: "carillon_stream_gap_records_total")
 
-    func decided(_ batch: Decisions, duplicates: Int, mismatched: Int) {
+    func decided(
+        _ batch: Decisions, duplicates: Int, suppressed: [Suppression: Int], mismatched: Int
+    ) {
         count("unmatched", batch.unmatched)
         count("matched", batch.events.count - duplicates)
         count("duplicate", duplicates)
         count("parked", batch.parked.count)
         if mismatched > 0 { mismatches.increment(by: mismatched) }
         if batch.gap > 0 { gaps.increment(by: batch.gap) }
-        for selection in batch.selections {
-            guard let reason = selection.suppressed else { continue }
-            counter("carillon_suppressed_total", [("reason", reason.rawValue)]).increment()
+        for (reason, count) in suppressed {
+            counter("carillon_suppressed_total", [("reason", reason.rawValue)]).increment(by: count)
         }
     }
 

@@ -39,6 +39,33 @@ struct AccountsSuite {
         #expect(try tool.run("deliveries", "list", "--state", "suppressed", "--contact", "hook").code == 2)
     }
 
+    @Test("what falls into a dedup window is listed with the delivery that stands for it")
+    func dedup() throws {
+        let rules = """
+            version: 1
+            workspace: vision
+            endpoints: {hook: {webhook: "http://127.0.0.1:9/"}}
+            rules:
+              - {name: once, events: [job.failed], dedup: {by: [subject], within: 1h}, notify: [hook]}
+            """
+        #expect(try tool.run("rules", "apply", try tool.file("once.yaml", Array(rules.utf8))).code == 0)
+        for ids in [["a", "b"], ["c"]] {
+            let events = ids.map { event($0) }.joined(separator: "\n")
+            #expect(try tool.run("publish", "-", input: Array(events.utf8)).code == 0)
+            #expect(try tool.run("worker", "--until-idle").code == 0)
+        }
+        let sent = try rows("deliveries", "list")
+        let key = try #require(sent.first?["delivery"] as? String)
+        #expect(sent.count == 1)
+        let listed = try rows("deliveries", "list", "--state", "suppressed", "--reason", "dedup", key)
+        #expect(listed.map { $0["event"] as? String } == ["c", "b"])
+        #expect(listed.allSatisfy { $0["by"] as? String == key && $0["reason"] as? String == "dedup" })
+        #expect(try rows("deliveries", "list", "--state", "suppressed", String(repeating: "0", count: 32)).isEmpty)
+        let status = try tool.run("status", "-o", "json")
+        #expect(status.out.replacing(" ", with: "").contains(#""suppressed":{"dedup":2}"#))
+        #expect(try tool.run("verify").code == 0)
+    }
+
     @Test("dead deliveries are listed by reason and retried; a key that cannot be changed is exit 1 with why")
     func dead() throws {
         #expect(try tool.run("rules", "apply", try tool.rules(["all"])).code == 0)

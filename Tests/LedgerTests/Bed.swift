@@ -64,7 +64,7 @@ final class Bed {
     func decide(_ worker: Worker, _ drafts: Draft..., unmatched: Int = 0) throws -> [Birth] {
         let from = try worker.live.position("s", 0) ?? 0
         let batch = try Decisions(drafts, from: from, revision: worker.live.revision(), unmatched: unmatched, now: now)
-        guard case .done(let births, _) = try worker.live.decide(batch, for: worker.session, now: now) else {
+        guard case .done(let births, _, _) = try worker.live.decide(batch, for: worker.session, now: now) else {
             Issue.record("the batch was not decided")
             return []
         }
@@ -124,13 +124,19 @@ struct Draft: Sendable {
     var subject: String? = "job-1"
     var rules: [(rule: String, targets: [String])] = [("failures", ["hook"])]
     var suppressed: Suppression?
+    var window: Decisions.Window?
+    /// When the stream took it, when that is not the moment of the batch.
+    var appended: Timestamp?
     var isWanted = true
     var isOrdered = true
 
     init(
         _ id: String, workspace: String = "vision", subject: String? = "job-1", rule: String = "failures",
-        to targets: [String] = ["hook"], suppressed: Suppression? = nil, wanted: Bool = true, ordered: Bool = true
+        to targets: [String] = ["hook"], suppressed: Suppression? = nil, window: Decisions.Window? = nil,
+        appended: Timestamp? = nil, wanted: Bool = true,
+        ordered: Bool = true
     ) {
+        (self.window, self.appended) = (window, appended)
         (self.id, self.workspace, self.subject) = (id, workspace, subject)
         (rules, self.suppressed, isWanted, isOrdered) = ([(rule, targets)], suppressed, wanted, ordered)
     }
@@ -176,12 +182,14 @@ extension Decisions {
             }
             selections.append(
                 Selection(
-                    rule: rule, suppressed: draft.suppressed, deliveries: deliveriesStart..<deliveries.count))
+                    rule: rule, suppressed: draft.suppressed, deliveries: deliveriesStart..<deliveries.count,
+                    window: draft.window))
         }
         events.append(
             Event(
                 key: draft.key, workspace: draft.workspace, type: "job.failed", subject: draft.subject, time: now,
-                appended: now, offset: offset, value: start..<bytes.count, selections: first..<selections.count))
+                appended: draft.appended ?? now, offset: offset, value: start..<bytes.count,
+                selections: first..<selections.count))
     }
 }
 
@@ -190,7 +198,7 @@ extension Birth {
     var id: DeliveryID? {
         switch self {
         case .leased(let id, _, _, _), .pending(let id): id
-        case .duplicate: nil
+        case .duplicate, .suppressed: nil
         }
     }
     var isLeased: Bool { if case .leased = self { true } else { false } }
@@ -199,8 +207,11 @@ extension Birth {
 }
 
 extension Decided {
-    var births: [Birth]? { if case .done(let births, _) = self { births } else { nil } }
-    var duplicates: Int? { if case .done(_, let duplicates) = self { duplicates } else { nil } }
+    var births: [Birth]? { if case .done(let births, _, _) = self { births } else { nil } }
+    var duplicates: Int? { if case .done(_, let duplicates, _) = self { duplicates } else { nil } }
+    var suppressed: [Suppression: Int]? {
+        if case .done(_, _, let suppressed) = self { suppressed } else { nil }
+    }
     var moved: Int64?? { if case .moved(let position) = self { position } else { nil } }
     var isRulesMoved: Bool { if case .rulesMoved = self { true } else { false } }
 }

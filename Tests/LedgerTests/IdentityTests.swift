@@ -48,6 +48,21 @@ struct IdentityTests {
         #expect(Key.pair(workspace: parts[0], target: parts[1], subject: parts[2]).description == expected)
     }
 
+    @Test(
+        "the key of a dedup window",
+        arguments: [
+            (
+                "vision", "failures", [("subject", #""dlc-7f3a""#), ("data.version", "3e0")],
+                "d1742da671085fd04138cb8ee9238378"
+            ),
+            ("vision", "failures", [("subject", "")], "0363e296e00ad6a654a52c0b44745034"),
+            ("*", "工作", [("data.node", #""钩子""#)], "d2dcdfa38d3644ad77d29cfdbffda5af"),
+        ])
+    func windows(workspace: String, rule: String, values: [(String, String)], expected: String) {
+        let values = values.map { (path: $0.0, value: Array($0.1.utf8)) }
+        #expect(Key.window(workspace: workspace, rule: rule, values: values).description == expected)
+    }
+
     @Test("parts do not run into each other (V109)")
     func partsAreApart() {
         #expect(key("", "node-1", "10") != key("", "node-11", "0"))

@@ -85,6 +85,37 @@ struct LedgerFileTests {
         #expect(try SQLiteLedger.open(at: path).revision() == 0)
     }
 
+    @Test("a ledger of the first version is brought up to date with all it holds; who only looks is told its version")
+    func migrated() throws {
+        let bed = try Backend.file.make()
+        let first = try bed.worker("first")
+        try bed.decide(first, Draft("a"), Draft("old", suppressed: .stale))
+        first.die()
+        let raw = try Database(path: bed.path, access: .readWrite)
+        try raw.execute(
+            """
+            CREATE TABLE seen_1 (key BLOB PRIMARY KEY) WITHOUT ROWID;
+            INSERT INTO segment SELECT 1, count(*), 0 FROM fresh; INSERT INTO seen_1 SELECT key FROM fresh;
+            DROP TABLE fresh; DELETE FROM meta WHERE name = 'segments';
+            DROP TABLE dedup; DROP TABLE dedup_clock; ALTER TABLE suppressed DROP COLUMN earlier;
+            PRAGMA user_version=1
+            """)
+        let error = #expect(throws: LedgerError.self) { try bed.open() }
+        guard case .schema(found: 1, known: 2...)? = error?.kind else {
+            Issue.record("told \(String(describing: error))")
+            return
+        }
+        _ = try SQLiteLedger.create(at: bed.path)
+        let second = try bed.worker("second")
+        #expect(try bed.open().suppressed(DeliveryFilter()).map(\.by) == [nil])
+        let again = Decisions([Draft("a")], from: try bed.open().position("s", 0) ?? 0, now: bed.now)
+        #expect(try second.live.decide(again, for: second.session, now: bed.now).duplicates == 1)
+        let window = Decisions.Window(key: .window(workspace: "vision", rule: "r", values: []), length: .seconds(60))
+        try bed.decide(second, Draft("b", window: window), Draft("c", window: window))
+        #expect(try bed.open().suppressed(DeliveryFilter()).count == 2)
+        #expect(try bed.residue() == [])
+    }
+
     @Test("a damaged ledger is corrupt, not missing and not a crash")
     func damaged() throws {
         let bed = try Backend.file.make()

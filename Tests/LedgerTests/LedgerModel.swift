@@ -18,6 +18,9 @@ struct LedgerModel {
     /// By number, which is the order of decision.
     var rows: [Row] = []
     var seen: Set<Key> = []
+    /// Dedup windows by key: when each opened and when it ends.
+    var windows: [Key: [(opened: Timestamp, ends: Timestamp)]] = [:]
+    var suppressed: [Suppression: Int] = [:]
     var position: Int64 = 0
     var duplicates = 0
     var revision: Revision = 0
@@ -34,6 +37,15 @@ struct LedgerModel {
             rows[index].state = .pending
             rows[index].session = nil
         }
+    }
+
+    /// Whether an event falls into a window that is there, or opens one.
+    mutating func falls(into window: Decisions.Window?, at appended: Timestamp) -> Bool {
+        guard let window else { return false }
+        let end = appended + window.length
+        if windows[window.key, default: []].contains(where: { $0.opened < end && $0.ends > appended }) { return true }
+        windows[window.key, default: []].append((appended, end))
+        return false
     }
 
     /// Gives back what a session held.
@@ -118,7 +130,15 @@ struct LedgerWalk {
             "e\(id)", subject: "s\(Int.random(in: 0..<3, using: &random))",
             rule: "r\(Int.random(in: 0..<2, using: &random))",
             to: random.once(in: 3) ? ["hook", "room"] : ["hook"], suppressed: random.once(in: 10) ? .stale : nil,
-            wanted: Bool.random(using: &random), ordered: !random.once(in: 5))
+            window: random.once(in: 4) ? window() : nil, wanted: Bool.random(using: &random),
+            ordered: !random.once(in: 5))
+    }
+
+    private mutating func window() -> Decisions.Window {
+        let value = UInt8.random(in: 0..<3, using: &random)
+        return Decisions.Window(
+            key: .window(workspace: "vision", rule: "r0", values: [("subject", [value])]),
+            length: .seconds(Int.random(in: 1...100, using: &random)))
     }
 
     private mutating func decide() throws {
@@ -135,9 +155,11 @@ struct LedgerWalk {
         case .moved(let position):
             try demand(
                 wrong != 0 && stale == 0 && position == model.position, "moved to \(String(describing: position))")
-        case .done(let births, let duplicates):
+        case .done(let births, let duplicates, let suppressed):
             try demand((wrong == 0 || model.position == 0) && stale == 0, "decided what it should refuse")
             try born(births, duplicates, of: batch, drafts, session)
+            for (reason, count) in suppressed { model.suppressed[reason, default: 0] -= count }
+            try demand(model.suppressed.values.allSatisfy { $0 == 0 }, "suppressed \(suppressed)")
         }
     }
 
@@ -150,9 +172,16 @@ struct LedgerWalk {
             let isNew = model.seen.insert(event.key).inserted
             doubled += isNew ? 0 : 1
             for selection in batch.selections[event.selections] {
+                let falls =
+                    isNew && selection.suppressed == nil && model.falls(into: selection.window, at: event.appended)
+                if isNew, let reason = falls ? .dedup : selection.suppressed {
+                    model.suppressed[reason, default: 0] += 1
+                }
                 for delivery in batch.deliveries[selection.deliveries] {
                     let birth = births.popFirst()
-                    if isNew {
+                    if falls {
+                        try demand(birth == .suppressed, "\(draft.id) was sent, and its window was open")
+                    } else if isNew {
                         try add(birth, delivery, selection.rule, draft, session)
                     } else {
                         try demand(birth == .duplicate, "\(draft.id) was decided twice")

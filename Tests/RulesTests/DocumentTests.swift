@@ -43,6 +43,9 @@ struct DocumentTests {
     @Test("what a rule writes is checked", arguments: DocumentCase.texts)
     func texts(fact: DocumentCase) { #expect(problems(document(more: fact.text)) == fact.problems) }
 
+    @Test("what a rule's dedup window says is checked", arguments: DocumentCase.windows)
+    func windows(fact: DocumentCase) { #expect(problems(document(more: fact.text)) == fact.problems) }
+
     @Test("whom a rule notifies is checked", arguments: DocumentCase.targets)
     func targets(fact: DocumentCase) { #expect(problems(document(notify: fact.text)) == fact.problems) }
 

@@ -145,12 +145,6 @@ extension DocumentCase {
                 "9:5: not yet: 'on_error' (Jinja conditions)"
             ]),
         .init(
-            "dedup is not built",
-            "dedup: {by: [subject], within: 10m}",
-            [
-                "9:5: not yet: 'dedup' (dedup windows)"
-            ]),
-        .init(
             "groups of notifications are not built",
             "group: {by: [data.x], wait: 1m}",
             [

@@ -14,6 +14,8 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noMemory
     /// Deliveries of the dead that nobody takes over.
     case noReaping
+    /// Windows that nothing falls into.
+    case noWindows
     /// Decisions that are lost though their batch was counted.
     case lostDecisions
 }
@@ -93,6 +95,8 @@ final class FaultyLedger: Ledger {
             (batch.events, batch.selections, batch.deliveries) = ([], [], [])
         case .noOrder:
             for index in batch.deliveries.indices { batch.deliveries[index].pair = nil }
+        case .noWindows:
+            for index in batch.selections.indices { batch.selections[index].window = nil }
         case .noMemory:
             for index in batch.events.indices {
                 batch.events[index].key = Key(high: UInt64(batch.events[index].offset), low: UInt64(batch.partition))

@@ -3,9 +3,19 @@ import CarillonLedger
 
 /// The few rule sets a simulated workspace switches between, and what each asks for.
 struct RuleVariant: Sendable {
+    struct Rule: Sendable {
+        let name, type: String
+        let targets: [String]
+        /// How many seconds its dedup window by subject lasts, when it has one.
+        var window: Int?
+
+        var text: String {
+            let dedup = window.map { "dedup: {by: [subject], within: \($0)s}, " } ?? ""
+            return "  - {name: \(name), events: [\(type)], \(dedup)notify: [\(targets.joined(separator: ", "))]}"
+        }
+    }
     let text: String
-    /// Rule, event type, targets.
-    let rules: [(name: String, type: String, targets: [String])]
+    let rules: [Rule]
 
     static let endpoints = """
         endpoints:
@@ -13,17 +23,25 @@ struct RuleVariant: Sendable {
           room: {kind: webhook, url: "http://room.example.com/"}
         """
 
-    private init(_ rules: [(name: String, type: String, targets: [String])]) {
+    private init(_ rules: [Rule]) {
         self.rules = rules
-        text = rules.map { rule in
-            "  - {name: \(rule.name), events: [\(rule.type)], notify: [\(rule.targets.joined(separator: ", "))]}"
-        }.joined(separator: "\n")
+        text = rules.map(\.text).joined(separator: "\n")
     }
 
     static let all = [
-        RuleVariant([("failures", "job.failed", ["hook"])]),
-        RuleVariant([("failures", "job.failed", ["hook", "room"]), ("ends", "job.succeeded", ["room"])]),
-        RuleVariant([("ends", "job.succeeded", ["room"]), ("worries", "job.failed", ["hook"])]),
+        RuleVariant([Rule(name: "failures", type: "job.failed", targets: ["hook"])]),
+        RuleVariant([
+            Rule(name: "failures", type: "job.failed", targets: ["hook", "room"]),
+            Rule(name: "ends", type: "job.succeeded", targets: ["room"]),
+        ]),
+        RuleVariant([
+            Rule(name: "ends", type: "job.succeeded", targets: ["room"]),
+            Rule(name: "worries", type: "job.failed", targets: ["hook"]),
+        ]),
+        RuleVariant([
+            Rule(name: "ends", type: "job.succeeded", targets: ["room"], window: 30),
+            Rule(name: "failures", type: "job.failed", targets: ["hook", "room"], window: 4),
+        ]),
     ]
 
     /// The change that puts this variant in force.
@@ -34,13 +52,18 @@ struct RuleVariant: Sendable {
             living: Dictionary(uniqueKeysWithValues: rules.map { ($0.name, Set($0.targets)) }))
     }
 
-    /// The deliveries an event has to make.
-    func keys(of event: SampleEvent) -> Set<Key> {
+    /// The deliveries an event may make.
+    func keys(of event: SampleEvent) -> Set<Key> { keys(of: event, without: []) ?? [] }
+
+    /// The deliveries an event has to make when its window silenced some rules; `nil` when it cannot silence those.
+    func keys(of event: SampleEvent, without silenced: Set<String>) -> Set<Key>? {
         let key = Key.event(
             workspace: Array(event.workspace.utf8).span, source: Array(event.source.utf8).span,
             id: Array(event.id.utf8).span)
+        let selected = rules.filter { $0.type == event.type }
+        guard silenced.isSubset(of: selected.filter { $0.window != nil }.map(\.name)) else { return nil }
         return Set(
-            rules.filter { $0.type == event.type }.flatMap { rule in
+            selected.filter { !silenced.contains($0.name) }.flatMap { rule in
                 rule.targets.map { Key.delivery(event: key, rule: rule.name, target: $0) }
             })
     }

@@ -12,6 +12,7 @@ struct SimulationTests {
             total.events += outcomes.events
             total.deliveries += outcomes.deliveries
             total.copies += outcomes.copies
+            total.silenced += outcomes.silenced
             total.deaths += outcomes.deaths
             guard outcomes.violations.isEmpty else {
                 let story = outcomes.story.joined(separator: "\n")
@@ -21,8 +22,10 @@ struct SimulationTests {
         }
         print(
             "simulation: 1000 seeds, \(total.events) events, \(total.deliveries) deliveries, \(total.copies) copies, "
-                + "\(total.deaths) deaths")
-        #expect(total.deaths > 1000 && total.copies > 100, "the simulation has become too kind to find anything")
+                + "\(total.silenced) suppressed, \(total.deaths) deaths")
+        #expect(
+            total.deaths > 1000 && total.copies > 100 && total.silenced > 1000,
+            "the simulation has become too kind to find anything")
     }
 
     @Test("one seed is one story, however often it is told", arguments: UInt64(1)...3)

@@ -12,7 +12,7 @@ import CarillonWorker
 /// What a seed came to.
 struct Outcomes: Sendable {
     var violations: [String] = []
-    var events = 0, deliveries = 0, copies = 0, deaths = 0, pauses = 0
+    var events = 0, deliveries = 0, silenced = 0, copies = 0, deaths = 0, pauses = 0
     /// The last things that happened.
     var story: [String] = []
 }
@@ -32,6 +32,8 @@ final class World {
     private var processes: [Process?]
     private var started = 0
     private var published: [(event: SampleEvent, since: Int)] = []
+    /// When each event was appended, which may be again and again.
+    private var appends: [String: [Timestamp]] = [:]
     /// The variants in force, oldest first, one for each revision of the rules.
     private var history: [Int] = []
     private let rulesMove: Bool
@@ -46,7 +48,7 @@ final class World {
         ledger = try .inMemory()
         rulesMove = Bool.random(using: &random)
         processes = Array(repeating: nil, count: Int.random(in: 1...3, using: &random))
-        try apply(0)
+        try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random))
     }
 
     /// Lives the seed's life and says what was wrong with it.
@@ -86,7 +88,9 @@ final class World {
         var batch: [EncodedEvent] = []
         for _ in 0..<Int.random(in: 1...5, using: &random) {
             if !published.isEmpty, random.once(in: 5) {
-                batch.append(published[Int.random(in: 0..<published.count, using: &random)].event.encoded)
+                let again = published[Int.random(in: 0..<published.count, using: &random)].event
+                appends[again.id, default: []].append(clock.now())
+                batch.append(again.encoded)
                 continue
             }
             let number = published.count
@@ -95,6 +99,7 @@ final class World {
                 type: ["job.failed", "job.succeeded", "job.running"].randomElement(using: &random) ?? "job.failed",
                 subject: "job-\(Int.random(in: 0..<4, using: &random))", time: clock.now(), data: #""n":\#(number)"#)
             published.append((event, since: history.count - 1))
+            appends[event.id, default: []].append(clock.now())
             batch.append(event.encoded)
         }
         try appender.append(batch)
@@ -223,19 +228,26 @@ final class World {
         outcomes.deliveries = rows.count
         let law = try ledger.verify(now: clock.now())
         outcomes.violations += law.residue.map { "verify: \($0)" }
-        checkDecisions(Set(rows.compactMap { Key($0.key) }), rows.count)
+        let decided = Set(rows.compactMap { Key($0.key) })
+        if decided.count != rows.count { violate("\(rows.count) deliveries of \(decided.count) keys") }
+        let silenced = try ledger.suppressed(DeliveryFilter(limit: 100_000))
+        outcomes.silenced = silenced.count
+        checkDecisions(decided, silenced)
+        checkWindows(decided, silenced)
         for row in rows { check(row) }
         receiver.checkCopies()
         if !rulesMove { checkStreamOrder(rows) }
     }
 
     /// Every event made just the deliveries that some rules in force since its publication ask for.
-    private func checkDecisions(_ decided: Set<Key>, _ rows: Int) {
-        if decided.count != rows { violate("\(rows) deliveries of \(decided.count) keys") }
+    private func checkDecisions(_ decided: Set<Key>, _ suppressed: [SuppressedRow]) {
         var explained: Set<Key> = []
+        var silenced: [String: Set<String>] = [:]
+        for row in suppressed { silenced[row.eventID, default: []].insert(row.rule) }
         for (event, since) in published {
-            let asked = history[since...].map { RuleVariant.all[$0].keys(of: event) }
-            let made = asked.reduce(into: Set()) { $0.formUnion($1) }.intersection(decided)
+            let variants = history[since...].map { RuleVariant.all[$0] }
+            let asked = variants.compactMap { $0.keys(of: event, without: silenced[event.id] ?? []) }
+            let made = variants.reduce(into: Set()) { $0.formUnion($1.keys(of: event)) }.intersection(decided)
             if !asked.contains(made) {
                 violate("\(event.id) \(event.type) made \(made.count) deliveries, which no rules asked for")
             }
@@ -243,6 +255,39 @@ final class World {
         }
         if explained != decided { violate("\(decided.subtracting(explained).count) deliveries of no event") }
         if !receiver.keys.isSubset(of: decided) { violate("something arrived that was never decided") }
+    }
+
+    /// Of the events of a window one was sent, and what was not sent names a delivery of its window.
+    private func checkWindows(_ decided: Set<Key>, _ suppressed: [SuppressedRow]) {
+        let events = Dictionary(published.map { ($0.event.id, $0.event) }, uniquingKeysWith: { first, _ in first })
+        var openers: [Key: SampleEvent] = [:]
+        for (event, _) in published {
+            for variant in RuleVariant.all { for key in variant.keys(of: event) { openers[key] = event } }
+        }
+        let longest = Duration.seconds(30)
+        for row in suppressed {
+            guard row.reason == "dedup", let event = events[row.eventID], let by = row.by.flatMap({ Key($0) }),
+                let opener = openers[by], decided.contains(by)
+            else { return violate("\(row.eventID) is suppressed by nothing: \(row.reason)") }
+            let (times, others) = (appends[event.id] ?? [], appends[opener.id] ?? [])
+            let areNear = times.contains { time in others.contains { time < $0 + longest && $0 < time + longest } }
+            if opener.subject != event.subject || !areNear {
+                violate("\(event.id) is suppressed by \(opener.id), which is not of its window")
+            }
+        }
+        guard history.count == 1 else { return }
+        for rule in RuleVariant.all[history[0]].rules {
+            guard let window = rule.window else { continue }
+            var last: [String: Timestamp] = [:]
+            for (event, _) in published where event.type == rule.type {
+                guard RuleVariant.all[history[0]].keys(of: event).isSubset(of: decided) else { continue }
+                if let before = last.updateValue(event.time, forKey: event.subject),
+                    event.time < before + .seconds(window)
+                {
+                    violate("\(event.id) was sent, and its window was open")
+                }
+            }
+        }
     }
 
     private func check(_ row: DeliveryRow) {
@@ -271,5 +316,13 @@ final class World {
             let order = rows.sorted { $0.id < $1.id }.compactMap { Key($0.key).flatMap { places[$0] } }
             if order != order.sorted() { violate("\(pair) was decided out of order") }
         }
+    }
+}
+
+extension SuppressedRow {
+    /// The id of its event.
+    fileprivate var eventID: String {
+        let text = event.span
+        return (try? CloudEvents.outline(text)).flatMap { JSON.string($0.id, in: text) } ?? ""
     }
 }

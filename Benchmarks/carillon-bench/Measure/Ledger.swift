@@ -61,7 +61,7 @@ private struct Clerk {
         let decided = try measure("decide") { worker in
             try worker.ledger.decide(batch, for: worker.session, now: worker.clock.now())
         }
-        guard case .done(let births, _) = decided else { throw Unexpected() }
+        guard case .done(let births, _, _) = decided else { throw Unexpected() }
         try settle(
             births.compactMap { birth in
                 if case .leased(let id, let epoch, _, _) = birth {

@@ -61,12 +61,14 @@ struct Deliveries: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists deliveries, newest first.",
             discussion: """
-                Events that a rule selected and that were not worth sending any more (stale, expired) never became a \
-                delivery; --state suppressed lists them.
+                Events that a rule selected and that were not worth sending (stale, expired, or dedup: an earlier event \
+                of the rule's window was sent) never became a delivery; --state suppressed lists them, with a key those \
+                that this delivery stands for.
 
                   carillon deliveries list --workspace vision --state pending
                   carillon deliveries list --subject 123 -o json
                   carillon deliveries list --state suppressed --since 1d
+                  carillon deliveries list --state suppressed KEY
                 """)
         @OptionGroup var choice: Choice
         @Option(help: "At most this many.") var limit = 100
@@ -88,11 +90,15 @@ struct Deliveries: ParsableCommand {
         }
 
         private func listSuppressed(_ desk: any LedgerDesk) throws {
-            guard choice.keys.isEmpty, choice.filters.contact == nil else {
-                throw Failure.usage("what is suppressed has neither a key nor a contact; give other filters")
+            guard choice.filters.contact == nil else {
+                throw Failure.usage("what is suppressed has no contact; give other filters")
             }
-            var list = Listing(columns: ["decided", "workspace", "rule", "type", "subject", "event", "source", "why"])
-            for row in try desk.suppressed(choice.filters.filter(limit: limit)) { list.add(row.cells, row.members) }
+            var list = Listing(columns: [
+                "decided", "workspace", "rule", "type", "subject", "event", "source", "why", "by",
+            ])
+            for filter in try choice.filters.each(of: choice.keys, state: nil, limit: limit) {
+                for row in try desk.suppressed(filter) { list.add(row.cells, row.members) }
+            }
             list.print(listing.format, empty: "nothing is suppressed")
         }
     }
@@ -269,7 +275,7 @@ extension SuppressedRow {
         let (id, source) = names
         return [
             Timestamp(milliseconds: decidedAt).rfc3339, printable(workspace), printable(rule), printable(type),
-            printable(subject ?? ""), printable(id ?? ""), printable(source ?? ""), printable(reason),
+            printable(subject ?? ""), printable(id ?? ""), printable(source ?? ""), printable(reason), by ?? "",
         ]
     }
 
@@ -279,7 +285,7 @@ extension SuppressedRow {
         return [
             .string("state", "suppressed"), .string("workspace", workspace), .string("rule", rule),
             .string("type", type), .string("subject", subject), .string("event", id), .string("source", source),
-            .string("reason", reason), .time("decided", decidedAt),
+            .string("reason", reason), .string("by", by), .time("decided", decidedAt),
         ]
     }
 }

@@ -96,6 +96,21 @@ extension Key {
         return hasher.key()
     }
 
+    /// The window of a rule for events that are news of the same thing: the values of the rule's fields, with their
+    /// paths.
+    public static func window(
+        workspace: String, rule: String, values: [(path: String, value: [UInt8])]
+    ) -> Key {
+        var hasher = KeyHasher("window")
+        hasher.add(workspace)
+        hasher.add(rule)
+        for (path, value) in values {
+            hasher.add(path)
+            hasher.add(value.span)
+        }
+        return hasher.key()
+    }
+
     /// The pair that is kept in order: a workspace's target and the subject.
     public static func pair(workspace: String, target: String, subject: String) -> Key {
         var hasher = KeyHasher("pair")

@@ -9,6 +9,7 @@ public import CarillonEvents
 // Contract, held by `LedgerContract` in the tests over every backend:
 // - `decide` writes a batch's decisions and moves its position in one durable transaction, or changes nothing.
 // - A decided event is never decided again within the dedup horizon.
+// - Of the events of one dedup window exactly one is sent, whoever decides them and in whatever order.
 // - A delivery is leased by one session at a time, and so are all leased ones of a (target, subject) pair: the head, and
 //   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
 //   to pending, those behind it do so with it.
@@ -131,8 +132,11 @@ public struct Decisions: Sendable {
         public var suppressed: Suppression?
         /// Its deliveries in `deliveries`.
         public var deliveries: Range<Int>
+        /// The window it has to be the first of; `nil` when it is sent in any case.
+        public var window: Window?
         /// Makes one.
-        public init(rule: String, suppressed: Suppression?, deliveries: Range<Int>) {
+        public init(rule: String, suppressed: Suppression?, deliveries: Range<Int>, window: Window? = nil) {
+            self.window = window
             (self.rule, self.suppressed, self.deliveries) = (rule, suppressed, deliveries)
         }
     }
@@ -152,6 +156,19 @@ public struct Decisions: Sendable {
         public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
         }
+    }
+    /// A rule's dedup window: the first event of it is sent, and the others by it are suppressed.
+    ///
+    /// A window opens when its first event was appended and lasts `length` from there, on the stream's time alone. An
+    /// event that is decided late, from another partition, and was appended up to `length` before a window opened falls
+    /// into that window too: one of the two is sent either way.
+    public struct Window: Sendable, Hashable {
+        /// The rule, and what the events of the window have in common.
+        public var key: Key
+        /// How long the window lasts if this event opens it.
+        public var length: Duration
+        /// Makes one.
+        public init(key: Key, length: Duration) { (self.key, self.length) = (key, length) }
     }
     /// A record that cannot be decided: what it was and why.
     public struct Parked: Sendable {
@@ -208,12 +225,15 @@ public enum Suppression: String, Sendable, CaseIterable {
     case stale
     /// The rule's `expire_after` had passed when it was decided.
     case expired
+    /// An earlier event of the rule's dedup window was sent.
+    case dedup
 }
 
 /// What came of deciding a batch.
 public enum Decided: Sendable {
-    /// Done. One answer for each delivery of the batch, in order.
-    case done([Birth], duplicates: Int)
+    /// Done. One answer for each delivery of the batch, in order; how many events were duplicates; how many selections
+    /// of the others were suppressed, by reason.
+    case done([Birth], duplicates: Int, suppressed: [Suppression: Int])
     /// Another reader decided part of it: nothing changed, go on from the ledger's position.
     case moved(Int64?)
     /// The rules changed since the batch was matched: nothing changed, match again.
@@ -230,6 +250,8 @@ public enum Birth: Sendable, Equatable {
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
+    /// Nothing is sent: its selection fell into a window that was open.
+    case suppressed
 }
 
 /// How much more a worker can take into memory.

@@ -87,17 +87,19 @@ public struct SuppressedRow: Sendable, Codable {
     public var subject: String?
     /// Why nothing is sent; one of `Suppression`.
     public var reason: String
+    /// The delivery whose window it fell into, with `dedup`.
+    public var by: String?
     /// When it was decided, in milliseconds since the epoch.
     public var decidedAt: Int64
     /// The event as it was published.
     public var event: [UInt8]
     /// Makes one.
     public init(
-        workspace: String, rule: String, type: String, subject: String?, reason: String, decidedAt: Int64,
-        event: [UInt8]
+        workspace: String, rule: String, type: String, subject: String?, reason: String, by: String?,
+        decidedAt: Int64, event: [UInt8]
     ) {
         (self.workspace, self.rule, self.type, self.subject) = (workspace, rule, type, subject)
-        (self.reason, self.decidedAt, self.event) = (reason, decidedAt, event)
+        (self.reason, self.by, self.decidedAt, self.event) = (reason, by, decidedAt, event)
     }
 }
 
@@ -236,7 +238,8 @@ public protocol LedgerDesk: AnyObject {
     func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow]
     /// Lists what was suppressed, newest first.
     ///
-    /// Suppressed is an event for a rule, before there is a target: a filter by key, contact or state finds nothing.
+    /// Suppressed is an event for a rule, before there is a target: a filter by contact or state finds nothing. A filter by
+    /// key finds what fell into the dedup window that this delivery opened.
     func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow]
     /// The failed tries of a delivery, oldest first.
     func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]

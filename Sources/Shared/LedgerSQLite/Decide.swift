@@ -22,7 +22,7 @@ extension SQLiteLedger: Ledger {
             var writer = try DecisionWriter(self, batch, session: session, now: now)
             try writer.write()
             try pass(.inDecision)
-            return .done(writer.births, duplicates: writer.duplicates)
+            return .done(writer.births, duplicates: writer.duplicates, suppressed: writer.suppressed)
         }
     }
 
@@ -53,7 +53,9 @@ private struct DecisionWriter {
     private let event, delivery, openHead, openLast: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
-    private var selected = 0, suppressed = 0, leased = 0, pending = 0
+    private(set) var suppressed: [Suppression: Int] = [:]
+    private var windows: Windows?
+    private var selected = 0, leased = 0, pending = 0
 
     init(_ ledger: SQLiteLedger, _ batch: Decisions, session: SessionID, now: Timestamp) throws(SQLiteFailure) {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
@@ -85,7 +87,9 @@ private struct DecisionWriter {
         try advance()
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
-        try ledger.tally("suppressed", suppressed)
+        try windows?.close()
+        try ledger.tally("suppressed", suppressed.values.reduce(0, +))
+        for (reason, count) in suppressed { try ledger.tally("suppressed.\(reason.rawValue)", count) }
     }
 
     private mutating func write(_ event: Decisions.Event) throws(SQLiteFailure) {
@@ -99,7 +103,13 @@ private struct DecisionWriter {
         selected += event.selections.count
         for selection in batch.selections[event.selections] {
             let rule = try ledger.names.rule(event.workspace, selection.rule, in: ledger.database)
-            if let reason = selection.suppressed { try suppress(row, rule, reason) }
+            if let reason = selection.suppressed {
+                try suppress(row, rule, reason)
+            } else if let window = selection.window, let earlier = try enter(window, event, selection) {
+                try suppress(row, rule, .dedup, by: earlier)
+                births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+                continue
+            }
             for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
                 births.append(try insert(delivery, part, of: event, row, rule))
             }
@@ -176,16 +186,31 @@ private struct DecisionWriter {
         return openLast.int(0) == session
     }
 
-    private mutating func suppress(_ event: Int64, _ rule: Int64, _ reason: Suppression) throws(SQLiteFailure) {
-        let insert = try ledger.database.statement(
-            "INSERT INTO suppressed (event, rule, reason, at) VALUES (?, ?, ?, ?)")
+    /// The delivery of the window the event falls into; `nil` when it opens one.
+    private mutating func enter(
+        _ window: Decisions.Window, _ event: Decisions.Event, _ selection: Decisions.Selection
+    ) throws(SQLiteFailure) -> Key? {
+        if windows == nil { windows = try Windows(ledger, batch, now: now) }
+        let delivery = batch.deliveries[selection.deliveries].first?.key ?? event.key
+        return try windows?.enter(window, appended: event.appended, opening: delivery)
+    }
+
+    private mutating func suppress(
+        _ event: Int64, _ rule: Int64, _ reason: Suppression, by earlier: Key? = nil
+    ) throws(SQLiteFailure) {
+        let insert = try ledger.database.fixed(
+            "INSERT INTO suppressed (event, rule, reason, at, earlier) VALUES (?, ?, ?, ?, ?)")
         insert.bind(1, event)
         insert.bind(2, rule)
         insert.bind(3, reason.rawValue)
         insert.bind(4, now)
+        if let earlier {
+            insert.bind(5, high: earlier.high, low: earlier.low)
+        } else {
+            insert.bind(5, nil as Int64?)
+        }
         try insert.run()
-        suppressed += 1
-        try ledger.tally("suppressed.\(reason.rawValue)", 1)
+        suppressed[reason, default: 0] += 1
     }
 
     private func park(_ parked: Decisions.Parked) throws(SQLiteFailure) {

@@ -41,6 +41,7 @@ extension SQLiteLedger {
                     OR (SELECT at FROM suppressed ORDER BY id LIMIT 1) < \(old)
                     OR (SELECT at FROM parked ORDER BY id LIMIT 1) < \(old)
                     OR \(Self.isOrphan)
+                    OR \(Self.hasWindowsOver(horizon))
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
                 """) != nil
         }
@@ -50,7 +51,8 @@ extension SQLiteLedger {
             let deliveries = try retireDeliveries(old)
             let events = try retireEvents(old)
             let batches = try retireBatches(old)
-            return deliveries + events + batches > 0
+            let windows = try retireWindows(horizon, atMost: Self.step)
+            return deliveries + events + batches + windows > 0
         }
     }
 

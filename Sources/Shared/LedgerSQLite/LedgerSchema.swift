@@ -10,12 +10,13 @@ import CarillonSQLite
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
+// - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -70,6 +71,17 @@ enum LedgerSchema {
     private static let fresh = """
         CREATE TABLE fresh (n INTEGER PRIMARY KEY, key BLOB NOT NULL);
         INSERT INTO meta SELECT 'segments', ifnull(max(id), 0) FROM segment;
+        """
+
+    private static let dedup = """
+        ALTER TABLE suppressed ADD COLUMN earlier BLOB;
+        CREATE TABLE dedup_clock (
+            id INTEGER PRIMARY KEY, stream TEXT NOT NULL, partition INTEGER NOT NULL, reached INTEGER NOT NULL,
+            UNIQUE (stream, partition));
+        CREATE TABLE dedup (
+            key BLOB NOT NULL, opened INTEGER NOT NULL, ends INTEGER NOT NULL, clock INTEGER NOT NULL,
+            earlier BLOB NOT NULL, PRIMARY KEY (key, opened)) WITHOUT ROWID;
+        CREATE INDEX dedup_over ON dedup (clock, ends);
         """
 }
 

@@ -77,6 +77,10 @@ extension SQLiteLedger {
             law.matched, try retired("matched", tallies) + int("SELECT count(*) FROM event"), "matched = events kept")
         demand(law.parked, try retired("parked", tallies) + int("SELECT count(*) FROM parked"), "parked = records kept")
         demand(law.selected, law.notified + law.suppressed, "selected = notified + suppressed")
+        demand(tallies["suppressed"] ?? 0, law.suppressed, "tally of suppressed = rows")
+        demand(
+            tallies["suppressed"] ?? 0, Self.part("suppressed.", of: tallies).values.reduce(0, +),
+            "suppressed = the sum of its reasons")
         let counted = try seen.counts()
         demand(counted.said, counted.held, "keys of segments")
         for state in DeliveryState.allCases {

@@ -56,6 +56,8 @@ public struct Rule: Sendable {
     public let file: String
     /// Its line in `file`, from 1.
     public let line: Int
+    /// When it hears of the same thing again; `nil` for every time.
+    public let dedup: Dedup?
     /// How much of the target quota it uses.
     public var units: Int { targets.count }
 

@@ -78,6 +78,7 @@ public enum RuleDifference {
             old.title == new.title ? nil : "title changed",
             old.message == new.message ? nil : "message changed",
             change("order", old.order.rawValue, new.order.rawValue),
+            change("dedup", old.dedup?.spelled ?? "none", new.dedup?.spelled ?? "none"),
             change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
         ]
     }
@@ -90,6 +91,13 @@ public enum RuleDifference {
         let words =
             new.filter { !old.contains($0) }.map { "+\($0)" } + old.filter { !new.contains($0) }.map { "-\($0)" }
         return words.isEmpty ? nil : "\(what) " + words.joined(separator: " ")
+    }
+}
+
+extension Dedup {
+    /// The window as documents write it, in one line.
+    fileprivate var spelled: String {
+        "{by: [\(by.map(\.text).joined(separator: ", "))], within: \(within.spelled)}"
     }
 }
 

@@ -31,10 +31,10 @@ struct RuleReading {
         "a rule",
         known: [
             "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
-            "expire_after", "enabled",
+            "expire_after", "enabled", "dedup",
         ],
         later: [
-            "condition": "Jinja conditions", "on_error": "Jinja conditions", "dedup": "dedup windows",
+            "condition": "Jinja conditions", "on_error": "Jinja conditions",
             "group": "grouped notifications", "after": "thresholds", "incident": "incidents",
             "per_rule": "people, of whom one gets one copy", "for": "timers", "expect": "timers",
         ])
@@ -57,14 +57,16 @@ struct RuleReading {
             fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
             ?? Rule.defaultExpiry
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
+        let dedup = fields["dedup"].map { Dedup($0, &findings) }
         guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
-            id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil)
+            id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
+            dedup != .some(nil)
         else { return nil }
         let rule = Rule(
             name: name, identity: id.flatMap(\.self) ?? name, enabled: enabled, events: events.map(\.selector),
             scope: scope.flatMap(\.self), severity: severity, targets: [], title: title.flatMap(\.self),
             message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
-            line: fields.place.line, pattern: pattern.flatMap(\.self))
+            line: fields.place.line, dedup: dedup.flatMap(\.self), pattern: pattern.flatMap(\.self))
         return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
     }
 }

@@ -39,9 +39,10 @@ extension Path {
         case .moved(let position):
             try seek(matched.batch.partition, to: position)
             return Admitted(matched: matched, deliveries: [])
-        case .done(let births, let duplicates):
+        case .done(let births, let duplicates, let suppressed):
             positions[matched.batch.partition] = matched.batch.next
-            meters.decided(matched.decisions, duplicates: duplicates, mismatched: matched.mismatched)
+            meters.decided(
+                matched.decisions, duplicates: duplicates, suppressed: suppressed, mismatched: matched.mismatched)
             pace.learn(records: matched.batch.records.count, deliveries: births.count)
             return Admitted(matched: matched, deliveries: leased(births, of: matched))
         }
@@ -58,7 +59,7 @@ extension Path {
             case .pending:
                 // Its own time is now, or the moment its elder is settled: `claim` finds it either way.
                 hasWaiting = true
-            case .duplicate: break
+            case .duplicate, .suppressed: break
             }
         }
         return leased

@@ -92,9 +92,20 @@ extension Path {
                 Matched.Plan(
                     record: event.record, outline: event.outline, rules: event.rules, rule: index, target: target))
         }
+        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, event, matched.batch) } : nil
         matched.decisions.selections.append(
             Decisions.Selection(
-                rule: rule.identity, suppressed: suppressed, deliveries: first..<matched.decisions.deliveries.count))
+                rule: rule.identity, suppressed: suppressed, deliveries: first..<matched.decisions.deliveries.count,
+                window: window))
+    }
+
+    private func window(
+        _ dedup: Dedup, _ rule: Rule, _ event: Decoded.Event, _ batch: RecordBatch
+    ) -> Decisions.Window {
+        let text = batch.bytes.span.extracting(batch.records[event.record].value.range)
+        let values = dedup.values(in: text, event.outline)
+        return Decisions.Window(
+            key: .window(workspace: event.rules.workspace, rule: rule.identity, values: values), length: dedup.within)
     }
 }
 
