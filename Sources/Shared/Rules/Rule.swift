@@ -71,7 +71,7 @@ public struct Rule: Sendable {
     }
 
     /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
-    var condition: Pattern? {
+    var selection: Pattern? {
         guard let scope else { return pattern }
         let (key, name) =
             switch scope {
@@ -79,8 +79,10 @@ public struct Rule: Sendable {
             case .owner(let name): ("owner", name)
             case .model(let name): ("model", name)
             }
-        let field = Pattern.Field(key: key, pattern: .anyOf([.string(name)]))
-        return .fields((pattern?.fields ?? []) + [.init(key: "data", pattern: .fields([field]))])
+        let field = Pattern.Field(path: ByteText("data.\(key)"), tests: [.text(ByteText(name))])
+        var both = pattern ?? Pattern(branches: [.init()])
+        for place in both.branches.indices { both.branches[place].insert(field) }
+        return both
     }
 }
 

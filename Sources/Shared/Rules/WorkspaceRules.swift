@@ -32,9 +32,9 @@ public final class WorkspaceRules: Sendable {
         }
         Self.complete(&types, &filed)
         files = filed.map { indices in
-            let patterns = indices.compactMap { index in rules[index].condition.map { (rule: index, pattern: $0) } }
+            let patterns = indices.compactMap { index in rules[index].selection.map { (rule: index, pattern: $0) } }
             return File(
-                unconditional: indices.filter { rules[$0].condition == nil },
+                unconditional: indices.filter { rules[$0].selection == nil },
                 patterns: patterns.isEmpty ? nil : PatternMatcher(patterns))
         }
         self.types = types
@@ -106,30 +106,16 @@ public final class WorkspaceRules: Sendable {
     ) {
         types.visit(type) { file in
             for index in files[file].unconditional { hits.append(index) }
-            files[file].patterns?.match(text, outline, into: &hits, using: &scratch)
+            guard let patterns = files[file].patterns else { return true }
+            scratch.hits.removeAll(keepingCapacity: true)
+            patterns.match(text, outline, using: &scratch)
+            for rule in scratch.hits { hits.append(Int(rule)) }
             return true
         }
     }
 
     /// The names of all secrets its endpoints need.
     public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
-}
-
-extension [Int] {
-    /// Sorts the tail in place and leaves of equal numbers one.
-    fileprivate mutating func settle(from start: Int) {
-        unsafe withUnsafeMutableBufferPointer { all in
-            // The slice stays inside this call.
-            var tail = unsafe UnsafeMutableBufferPointer(rebasing: all[start...])
-            unsafe tail.sort()
-        }
-        var kept = start + 1
-        for i in (start + 1)..<count where self[i] != self[kept - 1] {
-            self[kept] = self[i]
-            kept += 1
-        }
-        removeLast(count - kept)
-    }
 }
 
 /// The rules of all workspaces at one revision.

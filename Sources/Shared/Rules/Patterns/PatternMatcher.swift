@@ -1,197 +1,186 @@
 import CarillonEvents
 
-// The patterns of many rules, compiled into one trie of the paths they name. An event is walked once, and only along
-// those paths. At each scalar one hash lookup of (path, value) gives the conditions it fulfils; rules whose values are
-// others cost nothing. A fulfilled condition counts up its mapping in the pattern, a full mapping counts as a condition
-// of the mapping around it, and a full outermost mapping is a rule that fits.
-//
-// Counting is per object of the event, so that of a list of objects one has to fit alone: each object walked gets a
-// number (`visit`), and a counter that carries another number is zero. Nothing has to be cleared between objects or
-// events.
-
-/// Memory for matching, kept by whoever matches, so that an event costs no allocation.
-///
-/// Not for two threads at once.
-public struct MatchScratch: Sendable {
-    /// By condition or mapping: the visit in which it was fulfilled.
-    fileprivate var fulfilled: [UInt64] = []
-    /// By mapping: the visit it counts in, and its count.
-    fileprivate var counting: [UInt64] = []
-    fileprivate var counts: [Int32] = []
-    /// By path: the visit in which it was met.
-    ///
-    /// Of members with one name the first counts, as for templates.
-    fileprivate var met: [UInt64] = []
-    /// By depth: the visit of the object being walked.
-    fileprivate var visits = Array(repeating: UInt64(0), count: FileLimit.depth + 2)
-    fileprivate var lastVisit: UInt64 = 0
-    fileprivate var number: [UInt8] = []
-
-    /// Makes an empty one; it grows to what the largest workspace needs.
-    public init() {}
-
-    fileprivate mutating func fit(units: Int, paths: Int) {
-        if met.count < paths { met += Array(repeating: 0, count: paths - met.count) }
-        guard fulfilled.count < units else { return }
-        let more = units - fulfilled.count
-        fulfilled += Array(repeating: 0, count: more)
-        counting += Array(repeating: 0, count: more)
-        counts += Array(repeating: 0, count: more)
-    }
-
-    fileprivate mutating func enter(_ depth: Int) {
-        lastVisit += 1
-        visits[depth] = lastVisit
-    }
-}
+// The patterns of many rules, ready to be met. An event is walked once, along the paths that some pattern names
+// (`EventWalk.swift`), and its values there are written down. Then the branches whose entry one of them meets are tried:
+// leaf by leaf, each leaf once an event (here), or, when the event has lists of objects, so that of each list one element
+// fits alone (`ListConsistency.swift`).
 
 /// The patterns of some rules, ready to be met by events.
 ///
 /// A class, so that to meet it costs one reference and not one for each of its tables.
 final class PatternMatcher: Sendable {
-    private typealias Plan = PatternPlan
-
-    private let nodes: [PatternPlan.Node]
-    private let units: [PatternPlan.Unit]
-    /// (node, key) → node.
-    private let keys: ByteTable
-    /// (node and kind of value, canonical value) → list of conditions in `lists`, which are ranges of `conditions`.
-    private let values: ByteTable
-    private let lists: [Range<Int>]
-    private let conditions: [Int]
-    /// The nodes below the root that the outline leads to; the root's own children are the rest.
-    private let attributes: [(attribute: PatternPlan.Attribute, node: Int)]
+    let nodes: [PatternPlan.Node]
+    let names: ByteTable
+    let atoms: ByteTable
+    let leaves: [PatternPlan.Leaf]
+    let code: TestCode
+    let branches: [PatternPlan.Branch]
+    let branchLeaves: [Int32]
+    private let branchRules: [Int32]
+    private let files: [PatternPlan.Extent]
+    private let filed: [Int32]
+    private let tried: [Int32]
+    private let unfiled: [Int32]
+    /// The nodes that the outline of an event leads to, and how many names of the event's own it does not.
+    let attributes: [(attribute: EventAttribute, node: Int32)]
+    let extensions: Int
 
     /// Compiles the patterns of the rules with these numbers.
     init(_ patterns: [(rule: Int, pattern: Pattern)]) {
-        var plan = PatternPlan()
-        for (rule, pattern) in patterns { plan.add(pattern, of: rule) }
-        var (values, lists, conditions) = (ByteTable(), [Range<Int>](), [Int]())
-        for (key, found) in plan.lists {
-            values.insert(key.tag, key.bytes, lists.count)
-            lists.append(conditions.count..<conditions.count + found.count)
-            conditions += found
+        let plan = PatternPlan(patterns)
+        (nodes, names, atoms, leaves, code) = (plan.nodes, plan.names, plan.atoms, plan.leaves, plan.code)
+        (branches, branchLeaves, branchRules) = (plan.branches, plan.branchLeaves, plan.branchRules)
+        (files, filed, tried, unfiled) = (plan.files, plan.filed, plan.tried, plan.unfiled)
+        let names = plan.names
+        attributes = EventAttribute.allCases.compactMap { attribute in
+            names.find(0, attribute.rawValue.utf8.span).map { (attribute, Int32($0)) }
         }
-        (self.values, self.lists, self.conditions) = (values, lists, conditions)
-        (nodes, units, keys, attributes) = (plan.nodes, plan.units, plan.keys, plan.attributes)
+        extensions = Int(plan.nodes[0].children) - attributes.count
+    }
+
+    /// Finds the rules whose patterns a CloudEvent fits: into the scratch's hits, in no order, some perhaps twice.
+    func match(_ text: Span<UInt8>, _ outline: EventOutline, using scratch: inout MatchScratch) {
+        scratch.begin(nodes: nodes.count, leaves: leaves.count, branches: branches.count)
+        walk(text, outline, &scratch)
+        judge(text, &scratch)
+    }
+
+    /// The same for any JSON object.
+    func match(_ text: Span<UInt8>, using scratch: inout MatchScratch) {
+        guard let object = JSON.value(in: text, at: 0), JSON.kind(of: object, in: text) == .object else { return }
+        scratch.begin(nodes: nodes.count, leaves: leaves.count, branches: branches.count)
+        walkMembers(of: object, at: 0, Visit(frame: 0, depth: 0), text, &scratch)
+        judge(text, &scratch)
     }
 }
 
-// MARK: - Matching
+// MARK: - Judging
 
 extension PatternMatcher {
-    /// Appends the numbers of the rules whose patterns the event fits, in no particular order, each once.
-    func match(
-        _ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int], using scratch: inout MatchScratch
-    ) {
-        scratch.fit(units: units.count, paths: nodes.count)
-        scratch.enter(0)
-        for (attribute, node) in attributes {
-            guard let value = Self.value(of: attribute, in: outline) else { continue }
-            meet(value, of: text, at: node, depth: 0, &hits, &scratch)
-        }
-        if nodes[0].children > 0, let event = JSON.value(in: text, at: 0) {
-            meetMembers(of: event, of: text, at: 0, depth: 0, &hits, &scratch)
-        }
-    }
-
-    private static func value(of attribute: PatternPlan.Attribute, in outline: EventOutline) -> Slice? {
-        switch attribute {
-        case .id: outline.id
-        case .source: outline.source
-        case .type: outline.type
-        case .workspace: outline.workspace
-        case .subject: outline.subject
-        case .time: outline.time
-        case .data: outline.data
-        }
-    }
-
-    /// Meets the value of a path inside the object that is walked at `depth`.
-    private func meet(
-        _ value: Slice, of text: Span<UInt8>, at node: Int, depth: Int, _ hits: inout [Int],
-        _ scratch: inout MatchScratch
-    ) {
-        switch JSON.kind(of: value, in: text) {
-        case .object:
-            guard nodes[node].children > 0 else { return }
-            scratch.enter(depth + 1)
-            meetMembers(of: value, of: text, at: node, depth: depth + 1, &hits, &scratch)
-        case .array:
-            JSON.elements(of: value, in: text) { element in
-                meet(element, of: text, at: node, depth: depth, &hits, &scratch)
-                return true
+    private func judge(_ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        for place in 0..<scratch.met.count {
+            let node = nodes[Int(scratch.met[place])]
+            guard node.hasEntries else { continue }
+            tryAtoms(at: scratch.met[place], text, &scratch)
+            for leaf in node.tried.range {
+                let leaf = tried[leaf]
+                guard isMet(leaf, text, &scratch) else { continue }
+                for branch in leaves[Int(leaf)].branches.range { attempt(filed[branch], leaf, text, &scratch) }
             }
-        case .string, .number, .bool, .null:
-            guard nodes[node].isTested, let list = list(for: value, of: text, at: node, &scratch) else { return }
-            for i in lists[list] { fulfil(conditions[i], depth: depth, &hits, &scratch) }
         }
+        for branch in unfiled { attempt(branch, -1, text, &scratch) }
     }
 
-    /// Meets the members of the object that is walked at `depth`; leaves when all named ones were there.
-    private func meetMembers(
-        of object: Slice, of text: Span<UInt8>, at node: Int, depth: Int, _ hits: inout [Int],
-        _ scratch: inout MatchScratch
-    ) {
-        var left = nodes[node].children
-        JSON.members(of: object, in: text) { key, value in
-            guard let child = child(key, of: text, at: node), scratch.met[child] != scratch.visits[depth] else {
-                return true
+    private func tryAtoms(at node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        var place = scratch.values[Int(node)].first
+        while place >= 0 {
+            let atom = atom(of: Int(place), at: node, text, &scratch)
+            if atom >= 0 {
+                for branch in files[Int(atom)].range { attempt(filed[branch], -1, text, &scratch) }
             }
-            scratch.met[child] = scratch.visits[depth]
-            meet(value, of: text, at: child, depth: depth, &hits, &scratch)
-            left -= 1
-            return left > 0
+            place = scratch.occurrences[Int(place)].next
         }
     }
 
-    private func child(_ key: Slice, of text: Span<UInt8>, at node: Int) -> Int? {
-        if let plain = JSON.plain(key, in: text) {
-            guard nodes[node].lengths & Plan.lengthBit(plain.count) != 0 else { return nil }
-            return keys.find(node, text.extracting(plain.range))
-        }
-        // Escaped keys are rare; they cost an allocation.
-        return JSON.string(key, in: text).flatMap { keys.find(node, $0.utf8.span) }
+    /// Tries a branch whose entry was met, once an event.
+    private func attempt(_ branch: Int32, _ entry: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        guard scratch.branches[Int(branch)] != scratch.event else { return }
+        scratch.branches[Int(branch)] = scratch.event
+        let branch = branches[Int(branch)]
+        guard branch.leaves.count == 1 && branch.entry >= 0 || fits(branch, text, &scratch) else { return }
+        for rule in branch.rules.range { scratch.hits.append(branchRules[rule]) }
     }
 
-    /// The conditions that a scalar fulfils.
-    private func list(
-        for value: Slice, of text: Span<UInt8>, at node: Int, _ scratch: inout MatchScratch
+    private func fits(_ branch: PatternPlan.Branch, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        for place in branch.leaves.range where branchLeaves[place] != branch.entry {
+            let leaf = branchLeaves[place]
+            let values = scratch.values[Int(leaves[Int(leaf)].node)]
+            guard values.event == scratch.event else {
+                guard leaves[Int(leaf)].allowsAbsence else { return false }
+                continue
+            }
+            guard isMet(leaf, text, &scratch) || scratch.frames.count > 1 && leaves[Int(leaf)].allowsAbsence else {
+                return false
+            }
+        }
+        return scratch.frames.count == 1 || isConsistent(branch, text, &scratch)
+    }
+
+    /// Whether some value at the leaf's path meets it.
+    private func isMet(_ leaf: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let known = scratch.leaves[Int(leaf)]
+        if known >> 2 == scratch.event { return known & 1 == 1 }
+        let node = leaves[Int(leaf)].node
+        var place = scratch.values[Int(node)].event == scratch.event ? scratch.values[Int(node)].first : -1
+        var isMet = false
+        while place >= 0, !isMet {
+            isMet = meets(leaf, Int(place), text, &scratch)
+            place = scratch.occurrences[Int(place)].next
+        }
+        scratch.leaves[Int(leaf)] = scratch.event << 2 | (isMet ? 1 : 0)
+        return isMet
+    }
+
+    /// Whether a value meets a leaf of its path.
+    func meets(_ leaf: Int32, _ place: Int, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let leaf = leaves[Int(leaf)]
+        let atom = atom(of: place, at: leaf.node, text, &scratch)
+        let value = scratch.occurrences[place]
+        let range = Int(value.start)..<Int(value.end)
+        if value.isCopy {
+            return code.meets(
+                leaf.code.range, value.kind, scratch.copies.span.extracting(range), atom, value.number)
+        }
+        return code.meets(leaf.code.range, value.kind, text.extracting(range), atom, value.number)
+    }
+
+    /// The atom of a value; numbers are read on the way.
+    private func atom(
+        of place: Int, at node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int32 {
+        let value = scratch.occurrences[place]
+        guard value.atom == -2 else { return value.atom }
+        let range = Int(value.start)..<Int(value.end)
+        let node = Int(node)
+        let found: Int?
+        switch value.kind {
+        case .text where value.isCopy:
+            found = atoms.find(AtomKind.text.tag(node), scratch.copies.span.extracting(range))
+        case .text: found = atoms.find(AtomKind.text.tag(node), text.extracting(range))
+        case .number: found = atom(ofNumber: place, at: node, text.extracting(range), &scratch)
+        case .yes: found = atoms.find(AtomKind.yes.tag(node), Span())
+        case .no: found = atoms.find(AtomKind.no.tag(node), Span())
+        case .null: found = atoms.find(AtomKind.null.tag(node), Span())
+        }
+        let atom = Int32(found ?? -1)
+        scratch.occurrences[place].atom = atom
+        return atom
+    }
+
+    private func atom(
+        ofNumber place: Int, at node: Int, _ spelling: Span<UInt8>, _ scratch: inout MatchScratch
     ) -> Int? {
-        switch text[value.start] {
-        case UInt8(ascii: "\""):
-            if let plain = JSON.plain(value, in: text) {
-                return values.find(Plan.tag(node, .string), text.extracting(plain.range))
-            }
-            return JSON.string(value, in: text).flatMap { values.find(Plan.tag(node, .string), $0.utf8.span) }
-        case UInt8(ascii: "t"): return values.find(Plan.tag(node, .yes), Span())
-        case UInt8(ascii: "f"): return values.find(Plan.tag(node, .no), Span())
-        case UInt8(ascii: "n"): return values.find(Plan.tag(node, .null), Span())
-        default:
-            scratch.number.removeAll(keepingCapacity: true)
-            guard CanonicalNumber.append(text.extracting(value.range), to: &scratch.number) else { return nil }
-            return values.find(Plan.tag(node, .number), scratch.number.span)
+        guard let number = ComparableNumber(spelling) else {
+            scratch.occurrences[place].reading = .incomparable
+            return atoms.find(AtomKind.spelling.tag(node), spelling)
         }
+        scratch.occurrences[place].reading = .comparable
+        scratch.occurrences[place].bits = number.bits
+        return number.withBytes { atoms.find(AtomKind.number.tag(node), $0) }
+    }
+}
+
+extension ComparableNumber {
+    /// Its bits as bytes, the low ones first.
+    func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        let bytes: InlineArray<8, UInt8> = .init { UInt8(truncatingIfNeeded: bits >> UInt64(8 * $0)) }
+        return body(bytes.span)
     }
 
-    /// Counts a condition of the object walked at `depth`, and each mapping that it fills.
-    private func fulfil(
-        _ condition: Int, depth: Int, _ hits: inout [Int], _ scratch: inout MatchScratch
-    ) {
-        var (unit, depth) = (condition, depth)
-        while true {
-            let visit = scratch.visits[depth]
-            guard scratch.fulfilled[unit] != visit else { return }
-            scratch.fulfilled[unit] = visit
-            let mapping = units[unit].parent
-            if scratch.counting[mapping] != visit {
-                scratch.counting[mapping] = visit
-                scratch.counts[mapping] = 0
-            }
-            scratch.counts[mapping] += 1
-            guard scratch.counts[mapping] == units[mapping].need else { return }
-            if units[mapping].parent < 0 { return hits.append(units[mapping].rule) }
-            (unit, depth) = (mapping, depth - 1)
-        }
-    }
+    var bytes: [UInt8] { withBytes { Array(copying: $0) } }
+}
+
+/// What the outline of an event leads to.
+enum EventAttribute: String, Sendable, CaseIterable {
+    case id, source, type, workspace, subject, time, data
 }
