@@ -46,7 +46,7 @@ struct Generator {
 extension Generator {
     mutating func event() -> Tree { .object(members(3)) }
 
-    private mutating func members(_ depth: Int) -> [(String, Tree)] {
+    fileprivate mutating func members(_ depth: Int) -> [(String, Tree)] {
         var all = some(0...3) { ($0.name(), $0.value(depth - 1)) }
         if !isOdd {
             var seen: Set<String> = []
@@ -84,6 +84,72 @@ extension Generator {
     }
 }
 
+// MARK: - Events that are near to a pattern
+
+extension Generator {
+    /// An event of the pattern's shape, most of whose values meet its tests; objects may be elements of lists.
+    mutating func event(near pattern: Tree) -> Tree {
+        guard case .object(let fields) = pattern else { return .object([]) }
+        return .object(members(near: fields))
+    }
+
+    private mutating func members(near fields: [(String, Tree)]) -> [(String, Tree)] {
+        var all: [(String, Tree)] = []
+        for (name, value) in fields where !chance(12) {
+            switch value {
+            case .list(let choices) where name == "$or":
+                if case .object(let fields) = pick(choices) { all += members(near: fields) }
+            case .list(let tests): all += nearly(pick(tests)).map { [(name, $0)] } ?? []
+            case .object(let fields):
+                let object = Tree.object(members(near: fields))
+                all.append((name, chance(2) ? object : listed(object, fields)))
+            default: break
+            }
+        }
+        if chance(3) { all += members(1) }
+        if !isOdd {
+            var seen: Set<String> = []
+            all = all.filter { seen.insert($0.0).inserted }
+        }
+        return all
+    }
+
+    private mutating func listed(_ object: Tree, _ fields: [(String, Tree)]) -> Tree {
+        var items = some(0...2) { Tree.object($0.members(near: fields)) }
+        items.append(object)
+        items.shuffle(using: &random)
+        return chance(5) ? .list([.list(items), .list([.object(members(near: fields))])]) : .list(items)
+    }
+
+    /// A value that most likely meets a test; `nil` for none.
+    private mutating func nearly(_ test: Tree) -> Tree? {
+        if chance(8) { return scalar() }
+        let value = met(by: test)
+        guard let value, chance(4) else { return value }
+        return .list(some(0...2) { $0.scalar() } + [value])
+    }
+
+    private mutating func met(by test: Tree) -> Tree? {
+        guard case .object(let members) = test, let (name, argument) = members.first else { return test }
+        switch (name, argument) {
+        case ("exists", .bool(false)): return nil
+        case ("prefix", .text(let text)): return .text(text + pick(["", "x", "é"]))
+        case ("suffix", .text(let text)): return .text(pick(["", "x", "é"]) + text)
+        case ("prefix", .object(let inner)), ("suffix", .object(let inner)): return met(by: .object(inner))
+        case ("equals-ignore-case", .text(let text)): return .text(chance(2) ? text.uppercased() : text.lowercased())
+        case ("wildcard", .text(let text)):
+            let unescaped = text.split(separator: "*", omittingEmptySubsequences: false)
+                .joined(separator: pick(["", "a", "abc"])).filter { $0 != "\\" }
+            return .text(unescaped)
+        case ("numeric", .list(let items)):
+            return chance(2) ? items[1] : .number(pick(["1", "2.5", "300", "-1", "0"]))
+        case ("cidr", .text(let block)): return .text(String(block.prefix { $0 != "/" }))
+        case ("exactly", .text): return argument
+        default: return scalar()
+        }
+    }
+}
+
 // MARK: - Patterns
 
 extension Generator {
@@ -116,7 +182,8 @@ extension Generator {
         case 3: return one("wildcard", wildcard())
         case 4, 5: return one("anything-but", exclusion())
         case 6, 7: return one("numeric", comparison())
-        case 8: return one("cidr", .text(pick(["10.0.0.0/24", "10.0.1.7/8", "0.0.0.0/0", "2001:db8::/32", "10.0.0.7/32"])))
+        case 8:
+            return one("cidr", .text(pick(["10.0.0.0/24", "10.0.1.7/8", "0.0.0.0/0", "2001:db8::/32", "10.0.0.7/32"])))
         case 9: return one("exists", .bool(chance(2)))
         case 10: return one("exactly", text)
         default: return scalar()
@@ -128,16 +195,16 @@ extension Generator {
     }
 
     private mutating func ending() -> Tree {
-        .text(String(String.UnicodeScalarView(pick(Self.texts).unicodeScalars.suffix(Int.random(in: 0...2, using: &random)))))
+        .text(
+            String(
+                String.UnicodeScalarView(pick(Self.texts).unicodeScalars.suffix(Int.random(in: 0...2, using: &random))))
+        )
     }
 
     private mutating func wildcard() -> Tree {
-        var text = ""
-        for _ in 0..<Int.random(in: 0...4, using: &random) {
-            text += pick(["a", "b", "c", "abc", "*", "\\*", "\\\\", "train", "é", "1"])
-        }
-        while text.contains("**") { text = text.split(separator: "*", omittingEmptySubsequences: true).joined(separator: "*") }
-        return .text(text.hasSuffix("\\") && !text.hasSuffix("\\\\") ? "*" : text)
+        let pieces = some(0...4) { $0.pick(["a", "b", "c", "abc", "*", "\\*", "\\\\", "train", "é", "1"]) }
+        let single = pieces.indices.filter { $0 == 0 || pieces[$0] != "*" || pieces[$0 - 1] != "*" }
+        return .text(single.map { pieces[$0] }.joined())
     }
 
     private mutating func exclusion() -> Tree {
@@ -183,7 +250,8 @@ extension Generator {
         case .text(let text): return quoted(text)
         case .list(let items): return "[" + space + items.map { json($0) }.joined(separator: "," + space) + "]"
         case .object(let members):
-            return "{" + members.map { quoted($0.0) + space + ":" + space + json($0.1) }.joined(separator: ",") + space + "}"
+            return "{" + members.map { quoted($0.0) + space + ":" + space + json($0.1) }.joined(separator: ",") + space
+                + "}"
         }
     }
 

@@ -27,7 +27,9 @@ enum Naive {
         read(members, nil, &branches)
         let fields = fields(of: event)
         return branches.contains { branch in
-            let paths = branch.keys.sorted { names($0).lexicographicallyPrecedes(names($1)) { $0.lexicographicallyPrecedes($1) } }
+            let paths = branch.keys.sorted {
+                names($0).lexicographicallyPrecedes(names($1)) { $0.lexicographicallyPrecedes($1) }
+            }
             return fits(paths[...], branch, fields, [:])
         }
     }
@@ -104,7 +106,11 @@ enum Naive {
     }
 
     private static func isAbsence(_ test: Tree) -> Bool {
-        if case .object(let members) = test, members[0].0 == "exists", case .bool(false) = members[0].1 { true } else { false }
+        if case .object(let members) = test, members[0].0 == "exists", case .bool(false) = members[0].1 {
+            true
+        } else {
+            false
+        }
     }
 
     // MARK: Values

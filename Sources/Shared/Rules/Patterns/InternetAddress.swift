@@ -92,7 +92,9 @@ struct InternetAddress: Hashable, Sendable {
         }
         let count = counts.before + counts.after
         guard isCut ? count < 8 : count == 8 else { return nil }
-        return isCut ? (counts.before == 0 ? 0 : groups.before << UInt128(16 * (8 - counts.before))) | groups.after : groups.before
+        return isCut
+            ? (counts.before == 0 ? 0 : groups.before << UInt128(16 * (8 - counts.before))) | groups.after
+            : groups.before
     }
 
     /// One to four hexadecimal digits.

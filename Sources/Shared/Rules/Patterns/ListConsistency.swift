@@ -86,16 +86,21 @@ extension PatternMatcher {
         return .fits
     }
 
-    /// Where the leaves end that have all their values in the list.
+    /// Where the leaves end that have all their values in the list, or none; `nil` when another follows later.
     private func rest(
         of group: Range<Int>, from place: Int, in frame: Int32, _ list: Int32, _ scratch: MatchScratch
     ) -> Int? {
         var rest = place + 1
-        while rest < group.upperBound {
-            let marks = marks(of: branchLeaves[rest], in: frame, scratch)
+        var isBehind = false
+        for next in place + 1..<group.upperBound {
+            let marks = marks(of: branchLeaves[next], in: frame, scratch)
             guard let other = self.list(of: marks, in: frame, scratch) else { return nil }
-            guard other == list else { break }
-            rest += 1
+            if other == list {
+                if isBehind { return nil }
+                rest = next + 1
+            } else if other != -1 {
+                isBehind = true
+            }
         }
         return rest
     }

@@ -25,7 +25,9 @@ extension PatternReader {
     private mutating func operation(_ members: [PatternForm.Member], _ form: PatternForm) -> ValueTest? {
         guard let member = members.first, members.count == 1 else {
             let words = members.isEmpty ? "an empty mapping" : "'\(members[1].key.shortened)' beside it"
-            report("an operator stands alone in its mapping; here is \(words)", members.dropFirst().first?.place ?? form.place)
+            report(
+                "an operator stands alone in its mapping; here is \(words)",
+                members.dropFirst().first?.place ?? form.place)
             return nil
         }
         return inside(.name(member.key)) { reader in
