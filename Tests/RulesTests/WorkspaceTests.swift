@@ -17,7 +17,7 @@ private let full = """
     rules:
       - name: nightly-lost
         id: n1
-        events: [pipeline.failed, 'job.*']
+        events: [pipeline.failed, 'pipeline.*']
         scope: {pipeline: nightly}
         pattern: {data: {final: [true]}}
         severity: critical
@@ -57,7 +57,7 @@ struct WorkspaceTests {
         #expect(ranking.secretNames == ["hook-key", "ci"])
         let rule = ranking.rules[0]
         #expect(rule.name == "nightly-lost" && rule.identity == "n1" && rule.enabled && rule.line == 13)
-        #expect(rule.events.map(\.text) == ["pipeline.failed", "job.*"] && rule.scope == .pipeline("nightly"))
+        #expect(rule.events.map(\.text) == ["pipeline.failed", "pipeline.*"] && rule.scope == .pipeline("nightly"))
         #expect(rule.severity == .critical && rule.targets == ["hook", "room"] && rule.units == 2)
         #expect(rule.title?.source == "{{ data.name }} failed" && rule.message == nil)
         #expect(rule.order == .none && rule.expireAfter == .seconds(6 * 3600))
@@ -132,7 +132,7 @@ struct DifferenceTests {
                 "~ endpoint hook: url changed; secret [{secret: hook-key}] → [{secret: new-key}, {secret: hook-key}]; "
                     + "headers ~Authorization +X-Other -X-Team; method PUT → POST; verify_ssl false → true",
                 "- endpoint room",
-                "~ rule nightly: name nightly-lost → nightly; events +a -job.*; scope {pipeline: nightly} → none; "
+                "~ rule nightly: name nightly-lost → nightly; events +a -pipeline.*; scope {pipeline: nightly} → none; "
                     + "pattern changed; severity critical → warning; notify +hall -room; title changed; message changed; "
                     + "order none → subject; expire_after 6h → 1d",
                 "+ rule new",
