@@ -88,7 +88,10 @@ enum CityShape {
         (
             "anything-but",
             field("STREET", ["FULTON", "MASON", "JACKSON"].map { #"{"anything-but":["\#($0)"]}"# })
-                + [#"{"geometry":{"type":[{"anything-but":["Polygon"]}]}}"#, #"{"properties":{"FROM_ST":[{"anything-but":["441"]}]}}"#]
+                + [
+                    #"{"geometry":{"type":[{"anything-but":["Polygon"]}]}}"#,
+                    #"{"properties":{"FROM_ST":[{"anything-but":["441"]}]}}"#,
+                ]
         ),
         ("numeric", geometry("firstCoordinates")), ("complex arrays", geometry("coordinates")),
     ]

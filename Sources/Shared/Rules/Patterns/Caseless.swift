@@ -92,8 +92,25 @@ extension Span<UInt8> {
     @inline(__always)
     func equals(_ other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
-        for i in 0..<count where self[i] != other[i] { return false }
-        return true
+        // The bytes are only read, and only here.
+        return unsafe withUnsafeBytes { own in
+            unsafe other.withUnsafeBytes { others in
+                var i = 0
+                while own.count - i >= 8 {
+                    let words = unsafe (
+                        own.loadUnaligned(fromByteOffset: i, as: UInt64.self),
+                        others.loadUnaligned(fromByteOffset: i, as: UInt64.self)
+                    )
+                    guard words.0 == words.1 else { return false }
+                    i += 8
+                }
+                while i < own.count {
+                    guard unsafe own[i] == others[i] else { return false }
+                    i += 1
+                }
+                return true
+            }
+        }
     }
 
     /// Whether both have the same bytes but for the case of ASCII letters; `other` is in small letters.

@@ -19,64 +19,109 @@ extension PatternMatcher {
     func walk(_ text: Span<UInt8>, _ outline: EventOutline, _ scratch: inout MatchScratch) {
         for (attribute, node) in attributes {
             guard let value = outline[attribute] else { continue }
-            walk(value, at: node, Visit(frame: 0, depth: 1), text, &scratch)
+            _ = walk(value.start, at: node, Visit(frame: 0, depth: 1), text, &scratch)
         }
         guard extensions > 0, let event = JSON.value(in: text, at: 0) else { return }
         JSON.members(of: event, in: text) { key, value in
             guard let node = self.node(named: key, below: 0, text, &scratch),
                 !attributes.contains(where: { $0.node == node })
             else { return true }
-            walk(value, at: node, Visit(frame: 0, depth: 1), text, &scratch)
+            _ = walk(value.start, at: node, Visit(frame: 0, depth: 1), text, &scratch)
             return true
         }
     }
 
-    /// Walks the members of an object whose path is a node.
-    func walkMembers(
-        of object: Slice, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
-    ) {
-        guard visit.depth < JSON.maxDepth else { return }
-        JSON.members(of: object, in: text) { key, value in
-            guard let child = self.node(named: key, below: node, text, &scratch) else { return true }
-            walk(value, at: child, Visit(frame: visit.frame, depth: visit.depth + 1), text, &scratch)
-            return true
-        }
+    /// Walks any JSON object; does nothing when it is none.
+    func walk(_ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        let start = text.behindSpace(0)
+        guard start < text.count, text[start] == UInt8(ascii: "{") else { return }
+        _ = walk(start, at: 0, Visit(frame: 0, depth: 0), text, &scratch)
     }
 
+    /// Walks the value that begins at `start` and whose path is a node.
+    ///
+    /// - Returns: the offset behind it; `nil` where the text is not what it should be.
     private func walk(
-        _ value: Slice, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
-    ) {
-        switch JSON.kind(of: value, in: text) {
-        case .object:
-            if nodes[Int(node)].children > 0 { walkMembers(of: value, at: node, visit, text, &scratch) }
-        case .array: walkElements(of: value, at: node, visit, text, &scratch)
-        case .string: note(text: value, at: node, visit.frame, text, &scratch)
-        case .number: note(value, .number, at: node, visit.frame, &scratch)
-        case .bool:
-            let isTrue = text[value.start] == UInt8(ascii: "t")
-            note(value, isTrue ? .yes : .no, at: node, visit.frame, &scratch)
-        case .null: note(value, .null, at: node, visit.frame, &scratch)
+        _ start: Int, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int? {
+        switch text[start] {
+        case UInt8(ascii: "{") where nodes[Int(node)].children > 0 && visit.depth < JSON.maxDepth:
+            return walkMembers(start, at: node, visit, text, &scratch)
+        case UInt8(ascii: "[") where visit.depth < JSON.maxDepth:
+            return walkElements(start, at: node, visit, text, &scratch)
+        default: break
         }
+        guard let value = JSON.value(in: text, at: start) else { return nil }
+        if nodes[Int(node)].isTested { note(value, at: node, visit.frame, text, &scratch) }
+        return value.end
+    }
+
+    private func walkMembers(
+        _ start: Int, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int? {
+        var i = text.behindSpace(start + 1)
+        if i < text.count, text[i] == UInt8(ascii: "}") { return i + 1 }
+        while i < text.count, text[i] == UInt8(ascii: "\"") {
+            guard let key = JSON.value(in: text, at: i) else { return nil }
+            i = text.behindSpace(key.end)
+            guard i < text.count, text[i] == UInt8(ascii: ":") else { return nil }
+            i = text.behindSpace(i + 1)
+            guard i < text.count else { return nil }
+            if let child = self.node(named: key, below: node, text, &scratch) {
+                let inner = Visit(frame: visit.frame, depth: visit.depth + 1)
+                guard let end = walk(i, at: child, inner, text, &scratch) else { return nil }
+                i = end
+            } else {
+                guard let end = JSON.value(in: text, at: i)?.end else { return nil }
+                i = end
+            }
+            i = text.behindSpace(i)
+            guard i < text.count, text[i] == UInt8(ascii: ",") else { break }
+            i = text.behindSpace(i + 1)
+        }
+        return i < text.count && text[i] == UInt8(ascii: "}") ? i + 1 : nil
     }
 
     private func walkElements(
-        of array: Slice, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
-    ) {
-        guard visit.depth < JSON.maxDepth else { return }
+        _ start: Int, at node: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int? {
         let list = scratch.lists
         scratch.lists += 1
-        JSON.elements(of: array, in: text) { element in
-            switch JSON.kind(of: element, in: text) {
-            case .object where nodes[Int(node)].children == 0: break
-            case .object, .array:
-                let frame = Int32(scratch.frames.count)
-                scratch.frames.append(.init(parent: visit.frame, list: list, end: 0))
-                walk(element, at: node, Visit(frame: frame, depth: visit.depth + 1), text, &scratch)
-                scratch.frames[Int(frame)].end = Int32(scratch.frames.count)
-            default: walk(element, at: node, visit, text, &scratch)
-            }
-            return true
+        var i = text.behindSpace(start + 1)
+        if i < text.count, text[i] == UInt8(ascii: "]") { return i + 1 }
+        while i < text.count {
+            guard let end = walkElement(i, at: node, list, visit, text, &scratch) else { return nil }
+            i = text.behindSpace(end)
+            guard i < text.count, text[i] == UInt8(ascii: ",") else { break }
+            i = text.behindSpace(i + 1)
         }
+        return i < text.count && text[i] == UInt8(ascii: "]") ? i + 1 : nil
+    }
+
+    private func walkElement(
+        _ start: Int, at node: Int32, _ list: Int32, _ visit: Visit, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int? {
+        let isObject = text[start] == UInt8(ascii: "{")
+        guard isObject ? nodes[Int(node)].children > 0 : text[start] == UInt8(ascii: "[") else {
+            return walk(start, at: node, visit, text, &scratch)
+        }
+        let frame = Int32(scratch.frames.count)
+        scratch.frames.append(.init(parent: visit.frame, list: list, end: 0))
+        let end = walk(start, at: node, Visit(frame: frame, depth: visit.depth + 1), text, &scratch)
+        scratch.frames[Int(frame)].end = Int32(scratch.frames.count)
+        return end
+    }
+}
+
+extension Span<UInt8> {
+    /// The offset of the first byte from `start` that is no white space.
+    @inline(__always)
+    fileprivate func behindSpace(_ start: Int) -> Int {
+        var i = start
+        while i < count, self[i] <= 0x20, self[i] == 0x20 || self[i] == 0x0a || self[i] == 0x0d || self[i] == 0x09 {
+            i += 1
+        }
+        return i
     }
 }
 
@@ -115,20 +160,26 @@ extension PatternMatcher {
 
 extension PatternMatcher {
     private func note(
-        text value: Slice, at node: Int32, _ frame: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+        _ value: Slice, at node: Int32, _ frame: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
     ) {
-        guard nodes[Int(node)].isTested else { return }
-        if let plain = JSON.plain(value, in: text) { return note(plain, .text, at: node, frame, &scratch) }
-        let start = scratch.copies.count
-        guard JSON.unescape(value, in: text, into: &scratch.copies) else { return }
-        note(Slice(start, scratch.copies.count), .text, at: node, frame, &scratch)
-        scratch.occurrences[scratch.occurrences.count - 1].isCopy = true
+        switch text[value.start] {
+        case UInt8(ascii: "\""):
+            if let plain = JSON.plain(value, in: text) { return note(plain, .text, at: node, frame, &scratch) }
+            let start = scratch.copies.count
+            guard JSON.unescape(value, in: text, into: &scratch.copies) else { return }
+            note(Slice(start, scratch.copies.count), .text, at: node, frame, &scratch)
+            scratch.occurrences[scratch.occurrences.count - 1].isCopy = true
+        case UInt8(ascii: "t"): note(value, .yes, at: node, frame, &scratch)
+        case UInt8(ascii: "f"): note(value, .no, at: node, frame, &scratch)
+        case UInt8(ascii: "n"): note(value, .null, at: node, frame, &scratch)
+        case UInt8(ascii: "{"), UInt8(ascii: "["): break
+        default: note(value, .number, at: node, frame, &scratch)
+        }
     }
 
     private func note(
         _ value: Slice, _ kind: Occurrence.Kind, at node: Int32, _ frame: Int32, _ scratch: inout MatchScratch
     ) {
-        guard nodes[Int(node)].isTested else { return }
         let place = Int32(scratch.occurrences.count)
         scratch.occurrences.append(
             Occurrence(start: Int32(value.start), end: Int32(value.end), frame: frame, kind: kind))

@@ -47,9 +47,8 @@ final class PatternMatcher: Sendable {
 
     /// The same for any JSON object.
     func match(_ text: Span<UInt8>, using scratch: inout MatchScratch) {
-        guard let object = JSON.value(in: text, at: 0), JSON.kind(of: object, in: text) == .object else { return }
         scratch.begin(nodes: nodes.count, leaves: leaves.count, branches: branches.count)
-        walkMembers(of: object, at: 0, Visit(frame: 0, depth: 0), text, &scratch)
+        walk(text, &scratch)
         judge(text, &scratch)
     }
 }
