@@ -38,6 +38,22 @@ public final class WorkspaceRules: Sendable {
                 patterns: patterns.isEmpty ? nil : PatternMatcher(patterns))
         }
         self.types = types
+        excess = Self.excess(of: rules, filed)
+    }
+
+    /// The field that costs too much for events of one type, and the last rule that adds to it.
+    let excess: (cost: PatternCost, rule: Int)?
+
+    private static func excess(of rules: [Rule], _ filed: [[Int]]) -> (cost: PatternCost, rule: Int)? {
+        for indices in filed {
+            let patterns = indices.lazy.compactMap { rules[$0].pattern }
+            guard let cost = PatternCost.worst(of: patterns), cost.wildcards > PatternCost.limit else { continue }
+            let last = indices.last {
+                rules[$0].pattern.map { PatternCost.worst(of: [$0])?.path == cost.path } ?? false
+            }
+            return (cost, last ?? indices[0])
+        }
+        return nil
     }
 
     /// How many entries `complete` may add: beyond it types times rules could fill the memory.

@@ -22,6 +22,9 @@ public final class CompiledPattern: Sendable {
             throw PatternError(path: "", reason: "a pattern may have \(PatternLimit.bytes >> 20) MiB")
         }
         let pattern = try Pattern(json: json.utf8.span)
+        if let cost = PatternCost.worst(of: CollectionOfOne(pattern)), cost.wildcards > PatternCost.limit {
+            throw PatternError(path: cost.path, reason: cost.reason)
+        }
         matcher = PatternMatcher([(0, pattern)])
     }
 
