@@ -162,3 +162,48 @@ struct DifferenceTests {
             ])
     }
 }
+
+@Suite("Books: the rules of all workspaces", .timeLimit(.minutes(1)))
+struct BookTests {
+    private func book(_ names: [String], _ revision: Int64 = 1) throws -> RuleBook {
+        RuleBook(revision: revision, workspaces: try names.map { try rules(workspace: $0) })
+    }
+
+    private func rules(workspace: String) throws -> WorkspaceRules {
+        let text = """
+            version: 1
+            workspace: \(workspace)
+            endpoints: {e: {webhook: "https://example.com"}}
+            rules: [{name: r, events: [job.failed], notify: [e]}]
+            """
+        return try #require(RuleDocuments.load([("f", text)]).workspaces.first)
+    }
+
+    @Test("a later book shares what did not change")
+    func replacing() throws {
+        let old = try book(["a", "b", "c"])
+        let (b, d) = (try rules(workspace: "b"), try rules(workspace: "d"))
+        let new = old.replacing(["b": b, "d": d], revision: 2)
+        #expect(new.revision == 2 && old.revision == 1)
+        #expect(new.rules(of: "a") === old.rules(of: "a") && new.rules(of: "b") === b && new.rules(of: "d") === d)
+        #expect(old.rules(of: "b") !== b && old.rules(of: "d") == nil)
+    }
+
+    @Test("a workspace without documents is gone from the later book, the others are not")
+    func removing() throws {
+        let old = try book(["a", "b", "c"])
+        let new = old.replacing(["b": nil, "x": nil], revision: 2)
+        #expect(new.rules(of: "b") == nil && new.workspaces.map(\.workspace) == ["a", "c"])
+        #expect(new.rules(of: "c") === old.rules(of: "c"))
+    }
+
+    @Test("an event wants rules of its own workspace")
+    func wants() throws {
+        let book = try book(["a"])
+        func wants(_ workspace: String, _ type: String) -> Bool {
+            book.wants(workspace: workspace.utf8.span, type: type.utf8.span)
+        }
+        #expect(wants("a", "job.failed") && !wants("a", "job.queued") && !wants("*", "job.failed"))
+        #expect(book.everywhere == nil)
+    }
+}

@@ -133,36 +133,3 @@ public final class WorkspaceRules: Sendable {
     /// The names of all secrets its endpoints need.
     public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
 }
-
-/// The rules of all workspaces at one revision.
-///
-/// Never changes; workers swap it whole.
-public final class RuleBook: Sendable {
-    /// The revision of rules and secrets that made it.
-    public let revision: Int64
-    /// All workspaces that have documents.
-    public let workspaces: [WorkspaceRules]
-    private let places: ByteTable
-
-    /// Binds workspaces to a book.
-    ///
-    /// Of two with one name the first counts.
-    public init(revision: Int64, workspaces: [WorkspaceRules]) {
-        (self.revision, self.workspaces) = (revision, workspaces)
-        var places = ByteTable()
-        for (place, rules) in workspaces.enumerated() where places.find(0, rules.workspace.utf8.span) == nil {
-            places.insert(0, Array(rules.workspace.utf8), place)
-        }
-        self.places = places
-    }
-
-    /// The rules of a workspace, its name given as UTF-8 without quotes.
-    ///
-    /// Allocates nothing.
-    public func rules(of workspace: Span<UInt8>) -> WorkspaceRules? {
-        places.find(0, workspace).map { workspaces[$0] }
-    }
-
-    /// The rules of a workspace.
-    public func rules(of workspace: String) -> WorkspaceRules? { rules(of: workspace.utf8.span) }
-}
