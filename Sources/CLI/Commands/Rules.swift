@@ -181,6 +181,7 @@ private struct RuleTester {
         hits.removeAll(keepingCapacity: true)
         let rules = JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0) }
         rules?.match(text, outline, into: &hits, using: &scratch)
+        _ = rules?.judge(text, outline, &hits)
         let names = hits.compactMap { rules?.rules[$0].name }
         Console.out(
             JSONValue.object([

@@ -53,11 +53,11 @@ extension Run {
         _ operation: Arithmetic, _ left: Value, _ right: Value, _ text: Span<UInt8>
     ) throws(TemplateError) -> Value {
         if let a = Number(left), let b = Number(right) { return try reckon(operation, a, b) }
+        if operation == .mod, left.isString { return try formatted(left, right, text) }
         for case .undefined(let node) in [left, right] { throw undefined(node) }
         switch operation {
         case .add: if let sum = try joined(left, right, text) { return sum }
         case .mul: if let product = try repeated(left, right, text) { return product }
-        case .mod where left.isString: return try formatted(left, right, text)
         default: break
         }
         throw failure(

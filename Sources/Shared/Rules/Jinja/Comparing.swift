@@ -193,7 +193,7 @@ extension Run {
             for item in list.items where try areEqual(item, value, text) { return true }
             return false
         case .iterator(let iterator):
-            while let item = iterator.pop() {
+            while let item = try iterator.pop() {
                 try charge(1)
                 if try areEqual(item, value, text) { return true }
             }

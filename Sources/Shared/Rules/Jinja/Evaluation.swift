@@ -245,10 +245,8 @@ extension Run {
             case .none: bounds.append(nil)
             case .whole(let whole): bounds.append(whole.isNegative ? Int.min / 4 : Int.max / 4)
             default:
-                // Python's subscript fails here, and Jinja makes that nothing.
                 guard let index = bound.index else {
-                    if case .undefined(let node) = value, !style.chains { throw undefined(node) }
-                    return .undefined(node)
+                    throw failure("a slice's bounds are whole numbers, not \(bound.typeName)")
                 }
                 bounds.append(min(max(index, Int.min / 4), Int.max / 4))
             }
@@ -279,7 +277,7 @@ extension Run {
             return .range(
                 ValueRange(
                     start: first, stop: range.start + places.stop * range.step, step: next, count: places.count))
-        default: return .undefined(current)
+        default: throw failure("\(value.typeName) cannot be sliced")
         }
     }
 

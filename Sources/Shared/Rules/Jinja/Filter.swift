@@ -143,25 +143,45 @@ extension Run {
         }
     }
 
+    /// What a function makes of each element; what it makes nothing of is left out.
+    mutating func made(
+        from value: Value, _ text: Span<UInt8>, by make: (inout Run, Value) throws(TemplateError) -> Value?
+    ) throws(TemplateError) -> Value {
+        var results: [Value] = []
+        do throws(TemplateError) {
+            for item in try elements(value, text) {
+                try charge(1)
+                if let result = try make(&self, item) { results.append(result) }
+            }
+        } catch {
+            guard error.kind == .value else { throw error }
+            return .iterator(ValueIterator(results, failure: error))
+        }
+        let iterator = ValueIterator(results)
+        guard iterator.depth <= TemplateLimit.valueDepth else {
+            throw failure("makes lists nested deeper than \(TemplateLimit.valueDepth)", .limit)
+        }
+        return .iterator(iterator)
+    }
+
     private mutating func map(
         _ value: Value, _ arguments: Arguments, _ text: Span<UInt8>
     ) throws(TemplateError) -> Value {
         guard try isTrue(value, text) else { return .iterator(ValueIterator([])) }
-        var results: [Value] = []
         if arguments.positional.isEmpty, arguments.named.contains(where: { $0.name == "attribute" }) {
             let bound = try arguments.bound(to: ["attribute", "default"], of: "'map'", in: self)
-            for item in try elements(value, text) {
-                let found = try path(bound[0] ?? .none, of: item, text)
-                results.append(found.isUndefined ? Self.given(bound[1]) ?? found : found)
+            return try made(from: value, text) { (run, item) throws(TemplateError) in
+                try run.path(bound[0] ?? .none, of: item, or: Self.given(bound[1]), text)
             }
-            return .iterator(ValueIterator(results))
         }
         var rest = arguments
         guard !rest.positional.isEmpty, let name = bytes(rest.positional.removeFirst(), text),
             let filter = Filter(rawValue: String(decoding: name, as: UTF8.self))
         else { throw failure("'map' takes a filter's name or attribute='…'") }
-        for item in try elements(value, text) { results.append(try apply(filter, item, rest, text)) }
-        return .iterator(ValueIterator(results))
+        let others = rest
+        return try made(from: value, text) { (run, item) throws(TemplateError) in
+            try run.apply(filter, item, others, text)
+        }
     }
 
     private mutating func selected(
@@ -180,14 +200,18 @@ extension Run {
             wanted = ValueTest(rawValue: String(decoding: name, as: UTF8.self))
             guard wanted != nil else { throw failure(ValueTest.unknown(String(decoding: name, as: UTF8.self))) }
         }
-        var kept: [Value] = []
-        for item in try elements(value, text) {
-            let subject = try attribute.map { (path) throws(TemplateError) in try self.path(path, of: item, text) } ?? item
-            let holds =
-                if let wanted { try self.holds(wanted, subject, rest, text) } else { try isTrue(subject, text) }
-            if holds == keeps { kept.append(item) }
+        let (path, test, others) = (attribute, wanted, rest)
+        return try made(from: value, text) { (run, item) throws(TemplateError) in
+            var subject = item
+            if let path { subject = try run.path(path, of: item, text) }
+            let holds: Bool
+            if let test {
+                holds = try run.holds(test, subject, others, text)
+            } else {
+                holds = try run.isTrue(subject, text)
+            }
+            return holds == keeps ? item : nil
         }
-        return .iterator(ValueIterator(kept))
     }
 
     /// What an argument gives, none counting as not given.
@@ -196,11 +220,14 @@ extension Run {
         return argument
     }
 
-    /// A field by a path such as `a.b.0`, or by a number.
-    mutating func path(_ path: Value, of value: Value, _ text: Span<UInt8>) throws(TemplateError) -> Value {
+    /// A field by a path such as `a.b.0`, or by a number; at each step that leads nowhere, what stands for it.
+    mutating func path(
+        _ path: Value, of value: Value, or standard: Value? = nil, _ text: Span<UInt8>
+    ) throws(TemplateError) -> Value {
         guard let name = bytes(path, text) else {
             if case .none = path { return value }
-            return try item(path, of: value, text)
+            let found = try item(path, of: value, text)
+            return found.isUndefined ? standard ?? found : found
         }
         var found = value
         for part in name.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
@@ -208,6 +235,7 @@ extension Run {
             let isNumber = !part.isEmpty && part.allSatisfy { (0x30...0x39).contains($0) }
             let index = isNumber ? Int(String(decoding: part, as: UTF8.self)).map(Value.integer) : nil
             found = try item(index ?? .text(Array(part)), of: found, text)
+            if found.isUndefined, let standard { found = standard }
         }
         return found
     }

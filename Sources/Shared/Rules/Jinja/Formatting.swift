@@ -26,8 +26,9 @@ private struct Conversion {
 }
 
 enum Formatting {
-    /// A finite number with so many decimals, ties on its exact value to the even digit.
+    /// A number with so many decimals, ties on its exact value to the even digit.
     static func fixed(_ value: Double, decimals: Int) -> String {
+        guard value.isFinite else { return FloatText.repr(value) }
         let digits = scaled(value.magnitude, decimals).decimal
         let padded = String(repeating: "0", count: max(0, decimals + 1 - digits.utf8.count)) + digits
         let whole = padded.dropLast(decimals)
@@ -199,10 +200,8 @@ extension Run {
         if Array("diu".utf8).contains(conversion.letter) {
             digits = whole.magnitude.decimal
         } else {
-            guard let small = whole.magnitude.int else { throw failure("the number is too large for this format") }
-            digits = String(
-                small, radix: conversion.letter == UInt8(ascii: "o") ? 8 : 16,
-                uppercase: conversion.letter == UInt8(ascii: "X"))
+            digits = whole.magnitude.digits(base: conversion.letter == UInt8(ascii: "o") ? 8 : 16)
+            if conversion.letter == UInt8(ascii: "X") { digits = digits.uppercased() }
         }
         if let precision = conversion.precision {
             digits = String(repeating: "0", count: max(0, precision - digits.utf8.count)) + digits

@@ -50,13 +50,15 @@ extension Run {
     }
 
     mutating func first(_ value: Value, _ text: Span<UInt8>) throws(TemplateError) -> Value {
-        if case .iterator(let iterator) = value { return iterator.pop() ?? .undefined(-1) }
+        if case .iterator(let iterator) = value { return try iterator.pop() ?? .undefined(-1) }
         return try elements(value, text).first ?? .undefined(-1)
     }
 
     mutating func last(_ value: Value, _ text: Span<UInt8>) throws(TemplateError) -> Value {
         if case .iterator = value { throw failure("what is read once has no last element; write '| list | last'") }
-        return try elements(value, text).last ?? .undefined(-1)
+        guard let last = try elements(value, text).last else { return .undefined(-1) }
+        if value.isSafe, case .text(let text) = last { return .text(Text(text.bytes, isSafe: true)) }
+        return last
     }
 
     mutating func reversed(_ value: Value, _ text: Span<UInt8>) throws(TemplateError) -> Value {
@@ -197,12 +199,10 @@ extension Run {
     ) throws(TemplateError) -> Value {
         let (caseCounts, attribute) = (try flag(bound[0], text), Self.given(bound[1]))
         var seen: Set<DictKey> = []
-        var kept: [Value] = []
-        for item in try elements(value, text) {
-            let key = try key(item, attribute, caseCounts: caseCounts, text)
-            if seen.insert(try hashed(key, text)).inserted { kept.append(item) }
+        return try made(from: value, text) { (run, item) throws(TemplateError) in
+            let key = try run.key(item, attribute, caseCounts: caseCounts, text)
+            return seen.insert(try run.hashed(key, text)).inserted ? item : nil
         }
-        return .iterator(ValueIterator(kept))
     }
 
     private mutating func sum(_ value: Value, _ bound: [Value?], _ text: Span<UInt8>) throws(TemplateError) -> Value {
@@ -265,9 +265,8 @@ extension Run {
         let items = try elements(value, text)
         var keys: [Value] = []
         for item in items {
-            let found = try path(attribute, of: item, text)
-            let given = found.isUndefined ? Self.given(bound[1]) ?? found : found
-            keys.append(try key(given, nil, caseCounts: caseCounts, text))
+            let found = try path(attribute, of: item, or: Self.given(bound[1]), text)
+            keys.append(try key(found, nil, caseCounts: caseCounts, text))
         }
         var groups: [(key: Int, members: [Value])] = []
         for place in try order(keys, reverse: false, text) {
@@ -279,8 +278,7 @@ extension Run {
         }
         var results: [Value] = []
         for group in groups {
-            let found = try path(attribute, of: group.members[0], text)
-            let key = found.isUndefined ? Self.given(bound[1]) ?? found : found
+            let key = try path(attribute, of: group.members[0], or: Self.given(bound[1]), text)
             results.append(.list(List([caseCounts ? keys[group.key] : key, .list(List(group.members))], .tuple)))
         }
         return try list(results)

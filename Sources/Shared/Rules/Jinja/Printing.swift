@@ -86,7 +86,7 @@ extension Run {
         case .loop(let index):
             result += "<LoopContext \(loops[index].index + 1)/\(loops[index].items.count)>".utf8
         case .function(let function): result += "<function \(function.rawValue)>".utf8
-        case .iterator(let iterator): try appendParts(.list(List(iterator.rest())), text, to: &result, depth: depth)
+        case .iterator(let iterator): try appendParts(.list(List(try iterator.rest())), text, to: &result, depth: depth)
         case .json, .list, .dict: try appendParts(value, text, to: &result, depth: depth)
         }
     }

@@ -190,6 +190,9 @@ extension Run {
         if let filter = capture.filter { value = try evaluate(filter, text) }
         captured.removeLast()
         guard let target = capture.target else {
+            guard value.isString else {
+                throw failure("the filters of a block give text, not \(value.typeName); add '| string'")
+            }
             return output += try string(value, text)
         }
         if style.escapes, !value.isSafe { value = .text(Text(try string(value, text), isSafe: true)) }

@@ -237,7 +237,7 @@ extension Run {
             try charge(range.count)
             return (0..<range.count).map { .integer(range[$0]) }
         case .iterator(let iterator):
-            let rest = iterator.rest()
+            let rest = try iterator.rest()
             try charge(rest.count)
             return rest
         case .text, .quoted:

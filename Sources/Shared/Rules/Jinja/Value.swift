@@ -100,22 +100,30 @@ struct ValueRange: Hashable {
 }
 
 /// Values that can be visited once.
+///
+/// They are made at once; what failed on the way fails only when it is reached, as if they were made one by one.
 final class ValueIterator {
     private let items: [Value]
     private var next = 0
+    private var failure: TemplateError?
     let depth: Int
-    init(_ items: [Value]) {
-        self.items = items
+
+    init(_ items: [Value], failure: TemplateError? = nil) {
+        (self.items, self.failure) = (items, failure)
         depth = 1 + (items.lazy.map(\.depth).max() ?? 0)
     }
 
-    func pop() -> Value? {
-        guard next < items.count else { return nil }
+    func pop() throws(TemplateError) -> Value? {
+        guard next < items.count else {
+            if let failure { throw failure }
+            return nil
+        }
         next += 1
         return items[next - 1]
     }
 
-    func rest() -> [Value] {
+    func rest() throws(TemplateError) -> [Value] {
+        if let failure { throw failure }
         defer { next = items.count }
         return Array(items[next...])
     }

@@ -65,7 +65,7 @@ extension Run {
         case .true: if case .bool(true) = value { return true } else { return false }
         case .false: if case .bool(false) = value { return true } else { return false }
         case .float: if case .float = value { return true } else { return false }
-        case .callable: if case .function = value { return true } else { return false }
+        case .callable: if case .function = value { return true } else { return value.isUndefined }
         case .escaped: return value.isSafe
         case .string: return value.isString
         case .integer, .number, .mapping, .sequence, .iterable: return Self.isKind(test, value)
@@ -96,7 +96,6 @@ extension Run {
     private mutating func divides(
         _ test: ValueTest, _ value: Value, _ divisor: Value, _ text: Span<UInt8>
     ) throws(TemplateError) -> Bool {
-        if value.isString { throw failure("'\(test.rawValue)' is for numbers, not strings; convert with '| int'") }
         let rest = try arithmetic(.mod, value, divisor, text)
         return try areEqual(rest, .integer(test == .odd ? 1 : 0), text)
     }

@@ -26,10 +26,10 @@ struct WholeNumber: Sendable, Hashable {
         self.isNegative = isNegative && !limbs.isEmpty
     }
 
-    /// The whole part of a finite number, towards zero.
+    /// The whole part of a number, towards zero; 0 when it is not finite.
     init(truncating value: Double) {
         let whole = value.magnitude.rounded(.towardZero)
-        guard whole >= 1 else {
+        guard whole >= 1, whole.isFinite else {
             self.init(0)
             return
         }
@@ -104,7 +104,14 @@ extension WholeNumber {
     }
 
     /// The decimal digits, with a sign when negative.
-    var decimal: String {
+    var decimal: String { digits(base: 10, by: 1_000_000_000, width: 9) }
+
+    /// The digits in base 8 or 16, with a sign when negative.
+    func digits(base: Int) -> String {
+        base == 16 ? digits(base: 16, by: 1 << 28, width: 7) : digits(base: 8, by: 1 << 27, width: 9)
+    }
+
+    private func digits(base: Int, by unit: UInt64, width: Int) -> String {
         guard !limbs.isEmpty else { return "0" }
         var pieces: [String] = []
         var rest = limbs
@@ -112,12 +119,12 @@ extension WholeNumber {
             var remainder: UInt64 = 0
             for i in rest.indices.reversed() {
                 let part = remainder << 32 | UInt64(rest[i])
-                rest[i] = UInt32(part / 1_000_000_000)
-                remainder = part % 1_000_000_000
+                rest[i] = UInt32(part / unit)
+                remainder = part % unit
             }
             while rest.last == 0 { rest.removeLast() }
-            let piece = String(remainder)
-            pieces.append(rest.isEmpty ? piece : String(repeating: "0", count: 9 - piece.utf8.count) + piece)
+            let piece = String(remainder, radix: base)
+            pieces.append(rest.isEmpty ? piece : String(repeating: "0", count: width - piece.utf8.count) + piece)
         }
         return (isNegative ? "-" : "") + pieces.reversed().joined()
     }
