@@ -97,7 +97,8 @@ public struct Condition: Sendable, Hashable {
             ? TemplateParser.program(text, limit: .rule) : TemplateParser.expression(text, limit: .rule)
         guard let node = Self.expression(of: program) else {
             throw TemplateError(
-                reason: "a condition is one expression, such as data.exitCode == 137; statements and text around it are not",
+                reason:
+                    "a condition is one expression, such as data.exitCode == 137; statements and text around it are not",
                 offset: 0)
         }
         self.node = node

@@ -223,7 +223,13 @@ extension Run {
             throw failure("repeats too often", .limit)
         }
         let count: Int
-        if case .whole = number { count = 0 } else if let index = number.index { count = max(0, index) } else { return nil }
+        if case .whole = number {
+            count = 0
+        } else if let index = number.index {
+            count = max(0, index)
+        } else {
+            return nil
+        }
         if let bytes = bytes(value, text) {
             let (size, overflows) = bytes.count.multipliedReportingOverflow(by: count)
             try charge(bytes: overflows ? Int.max : size)

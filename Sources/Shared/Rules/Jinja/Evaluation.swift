@@ -100,7 +100,9 @@ extension Run {
         for part in parts {
             let start = result.count
             try append(part, text, to: &result)
-            if isSafe, !part.isSafe { result.replaceSubrange(start..., with: PythonText.escaped(Array(result[start...]))) }
+            if isSafe, !part.isSafe {
+                result.replaceSubrange(start..., with: PythonText.escaped(Array(result[start...])))
+            }
             try charge(grown: result, by: result.count - start)
         }
         return .text(Text(result, isSafe: isSafe))
@@ -298,5 +300,7 @@ extension Run {
 private struct Places: Sequence {
     let start, stop, step, count: Int
     func map<T>(_ transform: (Int) -> T) -> [T] { (0..<count).map { transform(start + $0 * step) } }
-    func makeIterator() -> StrideTo<Int>.Iterator { stride(from: start, to: start + count * step, by: step).makeIterator() }
+    func makeIterator() -> StrideTo<Int>.Iterator {
+        stride(from: start, to: start + count * step, by: step).makeIterator()
+    }
 }

@@ -72,7 +72,8 @@ enum Formatting {
         let count = max(1, precision)
         let exponent = digits(value, count: count).exponent
         let isLong = exponent < -4 || exponent >= count
-        let text = isLong ? exponential(value, decimals: count - 1) : fixed(value, decimals: max(0, count - 1 - exponent))
+        let text =
+            isLong ? exponential(value, decimals: count - 1) : fixed(value, decimals: max(0, count - 1 - exponent))
         let parts = text.split(separator: "e", maxSplits: 1)
         guard parts[0].contains(".") else { return text }
         var head = parts[0]
@@ -172,7 +173,9 @@ extension Run {
             } else {
                 try appendRepr(value, text, to: &bytes, depth: 0)
             }
-            if let precision = conversion.precision { bytes = PythonText.bytes(PythonText.scalars(bytes).prefix(precision)) }
+            if let precision = conversion.precision {
+                bytes = PythonText.bytes(PythonText.scalars(bytes).prefix(precision))
+            }
             return conversion.padded(sign: "", bytes, isNumber: false)
         case UInt8(ascii: "d"), UInt8(ascii: "i"), UInt8(ascii: "u"), UInt8(ascii: "x"), UInt8(ascii: "X"),
             UInt8(ascii: "o"):

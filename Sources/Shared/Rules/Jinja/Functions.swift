@@ -35,7 +35,8 @@ extension Run {
         let (start, stop) = numbers.count == 1 ? (0, numbers[0]) : (numbers[0], numbers[1])
         let step = numbers.count == 3 ? numbers[2] : 1
         guard step != 0 else { throw failure("range takes no step of zero") }
-        let (difference, overflows) = step > 0
+        let (difference, overflows) =
+            step > 0
             ? stop.subtractingReportingOverflow(start) : start.subtractingReportingOverflow(stop)
         let isEmpty = step > 0 ? stop <= start : stop >= start
         let count = isEmpty ? 0 : overflows ? Int.max : Int((difference.magnitude - 1) / step.magnitude) + 1
@@ -229,7 +230,9 @@ extension Run {
     private mutating func hasEnd(
         _ method: String, _ string: [UInt8], _ arguments: Arguments, _ text: Span<UInt8>
     ) throws(TemplateError) -> Bool {
-        guard arguments.named.isEmpty, arguments.positional.count == 1 else { throw failure("\(method) takes a string") }
+        guard arguments.named.isEmpty, arguments.positional.count == 1 else {
+            throw failure("\(method) takes a string")
+        }
         var wanted = arguments.positional
         if case .list(let list) = wanted[0], list.kind == .tuple { wanted = list.items }
         for value in wanted {
@@ -273,7 +276,8 @@ extension Run {
         guard let limit else { throw failure("split takes how often as a whole number") }
         var separator: [UInt8]?
         if let given = bound[0] {
-            if case .none = given {} else {
+            if case .none = given {
+            } else {
                 guard let bytes = bytes(given, text), !bytes.isEmpty else {
                     throw failure("split takes a separator that is a string and not empty")
                 }
@@ -281,7 +285,8 @@ extension Run {
             }
         }
         let most = limit < 0 ? Int.max : limit
-        var parts = fromEnd
+        var parts =
+            fromEnd
             ? Self.split(Array(string.bytes.reversed()), separator.map { Array($0.reversed()) }, most)
             : Self.split(string.bytes, separator, most)
         if fromEnd { parts = parts.reversed().map { Array($0.reversed()) } }

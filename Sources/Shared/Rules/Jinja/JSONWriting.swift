@@ -32,7 +32,8 @@ extension Run {
         case .float(let value): result += JSONLayout.text(value).utf8
         case .text, .quoted: JSONLayout.append(quoted: bytes(value, text) ?? [], to: &result)
         case .json, .list, .dict: try appendParts(value, layout, text, to: &result)
-        default: throw failure("\(value.typeName) is no JSON" + (value.isUndefined ? "; write '| default(none)' first" : ""))
+        default:
+            throw failure("\(value.typeName) is no JSON" + (value.isUndefined ? "; write '| default(none)' first" : ""))
         }
         try charge(grown: result, by: result.count - start)
     }

@@ -64,7 +64,9 @@ extension Run {
         switch value {
         case .integer(let value): Self.append(value, to: &result)
         case .whole(let value):
-            guard value.bits <= TemplateLimit.bits else { throw failure("the number has more than 4300 digits", .limit) }
+            guard value.bits <= TemplateLimit.bits else {
+                throw failure("the number has more than 4300 digits", .limit)
+            }
             try charge(value.limbs.count * value.limbs.count / 16)
             result += value.decimal.utf8
         case .float(let value): result += FloatText.repr(value).utf8

@@ -70,7 +70,8 @@ extension Run {
                 break
             }
             throw program.error(
-                .value, "'\(program.names[name].text).\(member)' can be set only after {% set \(program.names[name].text)"
+                .value,
+                "'\(program.names[name].text).\(member)' can be set only after {% set \(program.names[name].text)"
                     + " = namespace() %}", at: place)
         }
     }

@@ -13,7 +13,7 @@ extension TemplateParser {
     static func expression(_ source: String, limit: TemplateLimit) throws(TemplateError) -> Program {
         try check(source, limit)
         var parser = TemplateParser(source, try Lexer.expression(source))
-        let node = try parser.tuple()
+        let node = try parser.expression()
         guard parser.token.kind == .end else { throw parser.unexpected("the end of the expression") }
         return Program(parser.draft, body: [.output(node)], source: source)
     }

@@ -27,7 +27,9 @@ public struct TemplateError: Error, Sendable, Hashable, CustomStringConvertible 
     public var description: String { "line \(line), column \(column): \(reason)" }
 }
 
-/// What one template may cost. Everything hostile ends at one of these, as an error with its place.
+/// What one template may cost.
+///
+/// Everything hostile ends at one of these, as an error with its place.
 struct TemplateLimit: Sendable {
     /// The longest source, in bytes.
     var source: Int

@@ -65,7 +65,9 @@ extension Run {
     private mutating func replaced(
         _ value: Value, _ bound: [Value?], _ text: Span<UInt8>
     ) throws(TemplateError) -> Value {
-        guard let old = bound[0], let new = bound[1] else { throw failure("'replace' takes what is old and what is new") }
+        guard let old = bound[0], let new = bound[1] else {
+            throw failure("'replace' takes what is old and what is new")
+        }
         let limit = try Self.given(bound[2]).map { (count) throws(TemplateError) in
             try number(count, or: -1, "how often to replace")
         }
@@ -192,7 +194,9 @@ extension Run {
 
     private static func unescaped(_ text: String) -> [UInt8] {
         var bytes = Array(text.utf8)
-        for (name, sign) in [("&lt;", "<"), ("&gt;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&quot;", "\""), ("&amp;", "&")] {
+        for (name, sign) in [
+            ("&lt;", "<"), ("&gt;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&quot;", "\""), ("&amp;", "&"),
+        ] {
             bytes =
                 PythonText.replacing(Array(name.utf8), with: Array(sign.utf8), in: bytes, limit: -1, longest: .max)
                 ?? bytes
