@@ -102,11 +102,11 @@ struct RuleTextTests {
             ("    condition: [a]\n", ["8:16: the condition is text, not a list"]),
             ("    condition:\n", ["8:15: the condition is text, not nothing"]),
             (
-                "    condition: |\n      data.a\n      and and\n",
-                ["10:14: the condition: a value is expected, not the end"]
+                "    condition: |\n      data.a\n      and ==\n",
+                ["10:11: the condition: a value is expected, not '=='"]
             ),
             ("    on_error: maybe\n", ["8:15: 'on_error' is one of send, skip, not 'maybe'"]),
-            ("    title: \"{{ a | uper }}\"\n", ["8:19: the title: there is no filter 'uper'; did you mean 'upper'?"]),
+            ("    title: \"{{ a | uper }}\"\n", ["8:20: the title: there is no filter 'uper'; did you mean 'upper'?"]),
             (
                 "    message: \"{% if a %}\"\n",
                 ["8:18: the message: '{% if %}' is never closed by '{% elif %}' or '{% else %}' or '{% endif %}'"]

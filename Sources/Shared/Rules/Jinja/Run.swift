@@ -130,12 +130,7 @@ extension Run {
         _ name: [UInt8], of object: Slice, _ text: Span<UInt8>
     ) throws(TemplateError) -> Slice? {
         try charge(object.count / 256)
-        var found: Slice?
-        JSON.members(of: object, in: text) { key, value in
-            if JSON.equals(key, in: text, name) { found = value }
-            return true
-        }
-        return found
+        return JSON.lastMember(name.span, of: object, in: text)
     }
 
     /// A piece of the event as a value.
