@@ -98,6 +98,7 @@ struct LedgerFileTests {
             INSERT INTO segment SELECT 1, count(*), 0 FROM fresh; INSERT INTO seen_1 SELECT key FROM fresh;
             DROP TABLE fresh; DELETE FROM meta WHERE name = 'segments';
             DROP TABLE dedup; DROP TABLE dedup_clock; ALTER TABLE suppressed DROP COLUMN earlier;
+            ALTER TABLE session DROP COLUMN lowest; CREATE INDEX delivery_leased ON delivery (session) WHERE state = 1;
             PRAGMA user_version=1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

@@ -14,8 +14,9 @@ extension SQLiteLedger {
             }
         }
         return try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
-            guard try isLiving(session) else { return try left(lanes, now, isFull: false) }
+            guard let lowest = try lowestLease(of: session) else { return try left(lanes, now, isFull: false) }
             let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
+            if let first = taken.map(\.delivery).min(), first < lowest { try lower(first, of: session) }
             var claims = try left(waitingLanes(), now, isFull: taken.count == room.total)
             claims.deliveries = taken
             return claims

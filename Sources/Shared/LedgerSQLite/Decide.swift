@@ -49,7 +49,9 @@ private struct DecisionWriter {
     private let batch: Decisions
     private let session: SessionID
     private let now: Int64
-    private let mayLease: Bool
+    /// Below which the session has leased nothing; `nil` when it may lease nothing.
+    private let lowest: DeliveryID?
+    private var firstLeased: DeliveryID?
     private let event, delivery, openHead, openLast: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
@@ -60,7 +62,7 @@ private struct DecisionWriter {
     init(_ ledger: SQLiteLedger, _ batch: Decisions, session: SessionID, now: Timestamp) throws(SQLiteFailure) {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
         self.now = now.milliseconds
-        mayLease = try ledger.isLiving(session)
+        lowest = try ledger.lowestLease(of: session)
         event = try ledger.database.statement(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
@@ -85,6 +87,7 @@ private struct DecisionWriter {
         for parked in batch.parked { try park(parked) }
         try note()
         try advance()
+        if let firstLeased, let lowest, firstLeased < lowest { try ledger.lower(firstLeased, of: session) }
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
         try windows?.close()
@@ -136,7 +139,7 @@ private struct DecisionWriter {
         let lane = try ledger.names.lane(event.workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
         let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
-        let isLeased = delivery.wanted && mayLease && standing != .waits
+        let isLeased = delivery.wanted && lowest != nil && standing != .waits
         let due: Int64? = standing == .first && !isLeased ? now : nil
         let insert = self.delivery
         insert.bind(1, row)
@@ -156,6 +159,7 @@ private struct DecisionWriter {
         let id = ledger.database.lastInserted
         if let due { try ledger.enqueue(id, lane: lane, at: due) }
         if isLeased { leased += 1 } else { pending += 1 }
+        if isLeased, firstLeased == nil { firstLeased = id }
         return isLeased ? .leased(id, epoch: 1, lane: lane, follows: standing == .follows) : .pending(id)
     }
 

@@ -4,8 +4,8 @@ import CarillonSQLite
 //
 // - `event` is fat and append-only: what was published, once for all its deliveries.
 // - `delivery` is narrow and changes: two dozen rows to a page, so a settled batch dirties few pages.
-// - A delivery's open life costs two small partial indexes: `delivery_open` finds the head of a (target, subject) pair,
-//   `delivery_leased` what a dead session held. Both shrink to nothing when all is settled.
+// - A delivery's open life costs one small partial index: `delivery_open` finds the head of a (target, subject) pair. It
+//   shrinks to nothing when all is settled. What a dead session held is found by a scan from its `lowest` lease on.
 // - `due` is the due-time table. Only what may be claimed stands in it: a delivery behind an unsettled one of its pair has
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
@@ -16,7 +16,7 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -82,6 +82,12 @@ enum LedgerSchema {
             key BLOB NOT NULL, opened INTEGER NOT NULL, ends INTEGER NOT NULL, clock INTEGER NOT NULL,
             earlier BLOB NOT NULL, PRIMARY KEY (key, opened)) WITHOUT ROWID;
         CREATE INDEX dedup_over ON dedup (clock, ends);
+        """
+
+    /// An index of what is leased cost every delivery two writes, to be read only after a death.
+    private static let lowest = """
+        DROP INDEX delivery_leased;
+        ALTER TABLE session ADD COLUMN lowest INTEGER NOT NULL DEFAULT 0;
         """
 }
 

@@ -74,7 +74,11 @@ extension SQLiteLedger {
             throw LedgerError(.other, doing: "begin session \(worker)", cause: "\(error)")
         }
         let session = try transaction(.process, "begin session \(worker)") { () throws(SQLiteFailure) in
-            let insert = try database.statement("INSERT INTO session (name, lock, until) VALUES (?, ?, ?)")
+            let insert = try database.statement(
+                """
+                INSERT INTO session (name, lock, until, lowest)
+                VALUES (?, ?, ?, (SELECT ifnull(max(id), 0) + 1 FROM delivery))
+                """)
             insert.bind(1, worker)
             insert.bind(2, lock)
             insert.bind(3, until.milliseconds)
@@ -87,7 +91,13 @@ extension SQLiteLedger {
 
     public func extend(_ session: SessionID, until: Timestamp) throws(LedgerError) -> Bool {
         try transaction(.process, "extend session \(session)") { () throws(SQLiteFailure) in
-            let update = try database.statement("UPDATE session SET until = ?2 WHERE id = ?1")
+            let update = try database.statement(
+                """
+                UPDATE session SET until = ?2, lowest = ifnull(
+                    (SELECT id FROM delivery WHERE id >= lowest AND state = 1 AND session = ?1 ORDER BY id LIMIT 1),
+                    (SELECT ifnull(max(id), 0) + 1 FROM delivery))
+                WHERE id = ?1
+                """)
             update.bind(1, session)
             update.bind(2, until.milliseconds)
             try update.run()
@@ -134,19 +144,31 @@ extension SQLiteLedger {
         return query.int(0) == until || !liveness.isAlive(lock)
     }
 
-    /// Whether a session may lease: others end one that died or ran out.
-    func isLiving(_ session: SessionID) throws(SQLiteFailure) -> Bool {
-        let query = try database.statement("SELECT 1 FROM session WHERE id = ?")
+    /// Below which a session has leased nothing; `nil` when it may lease nothing, as others end one that died or ran out.
+    func lowestLease(of session: SessionID) throws(SQLiteFailure) -> DeliveryID? {
+        let query = try database.fixed("SELECT lowest FROM session WHERE id = ?")
         query.bind(1, session)
         defer { query.reset() }
-        return try query.step()
+        return try query.step() ? query.int(0) : nil
+    }
+
+    /// Notes that a session leases a delivery below what it leased so far.
+    func lower(_ lowest: DeliveryID, of session: SessionID) throws(SQLiteFailure) {
+        let update = try database.fixed("UPDATE session SET lowest = min(lowest, ?2) WHERE id = ?1")
+        update.bind(1, session)
+        update.bind(2, lowest)
+        try update.run()
     }
 
     /// Deletes a session; what it held is pending, due now.
     ///
     /// Returns how many deliveries that were.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
-        let held = try database.statement("SELECT id, lane FROM delivery WHERE state = 1 AND session = ?")
+        let held = try database.statement(
+            """
+            SELECT id, lane FROM delivery WHERE id >= (SELECT lowest FROM session WHERE id = ?1)
+                AND state = 1 AND session = ?1 ORDER BY id
+            """)
         held.bind(1, session)
         var freed: [(id: DeliveryID, lane: Int64)] = []
         while try held.step() { freed.append((held.int(0), held.int(1))) }

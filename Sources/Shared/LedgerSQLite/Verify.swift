@@ -138,6 +138,10 @@ extension SQLiteLedger {
                 "SELECT count(*) FROM delivery WHERE state = 1 AND session NOT IN (SELECT id FROM session)"
             ),
             (
+                "leased deliveries that a death would not free",
+                "SELECT count(*) FROM delivery d JOIN session s ON s.id = d.session WHERE d.state = 1 AND d.id < s.lowest"
+            ),
+            (
                 "pending deliveries that nothing will wake",
                 """
                 SELECT count(*) FROM delivery d WHERE state < 2 AND state = 0 AND NOT EXISTS (
@@ -193,7 +197,8 @@ extension SQLiteLedger {
         let query = try database.prepare(
             """
             SELECT id, name, until, lock,
-                (SELECT count(*) FROM delivery WHERE state = 1 AND delivery.session = session.id) FROM session
+                (SELECT count(*) FROM delivery WHERE delivery.id >= session.lowest AND state = 1
+                    AND delivery.session = session.id) FROM session
             """)
         var rows: [LedgerStatus.WorkerRow] = []
         while try query.step() {

@@ -30,7 +30,7 @@ import CSQLite
     private var durability: Durability = .machine
     /// Pages in the WAL after the last commit here; what other connections added since is told by the next one.
     private let walPages = UnsafeMutablePointer<Int32>.allocate(capacity: 1)
-    private var begin: Statement?, commit: Statement?
+    private var begin: Statement?, snapshot: Statement?, commit: Statement?
 
     /// Opens a database.
     ///
@@ -95,6 +95,7 @@ import CSQLite
         statements.removeAll()
         literals.removeAll()
         begin = nil
+        snapshot = nil
         commit = nil
         unsafe _ = sqlite3_close_v2(raw)
         unsafe walPages.deallocate()
@@ -161,8 +162,8 @@ import CSQLite
 
     /// Runs `body` on one snapshot.
     public func read<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(SQLiteFailure) -> Result {
-        try execute("BEGIN")
-        defer { try? execute("COMMIT") }
+        try prepared(&snapshot, "BEGIN").run()
+        defer { try? prepared(&commit, "COMMIT").run() }
         return try body()
     }
 

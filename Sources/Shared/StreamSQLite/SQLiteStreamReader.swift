@@ -163,18 +163,22 @@ final class SQLiteStreamReader: StreamReader {
     private func read(_ limit: Int) throws(StreamError) -> RecordBatch? {
         guard !next.isEmpty else { return nil }
         return try SQLiteStream.attempting("read \(path)") { () throws(SQLiteFailure) in
-            let tails = try SQLiteStream.tails(database)
-            for step in 1...tails.count {
-                let (partition, end) = tails[(Int(turn) + step) % tails.count]
-                guard let from = next[partition], from < end else { continue }
-                turn = partition
-                var batch = try read(partition, from: from, limit)
-                if batch.records.isEmpty { batch.emptied = end }
-                next[partition] = batch.next
-                return batch
-            }
-            return nil
+            try database.read { () throws(SQLiteFailure) in try readInTurn(limit) }
         }
+    }
+
+    private func readInTurn(_ limit: Int) throws(SQLiteFailure) -> RecordBatch? {
+        let tails = try SQLiteStream.tails(database)
+        for step in 1...tails.count {
+            let (partition, end) = tails[(Int(turn) + step) % tails.count]
+            guard let from = next[partition], from < end else { continue }
+            turn = partition
+            var batch = try read(partition, from: from, limit)
+            if batch.records.isEmpty { batch.emptied = end }
+            next[partition] = batch.next
+            return batch
+        }
+        return nil
     }
 
     private func read(_ partition: Partition, from: Offset, _ limit: Int) throws(SQLiteFailure) -> RecordBatch {

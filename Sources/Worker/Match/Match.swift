@@ -104,7 +104,8 @@ extension Path {
     }
 
     private func select(
-        _ index: Int, of event: Decoded.Event, _ outline: EventOutline, _ facts: Facts, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        _ index: Int, of event: Decoded.Event, _ outline: EventOutline, _ facts: Facts, at now: Timestamp,
+        _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
         let rule = event.rules.rules[index]
