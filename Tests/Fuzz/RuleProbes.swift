@@ -1,0 +1,45 @@
+import CarillonEvents
+import CarillonRules
+
+// Rule documents, patterns and templates: what a tenant may write must be refused or work, within bounds.
+
+/// A document is read twice with the same result; what it selects is rendered.
+func probeDocument(_ text: Span<UInt8>) {
+    guard let text = String(validating: Array(copying: text), as: UTF8.self) else { return }
+    let loaded = RuleDocuments.load([(file: "fuzz.yaml", text: text)])
+    let again = RuleDocuments.load([(file: "fuzz.yaml", text: text)])
+    precondition(loaded.problems == again.problems, "one document, two answers")
+    for problem in loaded.problems {
+        precondition(problem.line >= 1 && problem.column >= 1, "a problem outside the file: \(problem)")
+    }
+    for rules in loaded.workspaces { meet(rules) }
+}
+
+private func meet(_ rules: WorkspaceRules) {
+    _ = rules.secretNames
+    var scratch = MatchScratch()
+    for event in sampleEvents {
+        guard let outline = try? CloudEvents.outline(event.span) else { preconditionFailure("a sample is no event") }
+        var hits: [Int] = []
+        rules.match(event.span, outline, into: &hits, using: &scratch)
+        precondition(zip(hits, hits.dropFirst()).allSatisfy(<), "rules were found twice or out of order")
+        for hit in hits {
+            let rule = rules.rules[hit]
+            precondition(rule.enabled, "a disabled rule selected an event")
+            _ = rule.title(for: event.span, outline)
+            _ = rule.message(for: event.span, outline)
+            _ = rule.dedup?.values(in: event.span, outline)
+        }
+    }
+}
+
+/// A template is refused or makes a text of bounded length.
+func probeTemplate(_ input: Span<UInt8>) {
+    let (first, rest) = parts(of: input)
+    guard let source = String(validating: first, as: UTF8.self), let template = try? Template(source) else { return }
+    for event in sampleEvents + [rest] {
+        guard let outline = try? CloudEvents.outline(event.span) else { continue }
+        let made = template.render(event.span, outline)
+        precondition(made.utf8.count <= Template.longestText + 8, "a text longer than its limit")
+    }
+}
