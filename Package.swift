@@ -125,6 +125,7 @@ let package = Package(
         // Tests, a target for each module; the long forms are targets of their own.
         .testTarget(name: "EventsTests", dependencies: ["CarillonEvents", "CarillonKit"]),
         .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
+        .testTarget(name: "PatternTests", dependencies: ["CarillonEvents", "CarillonRules"]),
         .testTarget(
             name: "StreamTests",
             dependencies: [

@@ -61,7 +61,8 @@ public final class Path {
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
         pace = Pace(most: configuration.batch)
-        capacity = LaneRoom.Capacity(total: configuration.concurrency * 16, perLane: configuration.concurrency * 8)
+        // More would not be sent sooner, and would spread over more of the ledger's pages.
+        capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
         addresses = Addresses(channels: configuration.channels)
         book = CurrentRules(limits: RuleLimits(), logger: logger)
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
@@ -105,7 +106,7 @@ struct Pace {
     /// Deliveries to decide in one go: while they are decided nothing is settled, and tries wait for that.
     private static let deliveries = 512
     let most: Int
-    private var perRecord = 0.05
+    private var perRecord = 1.0
     private var lastRead: Duration = .zero
 
     init(most: Int) { self.most = most }

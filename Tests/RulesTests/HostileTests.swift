@@ -78,6 +78,32 @@ struct HostileTests {
         #expect(compiled.rules.first?.events.map(\.text) == ["job.*"])
     }
 
+    @Test("wildcards that can all meet one value are refused with their number", arguments: ["", "a", "é-"])
+    func wildcards(start: String) {
+        func wildcard(_ i: Int) -> String { "{wildcard: '\(start)*\(i)*'}" }
+        func text(_ count: Int) -> String {
+            head + "endpoints: {e: {webhook: 'https://example.com'}}\nrules:\n"
+                + (0..<count).map { i in
+                    "  - {name: r\(i), events: [job.failed], notify: [e], pattern: {data: {name: [\(wildcard(i))]}}}\n"
+                }.joined()
+        }
+        let found = problems(text(301))
+        #expect(found.count == 1)
+        #expect(
+            found.first?.hasPrefix(
+                "305:6: 'data.name' in patterns: one value can have to be read by 301 wildcards, the limit is 300")
+                == true, "\(found)")
+        #expect(problems(text(300)) == [])
+    }
+
+    @Test("wildcards that begin otherwise never meet one value")
+    func otherWildcards() {
+        let rules = (0..<2_000).map { i in
+            "  - {name: r\(i), events: [job.failed], notify: [e], pattern: {data: {name: [{wildcard: 'r\(i)-*-x*'}]}}}\n"
+        }
+        #expect(problems(head + "endpoints: {e: {webhook: 'https://example.com'}}\nrules:\n" + rules.joined()) == [])
+    }
+
     @Test("any cut of a good file is answered", arguments: [0, 1, 2, 3, 4, 5, 6, 7])
     func cuts(part: Int) {
         let text = document(

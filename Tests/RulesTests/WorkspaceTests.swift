@@ -17,7 +17,7 @@ private let full = """
     rules:
       - name: nightly-lost
         id: n1
-        events: [pipeline.failed, 'job.*']
+        events: [pipeline.failed, 'pipeline.*']
         scope: {pipeline: nightly}
         pattern: {data: {final: [true]}}
         severity: critical
@@ -57,7 +57,7 @@ struct WorkspaceTests {
         #expect(ranking.secretNames == ["hook-key", "ci"])
         let rule = ranking.rules[0]
         #expect(rule.name == "nightly-lost" && rule.identity == "n1" && rule.enabled && rule.line == 13)
-        #expect(rule.events.map(\.text) == ["pipeline.failed", "job.*"] && rule.scope == .pipeline("nightly"))
+        #expect(rule.events.map(\.text) == ["pipeline.failed", "pipeline.*"] && rule.scope == .pipeline("nightly"))
         #expect(rule.severity == .critical && rule.targets == ["hook", "room"] && rule.units == 2)
         #expect(rule.title?.source == "{{ data.name }} failed" && rule.message == nil)
         #expect(rule.order == .none && rule.expireAfter == .seconds(6 * 3600))
@@ -132,7 +132,7 @@ struct DifferenceTests {
                 "~ endpoint hook: url changed; secret [{secret: hook-key}] → [{secret: new-key}, {secret: hook-key}]; "
                     + "headers ~Authorization +X-Other -X-Team; method PUT → POST; verify_ssl false → true",
                 "- endpoint room",
-                "~ rule nightly: name nightly-lost → nightly; events +a -job.*; scope {pipeline: nightly} → none; "
+                "~ rule nightly: name nightly-lost → nightly; events +a -pipeline.*; scope {pipeline: nightly} → none; "
                     + "pattern changed; severity critical → warning; notify +hall -room; title changed; message changed; "
                     + "order none → subject; expire_after 6h → 1d",
                 "+ rule new",
@@ -160,5 +160,50 @@ struct DifferenceTests {
             RuleDifference.between(old: old, new: new) == [
                 "~ endpoint h: url https://a.example → https://b.example:8443; secret changed"
             ])
+    }
+}
+
+@Suite("Books: the rules of all workspaces", .timeLimit(.minutes(1)))
+struct BookTests {
+    private func book(_ names: [String], _ revision: Int64 = 1) throws -> RuleBook {
+        RuleBook(revision: revision, workspaces: try names.map { try rules(workspace: $0) })
+    }
+
+    private func rules(workspace: String) throws -> WorkspaceRules {
+        let text = """
+            version: 1
+            workspace: \(workspace)
+            endpoints: {e: {webhook: "https://example.com"}}
+            rules: [{name: r, events: [job.failed], notify: [e]}]
+            """
+        return try #require(RuleDocuments.load([("f", text)]).workspaces.first)
+    }
+
+    @Test("a later book shares what did not change")
+    func replacing() throws {
+        let old = try book(["a", "b", "c"])
+        let (b, d) = (try rules(workspace: "b"), try rules(workspace: "d"))
+        let new = old.replacing(["b": b, "d": d], revision: 2)
+        #expect(new.revision == 2 && old.revision == 1)
+        #expect(new.rules(of: "a") === old.rules(of: "a") && new.rules(of: "b") === b && new.rules(of: "d") === d)
+        #expect(old.rules(of: "b") !== b && old.rules(of: "d") == nil)
+    }
+
+    @Test("a workspace without documents is gone from the later book, the others are not")
+    func removing() throws {
+        let old = try book(["a", "b", "c"])
+        let new = old.replacing(["b": nil, "x": nil], revision: 2)
+        #expect(new.rules(of: "b") == nil && new.workspaces.map(\.workspace) == ["a", "c"])
+        #expect(new.rules(of: "c") === old.rules(of: "c"))
+    }
+
+    @Test("an event wants rules of its own workspace")
+    func wants() throws {
+        let book = try book(["a"])
+        func wants(_ workspace: String, _ type: String) -> Bool {
+            book.wants(workspace: workspace.utf8.span, type: type.utf8.span)
+        }
+        #expect(wants("a", "job.failed") && !wants("a", "job.queued") && !wants("*", "job.failed"))
+        #expect(book.everywhere == nil)
     }
 }

@@ -1,6 +1,7 @@
 /// The members of an event that Carillon reads; everything else is carried.
 enum KnownAttribute: String {
     case id, source, type, workspace, specversion, subject, time, data, partitionkey, datacontenttype, dataschema
+    case traceparent
     case dataBase64 = "data_base64"
 
     /// The attribute whose name stands at `name`.
@@ -29,6 +30,8 @@ enum KnownAttribute: String {
                     .specversion
                 } else if name.spells("data_base64", in: text) {
                     .dataBase64
+                } else if name.spells("traceparent", in: text) {
+                    .traceparent
                 } else {
                     nil
                 }

@@ -67,7 +67,7 @@ extension Envelope {
         if data != nil, let dataBase64 { throw EventError(.dataTwice, at: dataBase64.start) }
         return EventOutline(
             id: id, source: source, type: type, workspace: workspace, subject: subject, time: time, data: data,
-            partitionkey: partitionkey)
+            partitionkey: partitionkey, traceparent: traceparent)
     }
 
     private func missing(_ attribute: String) -> EventError { EventError(.missing(attribute: attribute)) }

@@ -8,7 +8,7 @@ private typealias Part = (slice: Slice, escaped: Bool)
 struct Envelope {
     /// The whole object, without what surrounds it.
     var object = Slice(0, 0)
-    var specversion, id, source, type, workspace, partitionkey, subject, time: Slice?
+    var specversion, id, source, type, workspace, partitionkey, subject, time, traceparent: Slice?
     var datacontenttype, data, dataBase64: Slice?
     /// `null` where a value may be filled in: to be replaced, as a second member of the name would be a duplicate.
     var nullWorkspace, nullTime: Slice?
@@ -107,6 +107,12 @@ extension Envelope {
             data = slice
             return
         }
+        if known == .traceparent {
+            // An extension like any other; only where it stands is of use.
+            try checkExtensionValue(known.rawValue, value, text)
+            traceparent = slice
+            return
+        }
         guard text[slice.start] != UInt8(ascii: "n") else {  // null is absence, by CloudEvents' JSON format
             if known == .workspace { nullWorkspace = slice }
             if known == .time { nullTime = slice }
@@ -124,7 +130,7 @@ extension Envelope {
         case .time: time = slice
         case .datacontenttype: datacontenttype = slice
         case .dataBase64: dataBase64 = slice
-        case .data, .dataschema: break
+        case .data, .dataschema, .traceparent: break
         }
     }
 

@@ -23,14 +23,17 @@ public struct EventOutline: Sendable, Hashable {
     public var subject, time, data: Slice?
     /// The extension attribute that stands in for `workspace`; kept so that a mismatch can be counted.
     public var partitionkey: Slice?
+    /// The event's W3C trace context.
+    public var traceparent: Slice?
 
     /// Makes an outline.
     public init(
         id: Slice, source: Slice, type: Slice, workspace: Slice, subject: Slice? = nil, time: Slice? = nil,
-        data: Slice? = nil, partitionkey: Slice? = nil
+        data: Slice? = nil, partitionkey: Slice? = nil, traceparent: Slice? = nil
     ) {
         (self.id, self.source, self.type, self.workspace) = (id, source, type, workspace)
-        (self.subject, self.time, self.data, self.partitionkey) = (subject, time, data, partitionkey)
+        (self.subject, self.time, self.data) = (subject, time, data)
+        (self.partitionkey, self.traceparent) = (partitionkey, traceparent)
     }
 }
 

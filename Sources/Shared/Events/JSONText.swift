@@ -96,7 +96,7 @@ extension JSON {
     }
 
     /// Appends the bytes behind a raw string slice; false when it is no well-formed string.
-    static func unescape(_ raw: Slice, in text: Span<UInt8>, into bytes: inout [UInt8]) -> Bool {
+    public static func unescape(_ raw: Slice, in text: Span<UInt8>, into bytes: inout [UInt8]) -> Bool {
         guard isQuoted(raw, in: text) else { return false }
         let end = raw.end - 1
         var i = raw.start + 1

@@ -71,16 +71,31 @@ public struct Rule: Sendable {
     }
 
     /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
-    var condition: Pattern? {
+    var selection: Pattern? {
         guard let scope else { return pattern }
-        let (key, name) =
-            switch scope {
-            case .pipeline(let name): ("pipeline", name)
-            case .owner(let name): ("owner", name)
-            case .model(let name): ("model", name)
+        let (paths, name) = scope.asked
+        // Beside the pattern: the scope asks no less when the pattern names the same field.
+        let branches = (pattern ?? Pattern(branches: [.init()])).branches.flatMap { branch in
+            paths.map { path in
+                var branch = branch
+                branch.insert(Pattern.Field(path: ByteText(path), tests: [.text(ByteText(name))]))
+                return branch
             }
-        let field = Pattern.Field(key: key, pattern: .anyOf([.string(name)]))
-        return .fields((pattern?.fields ?? []) + [.init(key: "data", pattern: .fields([field]))])
+        }
+        return Pattern(branches: branches)
+    }
+}
+
+extension Scope {
+    /// The paths of which one has to say the name.
+    ///
+    /// The subject of a pipeline's or model's event is its id, so a scope may name either.
+    fileprivate var asked: (paths: [String], name: String) {
+        switch self {
+        case .pipeline(let name): (["data.pipeline", "subject"], name)
+        case .owner(let name): (["data.owner"], name)
+        case .model(let name): (["data.model", "subject"], name)
+        }
     }
 }
 

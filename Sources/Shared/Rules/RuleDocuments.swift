@@ -136,9 +136,18 @@ private struct WorkspaceDraft {
         var findings = findings
         checkNames(&findings)
         let rules = drafts.map { rule($0, limits.targets(in: workspace), &findings) }
+        var compiled: WorkspaceRules?
+        if findings.areWarnings {
+            let all = WorkspaceRules(
+                workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
+            if let (cost, rule) = all.excess {
+                findings.report("'\(cost.path.shortened)' in patterns: \(cost.reason)", at: drafts[rule].place)
+            } else {
+                compiled = all
+            }
+        }
         all.add(findings)
-        guard findings.areWarnings else { return nil }
-        return WorkspaceRules(workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
+        return compiled
     }
 
     private func checkNames(_ findings: inout Findings) {

@@ -109,7 +109,7 @@ extension RuleReading {
             return nil
         }
         guard let name = value.name("the \(key) of a scope", &findings) else { return nil }
-        let sources = key == "model" ? ["model"] : ["job", "pipeline"]
+        let sources = key == "owner" ? ["job", "pipeline"] : [key]
         let strange = events.filter { event in
             !sources.contains { event.selector.text.hasPrefix("\($0).") }
         }

@@ -19,6 +19,9 @@ struct Scalar {
     /// Whether it says nothing: empty, `~` or `null`, not in quotes.
     var isNull: Bool { meaning == .null }
 
+    /// The number in it as JSON would spell it, more or less; `nil` when it is none.
+    var spelling: String? { Self.jsonSpelling(of: text) }
+
     /// The meaning of a value that may be of any type.
     var meaning: Meaning {
         guard type == nil ? style == .plain : type != "str" else { return .text(text) }

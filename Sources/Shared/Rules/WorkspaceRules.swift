@@ -32,12 +32,28 @@ public final class WorkspaceRules: Sendable {
         }
         Self.complete(&types, &filed)
         files = filed.map { indices in
-            let patterns = indices.compactMap { index in rules[index].condition.map { (rule: index, pattern: $0) } }
+            let patterns = indices.compactMap { index in rules[index].selection.map { (rule: index, pattern: $0) } }
             return File(
-                unconditional: indices.filter { rules[$0].condition == nil },
+                unconditional: indices.filter { rules[$0].selection == nil },
                 patterns: patterns.isEmpty ? nil : PatternMatcher(patterns))
         }
         self.types = types
+        excess = Self.excess(of: rules, filed)
+    }
+
+    /// The field that costs too much for events of one type, and the last rule that adds to it.
+    let excess: (cost: PatternCost, rule: Int)?
+
+    private static func excess(of rules: [Rule], _ filed: [[Int]]) -> (cost: PatternCost, rule: Int)? {
+        for indices in filed {
+            let patterns = indices.lazy.compactMap { rules[$0].pattern }
+            guard let cost = PatternCost.worst(of: patterns), cost.wildcards > PatternCost.limit else { continue }
+            let last = indices.last {
+                rules[$0].pattern.map { PatternCost.worst(of: [$0])?.path == cost.path } ?? false
+            }
+            return (cost, last ?? indices[0])
+        }
+        return nil
     }
 
     /// How many entries `complete` may add: beyond it types times rules could fill the memory.
@@ -106,61 +122,14 @@ public final class WorkspaceRules: Sendable {
     ) {
         types.visit(type) { file in
             for index in files[file].unconditional { hits.append(index) }
-            files[file].patterns?.match(text, outline, into: &hits, using: &scratch)
+            guard let patterns = files[file].patterns else { return true }
+            scratch.hits.removeAll(keepingCapacity: true)
+            patterns.match(text, outline, using: &scratch)
+            for rule in scratch.hits { hits.append(Int(rule)) }
             return true
         }
     }
 
     /// The names of all secrets its endpoints need.
     public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
-}
-
-extension [Int] {
-    /// Sorts the tail in place and leaves of equal numbers one.
-    fileprivate mutating func settle(from start: Int) {
-        unsafe withUnsafeMutableBufferPointer { all in
-            // The slice stays inside this call.
-            var tail = unsafe UnsafeMutableBufferPointer(rebasing: all[start...])
-            unsafe tail.sort()
-        }
-        var kept = start + 1
-        for i in (start + 1)..<count where self[i] != self[kept - 1] {
-            self[kept] = self[i]
-            kept += 1
-        }
-        removeLast(count - kept)
-    }
-}
-
-/// The rules of all workspaces at one revision.
-///
-/// Never changes; workers swap it whole.
-public final class RuleBook: Sendable {
-    /// The revision of rules and secrets that made it.
-    public let revision: Int64
-    /// All workspaces that have documents.
-    public let workspaces: [WorkspaceRules]
-    private let places: ByteTable
-
-    /// Binds workspaces to a book.
-    ///
-    /// Of two with one name the first counts.
-    public init(revision: Int64, workspaces: [WorkspaceRules]) {
-        (self.revision, self.workspaces) = (revision, workspaces)
-        var places = ByteTable()
-        for (place, rules) in workspaces.enumerated() where places.find(0, rules.workspace.utf8.span) == nil {
-            places.insert(0, Array(rules.workspace.utf8), place)
-        }
-        self.places = places
-    }
-
-    /// The rules of a workspace, its name given as UTF-8 without quotes.
-    ///
-    /// Allocates nothing.
-    public func rules(of workspace: Span<UInt8>) -> WorkspaceRules? {
-        places.find(0, workspace).map { workspaces[$0] }
-    }
-
-    /// The rules of a workspace.
-    public func rules(of workspace: String) -> WorkspaceRules? { rules(of: workspace.utf8.span) }
 }

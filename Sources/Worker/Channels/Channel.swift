@@ -33,8 +33,8 @@ public struct Outgoing: Sendable {
 
 /// What a notification says, ready for any channel.
 ///
-/// The same for every copy of a delivery.
-public struct Notice: Sendable {
+/// The same for every copy of a delivery. A class, because it goes through several queues and has a dozen parts.
+public final class Notice: Sendable {
     /// The delivery's key: the id receivers deduplicate on.
     public let key: Key
     /// Names the receiver reads.

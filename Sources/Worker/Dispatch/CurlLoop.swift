@@ -12,6 +12,7 @@ import CarillonEvents
     private let onEnding: @Sendable () -> Void
     private let crash: CrashPoints
 
+    private static let atOnce = 32
     private var lanes: Lanes
     /// All handles ever needed at a time, and those without work; the last used first, while its memory is warm.
     private var transfers: [CurlTransfer] = []
@@ -65,8 +66,11 @@ import CarillonEvents
 
     // Begin
 
+    /// Starts some: after so many it is looked who has answered, so that a quick receiver is served over few connections,
+    /// whose memory stays warm, and a slow one over as many as there are places.
     private func begin() {
-        while hasRoomForWork, let outgoing = lanes.next() {
+        for _ in 0..<Self.atOnce {
+            guard hasRoomForWork, let outgoing = lanes.next() else { return }
             guard outgoing.leaseEnds - configuration.timeout > clock.uptime() else {
                 end(outgoing, .unsent)
                 continue

@@ -121,7 +121,7 @@ extension Notice {
     }
 
     /// What a rule says about an event; the same whenever it is asked.
-    init(_ key: Key, _ rule: Rule, of workspace: String, _ bytes: [UInt8], _ outline: EventOutline) {
+    convenience init(_ key: Key, _ rule: Rule, of workspace: String, _ bytes: [UInt8], _ outline: EventOutline) {
         let text = bytes.span
         func string(_ raw: Slice?) -> String? { raw.flatMap { JSON.string($0, in: text) } }
         self.init(
@@ -129,6 +129,6 @@ extension Notice {
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
             title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],
-            traceparent: string(JSON.member("traceparent", of: Slice(0, bytes.count), in: text)))
+            traceparent: string(outline.traceparent))
     }
 }

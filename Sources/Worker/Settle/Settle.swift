@@ -6,10 +6,11 @@ import CarillonLedger
 // What survives a crash: a yes that was not yet written is a copy after the restart; P4 counts them.
 
 extension Path {
-    /// A settlement is written at once when so many have come together.
-    private static let company = 128
+    /// A settlement is written at once when so many have come together: each batch touches about as many pages however
+    /// large it is, and a quarter of the places is enough for what is on the wire to a quick receiver.
+    private var company: Int { max(1, configuration.concurrency * 3 / 4) }
     /// Otherwise they wait so long for company.
-    private static let patience = Duration.milliseconds(10)
+    private static let patience = Duration.milliseconds(20)
 
     /// Takes the courier's endings and writes them when it is time.
     func settle(force: Bool = false) throws(LedgerError) {
@@ -19,7 +20,7 @@ extension Path {
         }
         guard !settlements.isEmpty || triesToSettle > 0 else { return }
         let now = clock.uptime()
-        guard force || settlements.count >= Self.company || held.count < Self.company || now >= settleBy else { return }
+        guard force || settlements.count >= company || held.count < company || now >= settleBy else { return }
         try ledger.settle(settlements, for: session.id, now: clock.now())
         settlements.removeAll(keepingCapacity: true)
         courier.settled(triesToSettle)

@@ -1,0 +1,185 @@
+import CarillonEvents
+
+// The patterns of many rules, ready to be met. An event is walked once, along the paths that some pattern names
+// (`EventWalk.swift`), and its values there are written down. Then the branches whose entry one of them meets are tried:
+// leaf by leaf, each leaf once an event (here), or, when the event has lists of objects, so that of each list one element
+// fits alone (`ListConsistency.swift`).
+
+/// The patterns of some rules, ready to be met by events.
+///
+/// A class, so that to meet it costs one reference and not one for each of its tables.
+final class PatternMatcher: Sendable {
+    let nodes: [PatternPlan.Node]
+    let names: ByteTable
+    let atoms: ByteTable
+    let leaves: [PatternPlan.Leaf]
+    let code: TestCode
+    let branches: [PatternPlan.Branch]
+    let branchLeaves: [Int32]
+    private let branchRules: [Int32]
+    private let files: [PatternPlan.Extent]
+    private let filed: [Int32]
+    private let tried: [Int32]
+    private let unfiled: [Int32]
+    /// The nodes that the outline of an event leads to, and how many names of the event's own it does not.
+    let attributes: [(attribute: EventAttribute, node: Int32)]
+    let extensions: Int
+
+    /// Compiles the patterns of the rules with these numbers.
+    init(_ patterns: [(rule: Int, pattern: Pattern)]) {
+        let plan = PatternPlan(patterns)
+        (nodes, names, atoms, leaves, code) = (plan.nodes, plan.names, plan.atoms, plan.leaves, plan.code)
+        (branches, branchLeaves, branchRules) = (plan.branches, plan.branchLeaves, plan.branchRules)
+        (files, filed, tried, unfiled) = (plan.files, plan.filed, plan.tried, plan.unfiled)
+        let names = plan.names
+        attributes = EventAttribute.allCases.compactMap { attribute in
+            names.find(0, attribute.rawValue.utf8.span).map { (attribute, Int32($0)) }
+        }
+        extensions = Int(plan.nodes[0].children) - attributes.count
+    }
+
+    /// Finds the rules whose patterns a CloudEvent fits: into the scratch's hits, in no order, some perhaps twice.
+    func match(_ text: Span<UInt8>, _ outline: EventOutline, using scratch: inout MatchScratch) {
+        scratch.begin(nodes: nodes.count, leaves: leaves.count, branches: branches.count)
+        walk(text, outline, &scratch)
+        judge(text, &scratch)
+    }
+
+    /// The same for any JSON object.
+    func match(_ text: Span<UInt8>, using scratch: inout MatchScratch) {
+        scratch.begin(nodes: nodes.count, leaves: leaves.count, branches: branches.count)
+        walk(text, &scratch)
+        judge(text, &scratch)
+    }
+}
+
+// MARK: - Judging
+
+extension PatternMatcher {
+    private func judge(_ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        for place in 0..<scratch.met.count {
+            let node = nodes[Int(scratch.met[place])]
+            guard node.hasEntries else { continue }
+            tryAtoms(at: scratch.met[place], text, &scratch)
+            for leaf in node.tried.range {
+                let leaf = tried[leaf]
+                guard isMet(leaf, text, &scratch) else { continue }
+                for branch in leaves[Int(leaf)].branches.range { attempt(filed[branch], leaf, text, &scratch) }
+            }
+        }
+        for branch in unfiled { attempt(branch, -1, text, &scratch) }
+    }
+
+    private func tryAtoms(at node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        var place = scratch.values[Int(node)].first
+        while place >= 0 {
+            let atom = atom(of: Int(place), at: node, text, &scratch)
+            if atom >= 0 {
+                for branch in files[Int(atom)].range { attempt(filed[branch], -1, text, &scratch) }
+            }
+            place = scratch.occurrences[Int(place)].next
+        }
+    }
+
+    /// Tries a branch whose entry was met, once an event.
+    private func attempt(_ branch: Int32, _ entry: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
+        guard scratch.branches[Int(branch)] != scratch.event else { return }
+        scratch.branches[Int(branch)] = scratch.event
+        let branch = branches[Int(branch)]
+        guard branch.leaves.count == 1 && branch.entry >= 0 || fits(branch, text, &scratch) else { return }
+        for rule in branch.rules.range { scratch.hits.append(branchRules[rule]) }
+    }
+
+    private func fits(_ branch: PatternPlan.Branch, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        for place in branch.leaves.range where branchLeaves[place] != branch.entry {
+            let leaf = branchLeaves[place]
+            let values = scratch.values[Int(leaves[Int(leaf)].node)]
+            guard values.event == scratch.event else {
+                guard leaves[Int(leaf)].allowsAbsence else { return false }
+                continue
+            }
+            guard isMet(leaf, text, &scratch) || scratch.frames.count > 1 && leaves[Int(leaf)].allowsAbsence else {
+                return false
+            }
+        }
+        return scratch.frames.count == 1 || isConsistent(branch, text, &scratch)
+    }
+
+    /// Whether some value at the leaf's path meets it.
+    private func isMet(_ leaf: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let known = scratch.leaves[Int(leaf)]
+        if known >> 2 == scratch.event { return known & 1 == 1 }
+        let node = leaves[Int(leaf)].node
+        var place = scratch.values[Int(node)].event == scratch.event ? scratch.values[Int(node)].first : -1
+        var isMet = false
+        while place >= 0, !isMet {
+            isMet = meets(leaf, Int(place), text, &scratch)
+            place = scratch.occurrences[Int(place)].next
+        }
+        scratch.leaves[Int(leaf)] = scratch.event << 2 | (isMet ? 1 : 0)
+        return isMet
+    }
+
+    /// Whether a value meets a leaf of its path.
+    func meets(_ leaf: Int32, _ place: Int, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let leaf = leaves[Int(leaf)]
+        let atom = atom(of: place, at: leaf.node, text, &scratch)
+        let value = scratch.occurrences[place]
+        let range = Int(value.start)..<Int(value.end)
+        if value.isCopy {
+            return code.meets(
+                leaf.code.range, value.kind, scratch.copies.span.extracting(range), atom, value.number)
+        }
+        return code.meets(leaf.code.range, value.kind, text.extracting(range), atom, value.number)
+    }
+
+    /// The atom of a value; numbers are read on the way.
+    private func atom(
+        of place: Int, at node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int32 {
+        let value = scratch.occurrences[place]
+        guard value.atom == -2 else { return value.atom }
+        let range = Int(value.start)..<Int(value.end)
+        let node = Int(node)
+        let found: Int?
+        switch value.kind {
+        case .text where value.isCopy:
+            found = atoms.find(AtomKind.text.tag(node), scratch.copies.span.extracting(range))
+        case .text: found = atoms.find(AtomKind.text.tag(node), text.extracting(range))
+        case .number: found = atom(ofNumber: place, at: node, text.extracting(range), &scratch)
+        case .yes: found = atoms.find(AtomKind.yes.tag(node), Span())
+        case .no: found = atoms.find(AtomKind.no.tag(node), Span())
+        case .null: found = atoms.find(AtomKind.null.tag(node), Span())
+        }
+        let atom = Int32(found ?? -1)
+        scratch.occurrences[place].atom = atom
+        return atom
+    }
+
+    private func atom(
+        ofNumber place: Int, at node: Int, _ spelling: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int? {
+        guard let number = ComparableNumber(spelling) else {
+            scratch.occurrences[place].reading = .incomparable
+            return atoms.find(AtomKind.spelling.tag(node), spelling)
+        }
+        scratch.occurrences[place].reading = .comparable
+        scratch.occurrences[place].bits = number.bits
+        return number.withBytes { atoms.find(AtomKind.number.tag(node), $0) }
+    }
+}
+
+extension ComparableNumber {
+    /// Its bits as bytes, the low ones first.
+    func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        let bytes: InlineArray<8, UInt8> = .init { UInt8(truncatingIfNeeded: bits >> UInt64(8 * $0)) }
+        return body(bytes.span)
+    }
+
+    var bytes: [UInt8] { withBytes { Array(copying: $0) } }
+}
+
+/// What the outline of an event leads to.
+enum EventAttribute: String, Sendable, CaseIterable {
+    case id, source, type, workspace, subject, time, data
+}
