@@ -12,7 +12,8 @@ struct Probe: Sendable {
 
     static let all = [
         Probe(name: "json", run: probeJSON), Probe(name: "event", run: probeEvent),
-        Probe(name: "document", run: probeDocument), Probe(name: "template", run: probeTemplate),
+        Probe(name: "pattern", run: probePattern), Probe(name: "document", run: probeDocument),
+        Probe(name: "template", run: probeTemplate),
     ]
 
     static func named(_ name: String) -> Probe? { all.first { $0.name == name } }

@@ -33,6 +33,27 @@ private func meet(_ rules: WorkspaceRules) {
     }
 }
 
+/// A pattern is refused or says the same of an event each time, alone and beside others.
+func probePattern(_ input: Span<UInt8>) {
+    let (first, rest) = parts(of: input)
+    guard let source = String(validating: first, as: UTF8.self) else { return }
+    guard let pattern = try? CompiledPattern(source) else { return }
+    guard let both = try? CompiledPatterns([source, #"{"data":{"labels":{"team":["vision"]}}}"#]) else {
+        preconditionFailure("a pattern that is one alone is none beside another")
+    }
+    precondition((try? JSON.check(source.utf8.span)) != nil, "a pattern is no JSON")
+    var scratch = MatchScratch()
+    for event in sampleEvents + rest.split(separator: UInt8(ascii: "\n")).map(Array.init) {
+        guard (try? JSON.check(event.span)) != nil else { continue }
+        let fits = pattern.matches(event.span, using: &scratch)
+        var hits: [Int] = []
+        both.match(event.span, into: &hits, using: &scratch)
+        precondition(hits.contains(0) == fits, "a neighbour changed a pattern")
+        var fresh = MatchScratch()
+        precondition(pattern.matches(event.span, using: &fresh) == fits, "a pattern changed its mind")
+    }
+}
+
 /// A template is refused or makes a text of bounded length.
 func probeTemplate(_ input: Span<UInt8>) {
     let (first, rest) = parts(of: input)

@@ -23,9 +23,10 @@ struct Rules: ParsableCommand {
 
               carillon rules check rules/
               carillon rules test --rules rules/vision.yaml events.jsonl
+              carillon rules match --pattern '{"data":{"final":[true]}}' events.jsonl
               carillon rules apply rules/
             """,
-        subcommands: [Check.self, Apply.self, List.self, Test.self])
+        subcommands: [Check.self, Apply.self, List.self, Test.self, Match.self])
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -7,7 +7,6 @@ enum NotYet {
         (["silence"], "`enabled: false` in a rule stops it"),
         (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
         (["template"], "`carillon rules check` says what is wrong with a text"),
-        (["rules", "match"], "`carillon rules test --rules FILE EVENTS` matches whole documents"),
         (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
     ]
 
