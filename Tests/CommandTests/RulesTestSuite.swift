@@ -38,7 +38,7 @@ struct RulesTestSuite {
         for (separator, end) in [("\n", "\n"), ("\r\n", ""), ("\n\n  \t\n", "\n")] {
             let text = "\u{FEFF}" + lines.joined(separator: separator) + end
             let result = try tool.run("rules", "test", "--rules", rules, input: Array(text.utf8))
-            let ids = result.lines.compactMap { $0.split(separator: "\"").dropFirst(2).first?.prefix { $0 != "-" } }
+            let ids = result.lines.compactMap { $0.split(separator: "\"").dropFirst(3).first?.prefix { $0 != "-" } }
             #expect(result.code == 0 && ids == (1...2000).map { "\($0)" }, "\(result.errors.prefix(3))")
         }
     }
