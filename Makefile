@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-slurm deps-bench
+.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-test deps-slurm deps-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,7 +20,7 @@ demo-slurm: deps-slurm build ## start a real Slurm on loopback, run its jobs, sh
 	examples/slurm/demo
 
 # One test at a time: many of them block on purpose, and the two cores' worth of threads that Swift gives them run out.
-test: deps ## build everything, our warnings being errors, and run all tests
+test: deps-test ## build everything, our warnings being errors, and run all tests
 	$(SWIFT) build --build-tests $(STRICT)
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --skip 'SimulationTests|CrashTests'
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter SimulationTests
@@ -49,6 +49,9 @@ setup: ## prepare this clone for committing: the commit template
 
 deps:
 	@Scripts/install-deps
+
+deps-test:
+	@Scripts/install-deps test
 
 deps-slurm:
 	@Scripts/install-deps slurm

@@ -127,6 +127,8 @@ let package = Package(
         .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
         .testTarget(name: "PatternTests", dependencies: ["CarillonEvents", "CarillonRules"]),
         .testTarget(
+            name: "TemplateTests", dependencies: ["CarillonEvents", "CarillonRules"], exclude: ["Oracle", "Fixtures"]),
+        .testTarget(
             name: "StreamTests",
             dependencies: [
                 "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit",

@@ -25,7 +25,8 @@ struct Carillon: AsyncParsableCommand {
             """,
         version: CarillonVersion.current,
         subcommands: [
-            Serve.self, Work.self, Publish.self, Rules.self, Secrets.self, Deliveries.self, Dead.self, Poison.self,
+            Serve.self, Work.self, Publish.self, Rules.self, Templates.self, Secrets.self, Deliveries.self,
+            Dead.self, Poison.self,
             Status.self,
             Verify.self, Sink.self,
         ])

@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonLedger
+import CarillonRules
 import Metrics
 
 /// The path's metrics, named as the public face names them.
@@ -23,6 +24,13 @@ final class Meters {
         if batch.gap > 0 { gaps.increment(by: batch.gap) }
         for (reason, count) in suppressed {
             counter("carillon_suppressed_total", [("reason", reason.rawValue)]).increment(by: count)
+        }
+    }
+
+    /// Conditions could not be judged.
+    func failed(conditions: [OnError: Int]) {
+        for (onError, number) in conditions {
+            counter("carillon_condition_failures_total", [("on_error", onError.rawValue)]).increment(by: number)
         }
     }
 

@@ -132,18 +132,20 @@ extension DocumentCase {
                 "9:12: not yet: 'order' 'supersede'; this build knows subject, none"
             ]),
         .init("order none works", "order: none", []),
+        .init("a condition is an expression", "condition: data.x > 1 and data.labels.team in ['a', 'b']", []),
         .init(
-            "conditions are not built",
-            "condition: data.x > 1",
+            "a condition that cannot be read is refused",
+            "condition: data.x >",
             [
-                "9:5: not yet: 'condition' (Jinja conditions)"
+                "9:24: the condition: a value is expected, not the end"
             ]),
         .init(
-            "on_error is not built",
-            "on_error: send",
+            "on_error sends or skips",
+            "on_error: maybe",
             [
-                "9:5: not yet: 'on_error' (Jinja conditions)"
+                "9:15: 'on_error' is one of send, skip, not 'maybe'"
             ]),
+        .init("on_error works", "on_error: skip", []),
         .init(
             "groups of notifications are not built",
             "group: {by: [data.x], wait: 1m}",

@@ -25,109 +25,68 @@ extension DocumentCase {
             "an empty place names nothing",
             "title: \"{{ }}\"",
             [
-                "9:13: the title: '{{ }}' names no field"
+                "9:16: the title: an expression is expected, not '}}'"
+            ]),
+        .init("filters are known", "title: \"{{ subject | upper }}\"", []),
+        .init(
+            "an unknown filter is refused, with the nearest",
+            "title: \"{{ subject | uper }}\"",
+            [
+                "9:26: the title: there is no filter 'uper'; did you mean 'upper'?"
             ]),
         .init(
-            "filters are not built",
-            "title: \"{{ subject | upper }}\"",
+            "an unknown test is refused, with the nearest",
+            "title: \"{{ subject is defind }}\"",
             [
-                "9:24: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
+                "9:27: the title: there is no test 'defind'; did you mean 'defined'?"
             ]),
+        .init("calls of what is known work", "title: \"{{ range(3) | join }}\"", []),
+        .init("statements work", "title: \"a {% if x %}b{% endif %}\"", []),
         .init(
-            "calls are not built",
-            "title: \"{{ range(3) }}\"",
+            "statements that reach for other files are refused",
+            "title: \"a {% include 'x' %}\"",
             [
-                "9:21: the title: not yet: '(' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
+                "9:18: the title: 'include' is not known here: a template stands alone; there are if, for, set, with, filter and raw"
             ]),
+        .init("comments work", "title: \"a {# x #}\"", []),
         .init(
-            "statements are not built",
-            "title: \"a {% if x %}b{% endif %}\"",
-            [
-                "9:15: the title: not yet: statements ({% %}); this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "comments are not built",
-            "title: \"a {# x #}\"",
-            [
-                "9:15: the title: not yet: comments ({# #}); this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "operators are not built",
-            "title: \"{{ data.a + 1 }}\"",
-            [
-                "9:23: the title: not yet: '+' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "conditions in places are not built",
-            "title: \"{{ a if b }}\"",
-            [
-                "9:18: the title: not yet: 'if' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "literals in places are not built",
-            "title: \"{{ 'x' }}\"",
-            [
-                "9:16: the title: not yet: ''' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "white space control is not built",
-            "title: \"{{- subject }}\"",
-            [
-                "9:15: the title: not yet: white space control ({{- and {{+); this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "a dash in a name is an operator",
-            "title: \"{{ data.labels.a-b }}\"",
-            [
-                "9:29: the title: not yet: '-' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
+            "operators, literals, indices and white space control work", "title: \"{{- a.b[-1] + 'x' if not y -}}\"", []
+        ),
         .init(
             "a place does not end in a dot",
             "title: \"{{ data. }}\"",
             [
-                "9:21: the title: a field's name is missing here"
-            ]),
-        .init(
-            "an index is a number",
-            "title: \"{{ data.items[x] }}\"",
-            [
-                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}"
-            ]),
-        .init(
-            "an index is not negative",
-            "title: \"{{ data.items[-1] }}\"",
-            [
-                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}"
+                "9:22: the title: a field's name is expected, not '}}'"
             ]),
         .init(
             "an index is closed",
             "title: \"{{ data.items[0 }}\"",
             [
-                "9:27: the title: not yet: anything but a number from 0 in brackets; this build fills in plain fields, such as {{ data.labels.team }}"
+                "9:29: the title: ']' is expected before '}'"
             ]),
         .init(
             "a plain title has its place too",
-            "title: x {{ a|b }}",
+            "title: x {{ a||b }}",
             [
-                "9:18: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
+                "9:19: the title: a filter's name is expected, not '|'"
             ]),
         .init(
             "an escaped title has at least its character",
-            "title: \"\\u0041 {{ a|b }}\"",
+            "title: \"\\u0041 {{ a b }}\"",
             [
-                "9:12: the title: not yet: '|' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }} (at character 7)"
+                "9:12: the title: line 1, column 8: '}}' is expected, not 'b'"
             ]),
         .init(
             "a fault in a block of text has its line",
             "message: |\n      first\n      then {{ a b }}",
             [
-                "11:17: the message: not yet: 'b' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }}"
+                "11:17: the message: '}}' is expected, not 'b'"
             ]),
         .init(
             "a fault in a folded text has its character",
             "message: >\n      first\n      then {{ a b }}",
             [
-                "9:14: the message: not yet: 'b' between '{{' and '}}'; this build fills in plain fields, such as {{ data.labels.team }} (at character 17)"
+                "9:14: the message: line 1, column 17: '}}' is expected, not 'b'"
             ]),
         .init("braces that are no place stay text", "message: 'a } b }} c { d'", []),
         .init(

@@ -48,6 +48,7 @@ private struct RuleTester {
         hits.removeAll(keepingCapacity: true)
         let rules = rules(of: outline.workspace, in: text)
         rules?.match(text, outline, into: &hits, using: &scratch)
+        _ = rules?.judge(text, outline, &hits)
         write(Self.id)
         quote(outline.id, in: text)
         write(Self.matched)

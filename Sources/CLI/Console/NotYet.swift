@@ -6,7 +6,6 @@ enum NotYet {
         (["quota"], "nothing is limited yet"),
         (["silence"], "`enabled: false` in a rule stops it"),
         (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
-        (["template"], "`carillon rules check` says what is wrong with a text"),
         (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
     ]
 

@@ -20,6 +20,14 @@ public enum Order: String, Sendable, CaseIterable {
     case subject, none
 }
 
+/// What becomes of an event on which a rule's condition cannot be judged.
+public enum OnError: String, Sendable, CaseIterable {
+    /// It is sent, and the message tells the failure.
+    case send
+    /// The rule does not select it.
+    case skip
+}
+
 /// What of a workspace a rule is about.
 public enum Scope: Sendable, Hashable {
     case pipeline(String), owner(String), model(String)
@@ -44,6 +52,10 @@ public struct Rule: Sendable {
     public let severity: Severity
     /// The names of the endpoints it notifies, each once, in the document's order.
     public private(set) var targets: [String]
+    /// What has to be true of an event beside the pattern; `nil` for nothing.
+    public let condition: Condition?
+    /// What becomes of an event on which the condition fails.
+    public let onError: OnError
     /// The title it was given.
     public let title: Template?
     /// The message it was given.
@@ -103,19 +115,45 @@ extension Rule {
     private static let named = try? Template("{{ data.name }} {{ type }}")
     private static let bySubject = try? Template("{{ subject }} {{ type }}")
     private static let reasoned = try? Template("{{ subject }} {{ type }}: {{ data.reason }}")
-    private static let name = FieldPath(steps: [.key("data"), .key("name")])
-    private static let reason = FieldPath(steps: [.key("data"), .key("reason")])
 
     /// The title for an event that has been checked: the rule's own, else the job's name (or its id) and the type.
+    ///
+    /// A title that fails gives way to that too; `message` tells why.
     public func title(for text: Span<UInt8>, _ outline: EventOutline) -> String {
-        let standard = Self.name.find(in: text, outline) == nil ? Self.bySubject : Self.named
-        return (title ?? standard)?.render(text, outline) ?? ""
+        if let title, let own = try? title.render(text, outline) { return own }
+        let isNamed = outline.data.flatMap { JSON.member("name", of: $0, in: text) } != nil
+        return Self.standard(isNamed ? Self.named : Self.bySubject, text, outline)
     }
 
     /// The message for an event that has been checked: the rule's own, else subject, type and the reason if there is
     /// one.
+    ///
+    /// What failed on this event, be it the condition, the title or the message itself, is told at its end.
     public func message(for text: Span<UInt8>, _ outline: EventOutline) -> String {
-        let standard = Self.reason.find(in: text, outline) == nil ? Self.bySubject : Self.reasoned
-        return (message ?? standard)?.render(text, outline) ?? ""
+        var (body, faults) = ("", [String]())
+        do throws(TemplateError) {
+            _ = try condition?.holds(text, outline)
+        } catch { faults.append("the condition failed: \(error)") }
+        do throws(TemplateError) {
+            _ = try title?.render(text, outline)
+        } catch { faults.append("the title failed: \(error)") }
+        do throws(TemplateError) {
+            body = try message?.render(text, outline) ?? Self.standardMessage(text, outline)
+        } catch {
+            body = Self.standardMessage(text, outline)
+            faults.append("the message failed: \(error)")
+        }
+        return faults.isEmpty ? body : body + faults.map { "\n[rule \(name): \($0)]" }.joined()
+    }
+
+    private static func standardMessage(_ text: Span<UInt8>, _ outline: EventOutline) -> String {
+        let isReasoned = outline.data.flatMap { JSON.member("reason", of: $0, in: text) } != nil
+        return standard(isReasoned ? reasoned : bySubject, text, outline)
+    }
+
+    /// These name fields only, so that none fails.
+    private static func standard(_ template: Template?, _ text: Span<UInt8>, _ outline: EventOutline) -> String {
+        guard let template, let words = try? template.render(text, outline) else { return "" }
+        return words
     }
 }

@@ -31,10 +31,9 @@ struct RuleReading {
         "a rule",
         known: [
             "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
-            "expire_after", "enabled", "dedup",
+            "expire_after", "enabled", "dedup", "condition", "on_error",
         ],
         later: [
-            "condition": "Jinja conditions", "on_error": "Jinja conditions",
             "group": "grouped notifications", "after": "thresholds", "incident": "incidents",
             "per_rule": "people, of whom one gets one copy", "for": "timers", "expect": "timers",
         ])
@@ -47,6 +46,8 @@ struct RuleReading {
         let events = fields.required("events", in: what, &findings).flatMap { self.events($0, &findings) }
         let scope = fields["scope"].map { self.scope($0, for: events ?? [], &findings) }
         let pattern = fields["pattern"].map { Pattern($0, &findings) }
+        let condition = fields["condition"].map { self.condition($0, &findings) }
+        let onError = fields["on_error"].map { $0.word("'on_error'", as: OnError.self, &findings) } ?? .send
         let severity = fields["severity"].map { $0.word("'severity'", as: Severity.self, &findings) } ?? .warning
         let targets = fields.required("notify", in: what, &findings).flatMap { self.targets($0, &findings) }
         let title = fields["title"].map { template("the title", $0, &findings) }
@@ -58,13 +59,15 @@ struct RuleReading {
             ?? Rule.defaultExpiry
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
         let dedup = fields["dedup"].map { Dedup($0, &findings) }
+        guard condition != .some(nil), let onError else { return nil }
         guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
             id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
             dedup != .some(nil)
         else { return nil }
         let rule = Rule(
             name: name, identity: id.flatMap(\.self) ?? name, enabled: enabled, events: events.map(\.selector),
-            scope: scope.flatMap(\.self), severity: severity, targets: [], title: title.flatMap(\.self),
+            scope: scope.flatMap(\.self), severity: severity, targets: [], condition: condition.flatMap(\.self),
+            onError: onError, title: title.flatMap(\.self),
             message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
             line: fields.place.line, dedup: dedup.flatMap(\.self), pattern: pattern.flatMap(\.self))
         return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
@@ -169,14 +172,27 @@ extension RuleReading {
     }
 
     private func template(_ what: String, _ tree: Tree, _ findings: inout Findings) -> Template? {
-        guard let text = tree.text(what, &findings) else { return nil }
+        tree.jinja(what, &findings) { (text) throws(TemplateError) in try Template(text) }
+    }
+
+    private func condition(_ tree: Tree, _ findings: inout Findings) -> Condition? {
+        tree.jinja("the condition", &findings) { (text) throws(TemplateError) in try Condition(text) }
+    }
+}
+
+extension Tree {
+    /// Reads a text of Jinja; what is wrong is reported where it stands, as far as the file's quoting lets one say.
+    func jinja<T>(
+        _ what: String, _ findings: inout Findings, _ read: (String) throws(TemplateError) -> T
+    ) -> T? {
+        guard let text = text(what, &findings) else { return nil }
         do throws(TemplateError) {
-            return try Template(text)
+            return try read(text)
         } catch {
-            if let place = tree.place(ofScalar: error.offset, in: text) {
+            if let place = place(ofScalar: error.offset, in: text) {
                 findings.report("\(what): \(error.reason)", at: place)
             } else {
-                findings.report("\(what): \(error)", at: tree.place)
+                findings.report("\(what): \(error)", at: place)
             }
             return nil
         }

@@ -43,6 +43,7 @@ extension Path {
             positions[matched.batch.partition] = matched.batch.next
             meters.decided(
                 matched.decisions, duplicates: duplicates, suppressed: suppressed, mismatched: matched.mismatched)
+            meters.failed(conditions: matched.failedConditions)
             pace.learn(records: matched.batch.records.count, deliveries: births.count)
             return Admitted(matched: matched, deliveries: leased(births, of: matched))
         }

@@ -22,6 +22,8 @@ struct Matched {
     fileprivate(set) var plans: [Plan] = []
     /// Events whose partitionkey names another workspace.
     fileprivate(set) var mismatched = 0
+    /// Conditions that could not be judged, by what their rules say then.
+    fileprivate(set) var failedConditions: [OnError: Int] = [:]
 }
 
 extension Path {
@@ -53,6 +55,9 @@ extension Path {
         let text = batch.bytes.span.extracting(record.value.range)
         selected.removeAll(keepingCapacity: true)
         event.rules.match(text, event.outline, into: &selected, using: &scratch)
+        for failure in event.rules.judge(text, event.outline, &selected) {
+            matched.failedConditions[failure.onError, default: 0] += 1
+        }
         guard !selected.isEmpty else {
             matched.decisions.unmatched += 1
             return
