@@ -22,6 +22,7 @@ private func meet(_ rules: WorkspaceRules) {
         guard let outline = try? CloudEvents.outline(event.span) else { preconditionFailure("a sample is no event") }
         var hits: [Int] = []
         rules.match(event.span, outline, into: &hits, using: &scratch)
+        _ = rules.judge(event.span, outline, &hits)
         precondition(zip(hits, hits.dropFirst()).allSatisfy(<), "rules were found twice or out of order")
         for hit in hits {
             let rule = rules.rules[hit]
@@ -54,13 +55,42 @@ func probePattern(_ input: Span<UInt8>) {
     }
 }
 
-/// A template is refused or makes a text of bounded length.
+/// A template or condition is refused or, for every event, makes a text of bounded length or fails with a reason.
 func probeTemplate(_ input: Span<UInt8>) {
     let (first, rest) = parts(of: input)
-    guard let source = String(validating: first, as: UTF8.self), let template = try? Template(source) else { return }
+    guard let source = String(validating: first, as: UTF8.self) else { return }
+    for purpose in [Template.Purpose.notice, .markup, .body] {
+        guard let template = try? Template(source, for: purpose) else { continue }
+        fill(template, from: rest)
+    }
+    guard let condition = try? Condition(source) else { return }
     for event in sampleEvents + [rest] {
         guard let outline = try? CloudEvents.outline(event.span) else { continue }
-        let made = template.render(event.span, outline)
-        precondition(made.utf8.count <= Template.longestText + 8, "a text longer than its limit")
+        let (once, again) = (judgement(condition, event, outline), judgement(condition, event, outline))
+        precondition(once == again, "a condition changed its mind")
+    }
+}
+
+private func judgement(
+    _ condition: Condition, _ event: [UInt8], _ outline: EventOutline
+) -> Result<Bool, TemplateError> {
+    Result { () throws(TemplateError) in try condition.holds(event.span, outline) }
+}
+
+private func fill(_ template: Template, from rest: [UInt8]) {
+    for event in sampleEvents + [rest] {
+        let text: Result<String, TemplateError>
+        if let outline = try? CloudEvents.outline(event.span) {
+            text = Result { () throws(TemplateError) in try template.render(event.span, outline) }
+        } else if (try? JSON.check(event.span)) != nil {
+            text = Result { () throws(TemplateError) in try template.render(object: event.span) }
+        } else {
+            continue
+        }
+        switch text {
+        case .success(let text):
+            precondition(text.utf8.count <= Template.longestText * 16, "a text of \(text.utf8.count) bytes")
+        case .failure(let error): precondition(!error.reason.isEmpty, "a failure without a reason")
+        }
     }
 }

@@ -32,12 +32,18 @@ struct Rules: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says every problem of rule documents with its place; changes nothing.",
             discussion: """
-                Prints how many targets each rule has of those it may have. Exit code 3 when a problem is no mere \
-                warning.
+                Prints how many targets each rule has of those it may have. With --events it also judges the \
+                conditions on these events, and says which failed and where first. Exit code 3 when a condition failed \
+                or a problem is no mere warning.
 
                   carillon rules check rules/ extra.yaml
+                  carillon rules check rules/ --events yesterday.jsonl
                 """)
         @Argument(help: "Files, folders of *.yaml, or - for standard input.", completion: .file()) var paths: [String]
+        @Option(
+            help: "A file of events, one JSON object a line, to judge conditions on; may be given again.",
+            completion: .file())
+        var events: [String] = []
         @OptionGroup var deployment: Deployment
 
         func run() throws {
@@ -51,6 +57,15 @@ struct Rules: ParsableCommand {
                     )
                 }
             }
+            try judge(workspaces)
+        }
+
+        private func judge(_ workspaces: [WorkspaceRules]) throws {
+            guard !events.isEmpty else { return }
+            var trial = ConditionTrial(workspaces)
+            for file in events { try trial.judge(file) }
+            trial.report()
+            if trial.hasProblems { throw Failure.problemsFound }
         }
     }
 
