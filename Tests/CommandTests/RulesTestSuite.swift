@@ -74,4 +74,39 @@ struct RulesTestSuite {
         let result = try tool.run("rules", "test", "--rules", try tool.rules(["a"]), "/nowhere/events.jsonl")
         #expect(result.code == 1 && result.errors.count == 1 && result.error.contains("/nowhere/events.jsonl"))
     }
+
+    private func conditions(_ conditions: [String]) throws -> String {
+        let rules = conditions.enumerated().map { place, condition in
+            "  - {name: r\(place), events: [job.failed], condition: '\(condition)', on_error: skip, notify: [hook]}\n"
+        }
+        let head =
+            "version: 1\nworkspace: vision\nendpoints: {hook: {kind: webhook, url: \"http://127.0.0.1:9/\"}}\nrules:\n"
+        return try tool.file("conditions.yaml", Array((head + rules.joined()).utf8))
+    }
+
+    @Test("check --events says which conditions fail on real events, how often and where first, and exits 3")
+    func failingConditions() throws {
+        let rules = try conditions(["subject == \"s\"", "data.attempt > 1", "type is defined"])
+        let lines = [event("1", type: "job.running"), event("2"), event("3", workspace: "other"), event("4")]
+        let file = try tool.file("events.jsonl", Array(lines.joined(separator: "\n").utf8))
+        let result = try tool.run("rules", "check", rules, "--events", file)
+        #expect(result.code == 3)
+        #expect(
+            result.lines.suffix(3) == [
+                "vision r0: condition true of 2 of 2 events", "vision r1: condition true of 0 of 2 events",
+                "vision r2: condition true of 2 of 2 events",
+            ])
+        #expect(result.errors.count == 1, "\(result.error)")
+        #expect(
+            result.error.hasPrefix(rules + ":6: rule 'r1': its condition fails on 2 of 2 events, first on \(file):2: "))
+    }
+
+    @Test("check --events is content when every condition can be judged, and names bad lines when there are any")
+    func goodConditions() throws {
+        let rules = try conditions(["data.attempt is defined and data.attempt > 1"])
+        let good = try tool.run("rules", "check", rules, "--events", "-", input: Array(event("1").utf8))
+        #expect(good.code == 0 && good.error.isEmpty && good.lines.last == "vision r0: condition true of 0 of 1 events")
+        let bad = try tool.run("rules", "check", rules, "--events", "-", input: Array("nope\n".utf8))
+        #expect(bad.code == 3 && bad.errors.count == 1 && bad.error.hasPrefix("stdin:1: "))
+    }
 }
