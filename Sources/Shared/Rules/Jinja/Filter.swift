@@ -194,11 +194,11 @@ extension Run {
             guard !rest.positional.isEmpty else { throw failure("the attribute to look at is missing") }
             attribute = rest.positional.removeFirst()
         }
-        var wanted: ValueTest?
+        var wanted: JinjaTest?
         if !rest.positional.isEmpty {
             let name = bytes(rest.positional.removeFirst(), text) ?? []
-            wanted = ValueTest(rawValue: String(decoding: name, as: UTF8.self))
-            guard wanted != nil else { throw failure(ValueTest.unknown(String(decoding: name, as: UTF8.self))) }
+            wanted = JinjaTest(rawValue: String(decoding: name, as: UTF8.self))
+            guard wanted != nil else { throw failure(JinjaTest.unknown(String(decoding: name, as: UTF8.self))) }
         }
         let (path, test, others) = (attribute, wanted, rest)
         return try made(from: value, text) { (run, item) throws(TemplateError) in

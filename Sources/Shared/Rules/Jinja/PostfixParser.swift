@@ -142,7 +142,7 @@ extension TemplateParser {
         let isNegated = skip(name: "not")
         let place = token.offset
         let name = try expectName("a test's name")
-        guard let test = ValueTest(rawValue: name) else { throw fault(ValueTest.unknown(name), at: place) }
+        guard let test = JinjaTest(rawValue: name) else { throw fault(JinjaTest.unknown(name), at: place) }
         var site = CallSite.none
         if at(.leftParen) {
             site = try arguments()

@@ -27,7 +27,7 @@ enum Operation: Sendable {
     case choice(if: NodeID, then: NodeID, else: NodeID)
     /// A filter on a value, or on the text of a filtered block (-1).
     case filter(Filter, NodeID, call: Int)
-    case test(ValueTest, NodeID, call: Int)
+    case test(JinjaTest, NodeID, call: Int)
     case method(NodeID, name: Int, call: Int)
     case call(NodeID, call: Int)
 }
@@ -131,9 +131,6 @@ struct ProgramName: Sendable {
     let attribute: EventAttribute?
     let function: GlobalFunction?
 }
-
-/// The attributes whose places an outline knows.
-enum EventAttribute: String, Sendable { case id, source, type, workspace, subject, time, data }
 
 /// A template or an expression, ready to run.
 final class Program: Sendable {

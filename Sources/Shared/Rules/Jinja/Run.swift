@@ -111,17 +111,7 @@ extension Run {
     }
 
     private mutating func field(named name: ProgramName, _ text: Span<UInt8>) throws(TemplateError) -> Slice? {
-        if let outline, let attribute = name.attribute {
-            switch attribute {
-            case .id: return outline.id
-            case .source: return outline.source
-            case .type: return outline.type
-            case .workspace: return outline.workspace
-            case .subject: return outline.subject
-            case .time: return outline.time
-            case .data: return outline.data
-            }
-        }
+        if let outline, let attribute = name.attribute { return outline[attribute] }
         return try member(name.bytes, of: root, text)
     }
 

@@ -1,7 +1,7 @@
 import CarillonEvents
 
 /// The tests a template may use behind `is`.
-enum ValueTest: String, Sendable, CaseIterable {
+enum JinjaTest: String, Sendable, CaseIterable {
     case boolean, callable, defined, divisibleby, eq, equalto, escaped, even, `false`, filter, float, ge, greaterthan
     case gt, `in`, integer, iterable, le, lessthan, lower, lt, mapping, ne, none, number, odd, sameas, sequence, string
     case test, `true`, undefined, upper
@@ -39,7 +39,7 @@ enum ValueTest: String, Sendable, CaseIterable {
 
 extension Run {
     mutating func test(
-        _ test: ValueTest, _ value: NodeID, _ call: Int, at node: NodeID, _ text: Span<UInt8>
+        _ test: JinjaTest, _ value: NodeID, _ call: Int, at node: NodeID, _ text: Span<UInt8>
     ) throws(TemplateError) -> Bool {
         let value = try evaluate(value, text)
         let arguments = try arguments(call, text)
@@ -48,7 +48,7 @@ extension Run {
     }
 
     mutating func holds(
-        _ test: ValueTest, _ value: Value, _ arguments: Arguments, _ text: Span<UInt8>
+        _ test: JinjaTest, _ value: Value, _ arguments: Arguments, _ text: Span<UInt8>
     ) throws(TemplateError) -> Bool {
         var other: Value?
         let parameters = test.parameters
@@ -73,13 +73,13 @@ extension Run {
         case .lower: return PythonText.isLower(try string(value, text))
         case .upper: return PythonText.isUpper(try string(value, text))
         case .filter: return Filter(rawValue: String(decoding: bytes(value, text) ?? [], as: UTF8.self)) != nil
-        case .test: return ValueTest(rawValue: String(decoding: bytes(value, text) ?? [], as: UTF8.self)) != nil
+        case .test: return JinjaTest(rawValue: String(decoding: bytes(value, text) ?? [], as: UTF8.self)) != nil
         case .sameas: return try areSame(value, other ?? .none, text)
         default: return false
         }
     }
 
-    private static func isKind(_ test: ValueTest, _ value: Value) -> Bool {
+    private static func isKind(_ test: JinjaTest, _ value: Value) -> Bool {
         switch value {
         case .integer, .whole: test == .integer || test == .number
         case .float, .bool: test == .number
@@ -94,7 +94,7 @@ extension Run {
     }
 
     private mutating func divides(
-        _ test: ValueTest, _ value: Value, _ divisor: Value, _ text: Span<UInt8>
+        _ test: JinjaTest, _ value: Value, _ divisor: Value, _ text: Span<UInt8>
     ) throws(TemplateError) -> Bool {
         let rest = try arithmetic(.mod, value, divisor, text)
         return try areEqual(rest, .integer(test == .odd ? 1 : 0), text)
