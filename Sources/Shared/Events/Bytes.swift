@@ -7,31 +7,31 @@ private let tops: UInt64 = 0x8080_8080_8080_8080
 /// Marks (top bit of its byte) where `word` has `byte`.
 ///
 /// The lowest mark is exact, those above it may be false.
-@inline(__always)
-private func marks(_ word: UInt64, equalTo byte: UInt8) -> UInt64 {
-    let zeroed = word ^ (ones &* UInt64(byte))
-    return (zeroed &- ones) & ~zeroed & tops
+@inlinable @inline(__always)
+func marks(_ word: UInt64, equalTo byte: UInt8) -> UInt64 {
+    let zeroed = word ^ (0x0101_0101_0101_0101 &* UInt64(byte))
+    return (zeroed &- 0x0101_0101_0101_0101) & ~zeroed & 0x8080_8080_8080_8080
 }
 
 /// Eight bytes from `i`, the first in the lowest place.
 ///
 /// The load checks its bounds.
-@inline(__always)
-private func word(_ bytes: RawSpan, _ i: Int) -> UInt64 {
+@inlinable @inline(__always)
+func word(_ bytes: RawSpan, _ i: Int) -> UInt64 {
     // Any eight bytes are a UInt64, which is all the load is called unsafe for.
     unsafe UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: i, as: UInt64.self))
 }
 
 extension JSON {
     /// The first offset from `i` whose byte is a quote or a backslash; `text.count` when there is none.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func quoteOrBackslash(_ text: Span<UInt8>, _ i: Int) -> Int {
         let bytes = unsafe text.bytes  // read only, within `byteCount`
         var i = i
         while i &+ 8 <= bytes.byteCount {
             let eight = word(bytes, i)
             let found = marks(eight, equalTo: UInt8(ascii: "\"")) | marks(eight, equalTo: UInt8(ascii: "\\"))
-            if found != 0 { return i &+ found.trailingZeroBitCount / 8 }
+            if found != 0 { return i &+ found.trailingZeroBitCount &>> 3 }
             i &+= 8
         }
         while i < text.count, text[i] != UInt8(ascii: "\""), text[i] != UInt8(ascii: "\\") { i += 1 }

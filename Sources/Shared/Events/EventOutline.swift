@@ -5,14 +5,15 @@ public struct Slice: Sendable, Hashable {
     /// Offset behind the last byte.
     public var end: Int
     /// Makes a slice; `end` is behind the last byte.
+    @inlinable
     public init(_ start: Int, _ end: Int) {
         self.start = start
         self.end = end
     }
     /// The number of bytes.
-    public var count: Int { end - start }
+    @inlinable public var count: Int { end - start }
     /// As a range, to cut arrays with.
-    public var range: Range<Int> { start..<end }
+    @inlinable public var range: Range<Int> { start..<end }
 }
 
 /// Where the attributes of one structured CloudEvent stand in its bytes: the raw JSON of each value, quotes included.

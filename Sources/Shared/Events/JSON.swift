@@ -28,6 +28,7 @@ public enum JSON {
     }
 
     /// Finds the value that starts at or after `at`, white space skipped; `nil` when there is none.
+    @inlinable
     public static func value(in text: Span<UInt8>, at: Int) -> Slice? {
         value(in: text, from: at, to: text.count)
     }
@@ -79,6 +80,7 @@ public enum JSON {
 
 extension JSON {
     /// The value between `start` and `end`, both sides believed to be well formed.
+    @inlinable
     static func value(in text: Span<UInt8>, from start: Int, to end: Int) -> Slice? {
         guard start >= 0, end <= text.count else { return nil }
         let i = skipSpace(text, start)
@@ -98,20 +100,31 @@ extension JSON {
     }
 
     /// The offset of the first byte from `i` that is not white space.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func skipSpace(_ text: Span<UInt8>, _ i: Int) -> Int {
         var i = i
         while i < text.count, isSpace(text[i]) { i += 1 }
         return i
     }
 
-    @inline(__always)
-    private static func isSpace(_ byte: UInt8) -> Bool {
+    @inlinable @inline(__always)
+    static func isSpace(_ byte: UInt8) -> Bool {
         byte <= 0x20 && (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09)
     }
 
+    /// The string whose opening quote is at `i`, and whether it stands there as it is, without an escape; `nil` when it does
+    /// not end.
+    @inlinable @inline(__always)
+    package static func string(in text: Span<UInt8>, at i: Int) -> (value: Slice, isPlain: Bool)? {
+        let first = quoteOrBackslash(text, i &+ 1)
+        guard first < text.count else { return nil }
+        if text[first] == UInt8(ascii: "\"") { return (Slice(i, first + 1), true) }
+        return stringEnd(text, first - 1, text.count).map { (Slice(i, $0), false) }
+    }
+
     /// The offset behind the string whose opening quote is at `i`; `nil` when it does not end before `end`.
-    private static func stringEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {
+    @inlinable
+    static func stringEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {
         var i = i + 1
         while true {
             i = quoteOrBackslash(text, i)
@@ -122,7 +135,8 @@ extension JSON {
     }
 
     /// The offset behind the array or object that opens at `i`; brackets are counted, not paired.
-    private static func containerEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {
+    @usableFromInline
+    static func containerEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {
         var i = i
         var depth = 0
         while i < end {
@@ -143,7 +157,8 @@ extension JSON {
     }
 
     /// The offset behind the number or literal that starts at `i`.
-    private static func wordEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int {
+    @inlinable
+    static func wordEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int {
         var i = i
         while i < end {
             switch text[i] {

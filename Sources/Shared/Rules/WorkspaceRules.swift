@@ -110,6 +110,17 @@ public final class WorkspaceRules: Sendable {
         if hits.count > before + 1 { hits.settle(from: before) }
     }
 
+    /// The same for an event whose outline nobody has read, with its type as UTF-8 without quotes.
+    ///
+    /// On text that is no event it finds something or nothing, but does not fail.
+    public func match(
+        _ text: Span<UInt8>, type: Span<UInt8>, into hits: inout [Int], using scratch: inout MatchScratch
+    ) {
+        let before = hits.count
+        collect(type, text, nil, &hits, &scratch)
+        if hits.count > before + 1 { hits.settle(from: before) }
+    }
+
     /// The same with memory of its own, for callers that match a few events.
     public func match(_ text: Span<UInt8>, _ outline: EventOutline, into hits: inout [Int]) {
         var scratch = MatchScratch()
@@ -117,14 +128,18 @@ public final class WorkspaceRules: Sendable {
     }
 
     private func collect(
-        _ type: Span<UInt8>, _ text: Span<UInt8>, _ outline: EventOutline, _ hits: inout [Int],
+        _ type: Span<UInt8>, _ text: Span<UInt8>, _ outline: EventOutline?, _ hits: inout [Int],
         _ scratch: inout MatchScratch
     ) {
         types.visit(type) { file in
             for index in files[file].unconditional { hits.append(index) }
             guard let patterns = files[file].patterns else { return true }
             scratch.hits.removeAll(keepingCapacity: true)
-            patterns.match(text, outline, using: &scratch)
+            if let outline {
+                patterns.match(text, outline, using: &scratch)
+            } else {
+                patterns.match(text, using: &scratch)
+            }
             for rule in scratch.hits { hits.append(Int(rule)) }
             return true
         }

@@ -103,6 +103,10 @@ public struct RecordBatch: Sendable {
     public let partition: Partition
     /// Where the reader wanted to go on; less than the first record's offset when records were lost to retention.
     public let expected: Offset
+    /// Whether every record passed `CloudEvents.prepare` on its way in, and its key and type are the event's own.
+    ///
+    /// Then an event no rule selects need not be checked again.
+    public var isChecked = false
     /// The buffer all slices refer to.
     public var bytes: [UInt8] = []
     /// The records in order.

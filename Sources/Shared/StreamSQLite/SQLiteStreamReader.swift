@@ -183,6 +183,7 @@ final class SQLiteStreamReader: StreamReader {
         select.bind(2, Int64(limit))
         defer { select.reset() }
         var records = RecordBatch(partition: partition, expected: from)
+        records.isChecked = true  // only `EncodedEvent`s are appended
         while records.bytes.count < Self.batchBytes, try select.step() {
             records.add(
                 offset: select.int(0), appended: Timestamp(milliseconds: select.int(1)),

@@ -3,14 +3,17 @@ import CarillonRules
 import CarillonStream
 
 // In: records as bytes. Out: the events some rule may want, with the places of their attributes; the rest only counted.
-// The stream's key and type decide first, so that what no rule wants is dropped without a look at its body.
+// The stream's key and type decide first, so that what no rule wants is dropped without a look at its body. Of a stream
+// that checks what it takes, the others are not looked at here either: they are matched as they stand, and checked again
+// only when a rule selects them.
 // What can go wrong: a record that is no event. It is parked with its reason and holds up nothing.
 
 /// Records of a batch, sorted by what is to be done with them.
 struct Decoded {
     struct Event {
         let record: Int
-        let outline: EventOutline
+        /// `nil` until somebody needs it.
+        let outline: EventOutline?
         let rules: WorkspaceRules
     }
     let batch: RecordBatch
@@ -29,10 +32,17 @@ extension Path {
         var decoded = Decoded(batch: batch)
         let bytes = batch.bytes.span
         for (index, record) in batch.records.enumerated() {
-            let known = record.key.count > 0 && record.type.count > 0
-            if known, !book.wants(bytes.extracting(record.key.range), bytes.extracting(record.type.range)) {
-                decoded.unmatched += 1
-                continue
+            if record.key.count > 0, record.type.count > 0 {
+                guard let rules = book.rules(of: bytes.extracting(record.key.range)),
+                    rules.wants(type: bytes.extracting(record.type.range))
+                else {
+                    decoded.unmatched += 1
+                    continue
+                }
+                if batch.isChecked {
+                    decoded.events.append(Decoded.Event(record: index, outline: nil, rules: rules))
+                    continue
+                }
             }
             do throws(EventError) {
                 let outline = try CloudEvents.outline(bytes.extracting(record.value.range))
@@ -59,12 +69,5 @@ extension Decoded {
         } else {
             unmatched += 1
         }
-    }
-}
-
-extension RuleBook {
-    /// Whether a workspace has a rule for this type of event.
-    fileprivate func wants(_ workspace: Span<UInt8>, _ type: Span<UInt8>) -> Bool {
-        rules(of: workspace)?.wants(type: type) ?? false
     }
 }

@@ -5,7 +5,8 @@ import CarillonStream
 
 // In: events with their workspace's rules. Out: the batch's decisions, ready for the ledger, and beside each delivery the
 // plan that the dispatcher needs if the ledger leases it to us.
-// Pure but for the room in memory that it asks for. What can go wrong: nothing; rules were checked when they were applied.
+// Pure but for the room in memory that it asks for. What can go wrong: a record of a stream that checks what it takes is
+// no event all the same. It is parked with its reason; rules were checked when they were applied.
 
 /// A batch's decisions, not yet made.
 struct Matched {
@@ -26,6 +27,14 @@ struct Matched {
     fileprivate(set) var failedConditions: [OnError: Int] = [:]
 }
 
+extension Matched {
+    fileprivate mutating func park(_ record: Int, _ reason: String) {
+        let record = batch.records[record]
+        decisions.parked.append(
+            Decisions.Parked(offset: record.offset, reason: reason, value: record.value.range))
+    }
+}
+
 extension Path {
     /// Finds the rules that select each event and writes down what follows.
     func match(_ decoded: Decoded, at now: Timestamp) -> Matched {
@@ -37,13 +46,10 @@ extension Path {
         decisions.gap = batch.gap
         decisions.unmatched = decoded.unmatched
         var matched = Matched(batch: batch, decisions: decisions)
+        matched.mismatched = decoded.mismatched
+        for poison in decoded.poison { matched.park(poison.record, poison.reason) }
         var room = lanes.plan(capacity)
         for event in decoded.events { match(event, at: now, &room, into: &matched) }
-        matched.mismatched = decoded.mismatched
-        matched.decisions.parked = decoded.poison.map { poison in
-            let record = batch.records[poison.record]
-            return Decisions.Parked(offset: record.offset, reason: poison.reason, value: record.value.range)
-        }
         return matched
     }
 
@@ -53,18 +59,28 @@ extension Path {
         let batch = matched.batch
         let record = batch.records[event.record]
         let text = batch.bytes.span.extracting(record.value.range)
+        let type = batch.bytes.span.extracting(record.type.range)
         selected.removeAll(keepingCapacity: true)
-        event.rules.match(text, event.outline, into: &selected, using: &scratch)
-        for failure in event.rules.judge(text, event.outline, &selected) {
+        let outline: EventOutline
+        do throws(EventError) {
+            guard let found = try candidates(of: event, type, text, &matched.mismatched) else {
+                matched.decisions.unmatched += 1
+                return
+            }
+            outline = found
+        } catch {
+            return matched.park(event.record, error.description)
+        }
+        for failure in event.rules.judge(text, outline, &selected) {
             matched.failedConditions[failure.onError, default: 0] += 1
         }
         guard !selected.isEmpty else {
             matched.decisions.unmatched += 1
             return
         }
-        let facts = Facts(of: event.outline, in: text, appended: record.appended)
+        let facts = Facts(of: outline, in: text, appended: record.appended)
         let first = matched.decisions.selections.count
-        for rule in selected { select(rule, of: event, facts, at: now, &room, into: &matched) }
+        for rule in selected { select(rule, of: event, outline, facts, at: now, &room, into: &matched) }
         matched.decisions.events.append(
             Decisions.Event(
                 key: facts.key, workspace: event.rules.workspace, type: facts.type, subject: facts.subject,
@@ -72,8 +88,23 @@ extension Path {
                 selections: first..<matched.decisions.selections.count))
     }
 
+    /// Finds the rules whose patterns fit, and the event's outline when there are any.
+    private func candidates(
+        of event: Decoded.Event, _ type: Span<UInt8>, _ text: Span<UInt8>, _ mismatched: inout Int
+    ) throws(EventError) -> EventOutline? {
+        if let outline = event.outline {
+            event.rules.match(text, outline, into: &selected, using: &scratch)
+            return selected.isEmpty ? nil : outline
+        }
+        event.rules.match(text, type: type, into: &selected, using: &scratch)
+        guard !selected.isEmpty else { return nil }
+        let outline = try CloudEvents.outline(text)
+        if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
+        return outline
+    }
+
     private func select(
-        _ index: Int, of event: Decoded.Event, _ facts: Facts, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        _ index: Int, of event: Decoded.Event, _ outline: EventOutline, _ facts: Facts, at now: Timestamp, _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
         let rule = event.rules.rules[index]
@@ -95,9 +126,9 @@ extension Path {
                     expires: expires, wanted: room.take(event.rules.workspace, target)))
             matched.plans.append(
                 Matched.Plan(
-                    record: event.record, outline: event.outline, rules: event.rules, rule: index, target: target))
+                    record: event.record, outline: outline, rules: event.rules, rule: index, target: target))
         }
-        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, event, matched.batch) } : nil
+        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, event, outline, matched.batch) } : nil
         matched.decisions.selections.append(
             Decisions.Selection(
                 rule: rule.identity, suppressed: suppressed, deliveries: first..<matched.decisions.deliveries.count,
@@ -105,10 +136,10 @@ extension Path {
     }
 
     private func window(
-        _ dedup: Dedup, _ rule: Rule, _ event: Decoded.Event, _ batch: RecordBatch
+        _ dedup: Dedup, _ rule: Rule, _ event: Decoded.Event, _ outline: EventOutline, _ batch: RecordBatch
     ) -> Decisions.Window {
         let text = batch.bytes.span.extracting(batch.records[event.record].value.range)
-        let values = dedup.values(in: text, event.outline)
+        let values = dedup.values(in: text, outline)
         return Decisions.Window(
             key: .window(workspace: event.rules.workspace, rule: rule.identity, values: values), length: dedup.within)
     }
