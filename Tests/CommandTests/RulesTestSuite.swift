@@ -103,7 +103,7 @@ struct RulesTestSuite {
 
     @Test("check --events is content when every condition can be judged, and names bad lines when there are any")
     func goodConditions() throws {
-        let rules = try conditions(["data.attempt is defined and data.attempt > 1"])
+        let rules = try conditions(["data is defined and data.attempt > 1"])
         let good = try tool.run("rules", "check", rules, "--events", "-", input: Array(event("1").utf8))
         #expect(good.code == 0 && good.error.isEmpty && good.lines.last == "vision r0: condition true of 0 of 1 events")
         let bad = try tool.run("rules", "check", rules, "--events", "-", input: Array("nope\n".utf8))
