@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test check build lint format bench setup deps deps-test deps-slurm deps-bench
+.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-test deps-slurm deps-bench
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,7 @@ test: deps-test ## build everything, our warnings being errors, and run all test
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --skip 'SimulationTests|CrashTests'
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter SimulationTests
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter CrashTests
+	Tests/Fuzz/run short
 
 check: lint test ## what a change must pass: lint and test
 
@@ -39,6 +40,9 @@ format: ## rewrite the code as .swift-format has it
 
 bench: deps-bench build ## measure against the limits of this machine, in one run
 	Benchmarks/run
+
+fuzz: deps ## search for input that breaks a reader, five minutes each; Tests/Fuzz/run has more
+	Tests/Fuzz/run long
 
 setup: ## prepare this clone for committing: the commit template
 	git config commit.template Scripts/commit.template

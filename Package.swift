@@ -165,6 +165,10 @@ let package = Package(
                 "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
             ]),
         .testTarget(name: "TidyTests"),
+        // What others wrote, fed to everything that reads it: `Tests/Fuzz/run`.
+        .executableTarget(
+            name: "fuzz-rules", dependencies: ["CarillonEvents", "CarillonRules"], path: "Tests/Fuzz",
+            exclude: ["Corpus", "dictionary", "run"]),
     ]
 )
 

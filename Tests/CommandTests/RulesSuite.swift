@@ -98,21 +98,6 @@ struct RulesSuite {
         #expect(listed.out.contains("two.yaml:12"), "\(listed.out)")
     }
 
-    @Test("test prints one JSON line an event and sends nothing; bad lines are named, exit 3")
-    func test() throws {
-        let rules = try tool.rules(["a", "b"])
-        let input = [event("1"), event("2", type: "job.succeeded"), "nope", event("3", workspace: "other")].joined(
-            separator: "\n")
-        let result = try tool.run("rules", "test", "--rules", rules, "-", input: Array(input.utf8))
-        #expect(result.code == 3)
-        #expect(
-            result.lines == [
-                "{\"id\":\"1\",\"matched\":[\"a\",\"b\"]}", "{\"id\":\"2\",\"matched\":[]}",
-                "{\"id\":\"3\",\"matched\":[]}",
-            ])
-        #expect(result.errors.count == 1 && result.error.hasPrefix("stdin:3: "))
-    }
-
     @Test("a secret a document names and nobody has set is told; its value never appears")
     func secrets() throws {
         let path = try tool.file(

@@ -6,7 +6,7 @@ private let head = "version: 1\nworkspace: w\n"
 
 @Suite("Hostile files: each gets an answer soon", .timeLimit(.minutes(1)))
 struct HostileTests {
-    @Test("deep nesting is refused", arguments: ["[", "{a: ", "- ", "? ", "a:\n "])
+    @Test("deep nesting is refused", arguments: ["[", "{a: ", "[a: ", "- ", "? ", "a:\n "])
     func deep(open: String) {
         #expect(!problems(head + "rules: \n  " + String(repeating: open, count: 5000)).isEmpty)
         #expect(

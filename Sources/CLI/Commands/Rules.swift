@@ -23,20 +23,27 @@ struct Rules: ParsableCommand {
 
               carillon rules check rules/
               carillon rules test --rules rules/vision.yaml events.jsonl
+              carillon rules match --pattern '{"data":{"final":[true]}}' events.jsonl
               carillon rules apply rules/
             """,
-        subcommands: [Check.self, Apply.self, List.self, Test.self])
+        subcommands: [Check.self, Apply.self, List.self, Test.self, Match.self])
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says every problem of rule documents with its place; changes nothing.",
             discussion: """
-                Prints how many targets each rule has of those it may have. Exit code 3 when a problem is no mere \
-                warning.
+                Prints how many targets each rule has of those it may have. With --events it also judges the \
+                conditions on these events, and says which failed and where first. Exit code 3 when a condition failed \
+                or a problem is no mere warning.
 
                   carillon rules check rules/ extra.yaml
+                  carillon rules check rules/ --events yesterday.jsonl
                 """)
         @Argument(help: "Files, folders of *.yaml, or - for standard input.", completion: .file()) var paths: [String]
+        @Option(
+            help: "A file of events, one JSON object a line, to judge conditions on; may be given again.",
+            completion: .file())
+        var events: [String] = []
         @OptionGroup var deployment: Deployment
 
         func run() throws {
@@ -50,6 +57,15 @@ struct Rules: ParsableCommand {
                     )
                 }
             }
+            try judge(workspaces)
+        }
+
+        private func judge(_ workspaces: [WorkspaceRules]) throws {
+            guard !events.isEmpty else { return }
+            var trial = ConditionTrial(workspaces)
+            for file in events { try trial.judge(file) }
+            trial.report()
+            if trial.hasProblems { throw Failure.problemsFound }
         }
     }
 
@@ -116,31 +132,6 @@ struct Rules: ParsableCommand {
         }
     }
 
-    struct Test: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Says which rules select which events; sends nothing.",
-            discussion: """
-                One JSON line an event: {"id":…,"matched":["rule",…]}. Bad lines are reported as FILE:LINE: why, exit \
-                code 3.
-
-                  carillon rules test --rules rules/ events.jsonl
-                  carillon rules test --rules vision.yaml - < events.jsonl
-                """)
-        @Option(help: "A file or folder of rule documents; may be given again.", completion: .file()) var rules:
-            [String]
-        @Argument(help: "Files of events, one JSON object a line; - is standard input.", completion: .file())
-        var events: [String] = ["-"]
-        @OptionGroup var deployment: Deployment
-
-        func run() throws {
-            _ = try deployment.configuration()
-            let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: RuleLimits()).workspaces)
-            var tester = RuleTester(book: book)
-            for file in events { try tester.test(file) }
-            if tester.hasProblems { throw Failure.problemsFound }
-        }
-    }
-
     /// Reads documents and prints their problems.
     ///
     /// - Throws: `problemsFound` when one is more than a warning.
@@ -150,49 +141,6 @@ struct Rules: ParsableCommand {
         for problem in loaded.problems { Console.error(printable("\(problem)", limit: 1000)) }
         guard loaded.problems.allSatisfy(\.isWarning) else { throw Failure.problemsFound }
         return (files, loaded.workspaces)
-    }
-}
-
-/// Matches events against rules, for `rules test`.
-private struct RuleTester {
-    let book: RuleBook
-    private(set) var hasProblems = false
-    private var scratch = MatchScratch()
-    private var hits: [Int] = []
-
-    init(book: RuleBook) { self.book = book }
-
-    mutating func test(_ file: String) throws {
-        var reader = try LineReader(file)
-        let name = file == "-" ? "stdin" : file
-        while let line = try reader.next() {
-            switch line {
-            case .tooLong(let bytes):
-                report(name, reader.number, EventError(.tooLarge(bytes: bytes, limit: CloudEvents.maxBytes)))
-            case .bytes(let bytes):
-                if bytes.allSatisfy({ $0 == 0x20 || $0 == 0x0D || $0 == 0x09 }) { continue }
-                do throws(EventError) { try test(bytes.span) } catch { report(name, reader.number, error) }
-            }
-        }
-    }
-
-    private mutating func test(_ text: Span<UInt8>) throws(EventError) {
-        let outline = try CloudEvents.outline(text)
-        hits.removeAll(keepingCapacity: true)
-        let rules = JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0) }
-        rules?.match(text, outline, into: &hits, using: &scratch)
-        _ = rules?.judge(text, outline, &hits)
-        let names = hits.compactMap { rules?.rules[$0].name }
-        Console.out(
-            JSONValue.object([
-                .string("id", JSON.string(outline.id, in: text)),
-                JSONValue.Member("matched", .array(names.map { .string($0) })),
-            ]).text)
-    }
-
-    private mutating func report(_ file: String, _ line: Int, _ error: EventError) {
-        hasProblems = true
-        Console.error("\(file):\(line): \(error)")
     }
 }
 

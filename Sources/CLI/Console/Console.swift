@@ -33,12 +33,23 @@ enum Console {
         if full { flush() }
     }
 
+    /// Lines to standard output, whose feeds are in them; the caller's memory is empty afterwards.
+    static func out(_ lines: inout [UInt8]) {
+        let full = pending.withLock { pending in
+            pending += lines
+            return pending.count >= flushAt
+        }
+        lines.removeAll(keepingCapacity: true)
+        if full { flush() }
+    }
+
     /// Writes what is buffered.
     static func flush() {
         let bytes = pending.withLock { pending in
-            defer { pending.removeAll(keepingCapacity: true) }
+            defer { pending = [] }
             return pending
         }
+        guard !bytes.isEmpty else { return }
         guard !write(bytes, to: STDOUT_FILENO) else { return }
         if errno == EPIPE || errno == EBADF { _exit(0) }
         error("carillon: cannot write to standard output: \(systemWords(errno)); part of the answer is missing")

@@ -6,7 +6,6 @@ enum NotYet {
         (["quota"], "nothing is limited yet"),
         (["silence"], "`enabled: false` in a rule stops it"),
         (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
-        (["rules", "match"], "`carillon rules test --rules FILE EVENTS` matches whole documents"),
         (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
     ]
 

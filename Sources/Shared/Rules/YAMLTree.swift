@@ -6,6 +6,7 @@
 // private character that stands nowhere else, so that an alias arrives as a scalar with that first character.
 // And a file is bounded in bytes, values and depth, so that none costs more than it is worth.
 
+import CYaml
 import Yams
 
 /// A value of a YAML file with its place.
@@ -54,6 +55,14 @@ enum FileLimit {
     /// Values of a document with its aliases expanded.
     static let values = 200_000
     static let depth = 64
+    /// How deep the parser itself may go, which is beyond `depth`, so that most files are told the place.
+    ///
+    /// Its thousand levels would take four megabytes of stack, as in a list each bracket may also open a pair
+    /// (`[a: [a: …`) and composing calls itself; a thread may have fewer.
+    static let parserDepth: Int32 = 100
+
+    /// Tells the parser, once for the process: libyaml keeps it in a global variable.
+    static let boundParser: Void = yaml_set_max_nest_level(parserDepth)
 }
 
 /// Reads the documents of a file; after an error of syntax, those before it.
@@ -65,6 +74,7 @@ func documents(of source: Source, _ findings: inout Findings) -> [Tree] {
         return []
     }
     var trees: [Tree] = []
+    FileLimit.boundParser
     do {
         let parser = try Parser(yaml: masked.text, resolver: .basic, encoding: .utf8)
         while let root = try parser.nextRoot() {

@@ -1,0 +1,84 @@
+import ArgumentParser
+import CarillonEvents
+import CarillonRules
+
+extension Rules {
+    struct Test: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Says which rules select which events; sends nothing.",
+            discussion: """
+                One JSON line an event: {"id":…,"matched":["rule",…]}. Bad lines are reported as FILE:LINE: why, exit \
+                code 3.
+
+                  carillon rules test --rules rules/ events.jsonl
+                  carillon rules test --rules vision.yaml - < events.jsonl
+                """)
+        @Option(help: "A file or folder of rule documents; may be given again.", completion: .file()) var rules:
+            [String]
+        @Argument(help: "Files of events, one JSON object a line; - is standard input.", completion: .file())
+        var events: [String] = ["-"]
+        @OptionGroup var deployment: Deployment
+
+        func run() throws {
+            _ = try deployment.configuration()
+            let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: RuleLimits()).workspaces)
+            var lines = EventLines()
+            var tester = RuleTester(book: book)
+            for file in events {
+                try lines.read(file, longest: CloudEvents.maxBytes) { (text, _) throws(EventError) in
+                    try tester.test(text)
+                }
+            }
+            if lines.bad > 0 { throw Failure.problemsFound }
+        }
+    }
+}
+
+/// Matches events against rules, for `rules test`.
+private struct RuleTester {
+    let book: RuleBook
+    private var scratch = MatchScratch()
+    private var hits: [Int] = []
+    private var answer: [UInt8] = []
+
+    init(book: RuleBook) { self.book = book }
+
+    mutating func test(_ text: Span<UInt8>) throws(EventError) {
+        let outline = try CloudEvents.outline(text)
+        hits.removeAll(keepingCapacity: true)
+        let rules = rules(of: outline.workspace, in: text)
+        rules?.match(text, outline, into: &hits, using: &scratch)
+        _ = rules?.judge(text, outline, &hits)
+        write(Self.id)
+        quote(outline.id, in: text)
+        write(Self.matched)
+        for (place, hit) in hits.enumerated() {
+            if place > 0 { answer.append(UInt8(ascii: ",")) }
+            if let rules { JSON.append(quoted: rules.rules[hit].name, to: &answer) }
+        }
+        write(Self.end)
+        Console.out(&answer)
+    }
+
+    private static let id: StaticString = "{\"id\":"
+    private static let matched: StaticString = ",\"matched\":["
+    private static let end: StaticString = "]}\n"
+
+    private mutating func write(_ words: StaticString) {
+        // A static string's bytes live as long as the process.
+        unsafe answer.append(contentsOf: UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
+    }
+
+    private func rules(of workspace: Slice, in text: Span<UInt8>) -> WorkspaceRules? {
+        if let plain = JSON.plain(workspace, in: text) { return book.rules(of: text.extracting(plain.range)) }
+        return JSON.string(workspace, in: text).flatMap { book.rules(of: $0) }
+    }
+
+    private mutating func quote(_ string: Slice, in text: Span<UInt8>) {
+        if let plain = JSON.plain(string, in: text) {
+            JSON.append(quoted: text.extracting(plain.range), to: &answer)
+        } else {
+            JSON.append(quoted: JSON.string(string, in: text) ?? "", to: &answer)
+        }
+    }
+}
