@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-test deps-slurm deps-bench
+.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: ## rewrite the code as .swift-format has it
 bench: deps-bench build ## measure against the limits of this machine, in one run
 	Benchmarks/run
 
+matchers: deps-matchers ## measure the matcher side by side with event-ruler and quamina, fetched outside this folder
+	Benchmarks/matchers
+
 fuzz: deps ## search for input that breaks a reader, five minutes each; Tests/Fuzz/run has more
 	Tests/Fuzz/run long
 
@@ -58,3 +61,6 @@ deps-slurm:
 
 deps-bench:
 	@Scripts/install-deps bench
+
+deps-matchers:
+	@Scripts/install-deps matchers

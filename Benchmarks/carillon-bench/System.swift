@@ -61,3 +61,21 @@ struct Output {
         }
     }
 }
+
+/// A file to read whole.
+enum Input {
+    static func read(_ path: String) throws -> [UInt8] {
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw SystemFailure("open \(path)") }
+        defer { close(file) }
+        let size = Int(lseek(file, 0, SEEK_END))
+        lseek(file, 0, SEEK_SET)
+        return try unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
+            while filled < size {
+                let count = unsafe Glibc.read(file, buffer.baseAddress?.advanced(by: filled), size - filled)
+                guard count > 0 else { throw SystemFailure("read \(path)") }
+                filled += count
+            }
+        }
+    }
+}

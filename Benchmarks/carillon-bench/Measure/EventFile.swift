@@ -6,7 +6,7 @@ struct EventFile {
     private(set) var events: [EncodedEvent] = []
 
     init(path: String, atMost limit: Int = .max) throws {
-        let bytes = try Self.read(path)
+        let bytes = try Input.read(path)
         for line in bytes.split(separator: UInt8(ascii: "\n")).prefix(limit) {
             guard let workspace = Self.member("\"workspace\":\"", of: line),
                 let type = Self.member("\"type\":\"", of: line)
@@ -19,21 +19,6 @@ struct EventFile {
     struct NotGenerated: Error, CustomStringConvertible {
         let path: String
         var description: String { "\(path) has a line without workspace or type; measure with what `generate` wrote" }
-    }
-
-    private static func read(_ path: String) throws -> [UInt8] {
-        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw SystemFailure("open \(path)") }
-        defer { close(file) }
-        let size = Int(lseek(file, 0, SEEK_END))
-        lseek(file, 0, SEEK_SET)
-        return try unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, filled in
-            while filled < size {
-                let count = unsafe Glibc.read(file, buffer.baseAddress?.advanced(by: filled), size - filled)
-                guard count > 0 else { throw SystemFailure("read \(path)") }
-                filled += count
-            }
-        }
     }
 
     fileprivate static func member(_ name: StaticString, of line: ArraySlice<UInt8>) -> String? {

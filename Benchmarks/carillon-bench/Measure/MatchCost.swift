@@ -32,9 +32,8 @@ struct MatchCost {
             round()
             best = min(best, meter.taken().cpuMicroseconds)
         }
-        let size = shape.events.reduce(0) { $0 + $1.count } / max(shape.events.count, 1)
         return """
-            {"shape":"\(shape.name)","rules":\(shape.patterns.count),"events":\(shape.events.count),"event_bytes":\(size),\
+            {"shape":"\(shape.name)","rules":\(shape.patterns.count),"events":\(shape.events.count),"event_bytes":\(shape.eventBytes),\
             "cpu_us_per_event":\(Self.rounded(best / Double(shape.events.count))),"matched":\(matched),\
             "compile_ms":\(Self.rounded(compiled / 1_000)),"bytes_per_rule":\(bytes / max(shape.patterns.count, 1))}
             """
