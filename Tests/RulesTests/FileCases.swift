@@ -179,6 +179,12 @@ extension DocumentCase {
                 "4:5: duplicate key 'name': it stands here and again in the same mapping"
             ]),
         .init(
+            "lists that are keys and repeat are refused the same way each time",
+            "version: 1\nworkspace: w\nworkspace: w\n[b]: 1\n[b]: 1\n[a]: 1\n[a]: 1\nversion: 1\n",
+            [
+                "1:1: duplicate keys that are not all text, with 'version', 'workspace': in a mapping a key stands once"
+            ]),
+        .init(
             "a duplicate endpoint is refused",
             "version: 1\nworkspace: w\nendpoints:\n  h: {webhook: \"https://x.example\"}\n  h: {webhook: \"https://x.example\"}\n",
             [
