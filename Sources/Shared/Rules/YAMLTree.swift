@@ -132,6 +132,9 @@ private func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
     }
 }
 
+/// How Yams calls a key that is a list or a mapping.
+private let yamsNoText = "<uncovertable>"
+
 private func report(_ error: any Error, of source: Source, mask: AliasMask, _ findings: inout Findings) {
     func at(_ mark: Mark) -> Place { source.place(line: mark.line, column: mark.column) }
     func put(_ context: YamlError.Context?, _ problem: String, _ mark: Mark) {
@@ -142,6 +145,13 @@ private func report(_ error: any Error, of source: Source, mask: AliasMask, _ fi
     case YamlError.scanner(let context, let problem, let mark, _): put(context, problem, mark)
     case YamlError.parser(let context, let problem, let mark, _): put(context, problem, mark)
     case YamlError.composer(let context, let problem, let mark, _): put(context, problem, mark)
+    case YamlError.duplicatedKeysInMapping(let keys, _) where keys.count > 1 && keys.contains(yamsNoText):
+        // Yams sorts keys, but lists and mappings among them have no order: which it puts first changes from time to time.
+        let texts = keys.filter { $0 != yamsNoText }.map { mask.restore($0).shortened }.sorted().prefix(3)
+        let names = texts.isEmpty ? "" : ", with " + texts.map { "'\($0)'" }.joined(separator: ", ")
+        findings.report(
+            "duplicate keys that are not all text\(names): in a mapping a key stands once",
+            at: Place(source: source, line: 1, column: 1))
     case YamlError.duplicatedKeysInMapping(let keys, let context):
         let names = keys.prefix(3).map { "'\(mask.restore($0).shortened)'" }.joined(separator: ", ")
         findings.report("duplicate key \(names): it stands here and again in the same mapping", at: at(context.mark))
