@@ -57,4 +57,16 @@ struct DocumentTests {
 
     @Test("what a file says is checked", arguments: DocumentCase.files)
     func files(fact: DocumentCase) { #expect(problems(fact.text) == fact.problems) }
+
+    @Test("a tenant writes no rules for every workspace")
+    func tenant() {
+        let files = [(file: "f", text: "version: 1\nworkspace: '*'\nrules: []\n")]
+        let loaded = RuleDocuments.load(files, by: .tenant)
+        #expect(loaded.workspaces.isEmpty)
+        #expect(
+            loaded.problems.map(\.description) == [
+                "f:2:12: rules for every workspace ('*') are the operator's to apply"
+            ])
+        #expect(RuleDocuments.load(files).workspaces.map(\.workspace) == ["*"])
+    }
 }

@@ -138,6 +138,10 @@ final class FaultyLedger: Ledger {
     func rules() throws(LedgerError) -> RuleSources {
         try fate.pass("rules") { () throws(LedgerError) in try inner.rules() }
     }
+
+    func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources {
+        try fate.pass("rules since") { () throws(LedgerError) in try inner.rules(changedSince: revision) }
+    }
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
         try fate.pass("rules at") { () throws(LedgerError) in try inner.rules(of: workspace, at: revision) }
     }
