@@ -306,7 +306,9 @@ final class World {
 
     /// Whether rules that lack the delivery's rule or target came after rules that may have decided it.
     private func wasRemoved(_ row: DeliveryRow, _ key: Key) -> Bool {
-        guard let since = published.first(where: { RuleVariant.everyKey(of: $0.event).contains(key) }) else { return false }
+        guard let since = published.first(where: { RuleVariant.everyKey(of: $0.event).contains(key) }) else {
+            return false
+        }
         let first = history.indices.first { place in
             place >= since.since && RuleVariant.all[history[place]].keys(of: since.event).contains(key)
         }

@@ -48,7 +48,9 @@ struct ReaderContract {
         #expect(Set(pumps.flatMap(\.seen)).count == 50)
     }
 
-    @Test("readers among whom the partitions do not divide evenly come to rest all the same", arguments: Backend.available)
+    @Test(
+        "readers among whom the partitions do not divide evenly come to rest all the same", arguments: Backend.available
+    )
     func unevenShares(backend: Backend) throws {
         let stream = try backend.make(partitions: 8).stream
         let ledger = Pump.Positions()
