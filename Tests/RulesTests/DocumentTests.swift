@@ -35,7 +35,7 @@ func problems(_ text: String) -> [String] {
     RuleDocuments.load([("f.yaml", text)]).problems.map { String($0.description.dropFirst("f.yaml:".count)) }
 }
 
-@Suite("Documents: every problem is told with its line and column", .timeLimit(.minutes(1)))
+@Suite("Documents: every problem is told with its line and column", .timeLimit(.minutes(5)))
 struct DocumentTests {
     @Test("what a rule says is checked", arguments: DocumentCase.rules)
     func rules(fact: DocumentCase) { #expect(problems(document(more: fact.text)) == fact.problems) }

@@ -4,7 +4,7 @@ import Foundation
 import Glibc
 import Testing
 
-@Suite("Courier: a receiver behind TLS", .timeLimit(.minutes(2)))
+@Suite("Courier: a receiver behind TLS", .timeLimit(.minutes(5)))
 struct SecureReceiverTests {
     @Test(
         "a delivery arrives over TLS, and one whose certificate nobody vouches for only when the document allows it",

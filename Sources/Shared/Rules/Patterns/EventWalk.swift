@@ -154,7 +154,7 @@ extension PatternMatcher {
         named key: Slice, _ signs: NameSigns, below node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
     ) -> Int32? {
         switch signs {
-        case .none where nodes[Int(node)].lengths & PatternPlan.lengthBit(key.count - 2) == 0: nil
+        case .none where nodes[Int(node)].names & PatternPlan.bit(key.count - 2, text[key.start + 1]) == 0: nil
         case .none, .points: self.node(text.extracting(key.start + 1..<key.end - 1), below: node)
         case .escapes: self.node(named: key, below: node, text, &scratch)
         }
@@ -173,9 +173,8 @@ extension PatternMatcher {
     }
 
     private func node(_ name: Span<UInt8>, below node: Int32) -> Int32? {
-        if nodes[Int(node)].lengths & PatternPlan.lengthBit(name.count) != 0,
-            let found = names.find(Int(node), name)
-        {
+        let first = name.isEmpty ? UInt8(ascii: "\"") : name[0]
+        if nodes[Int(node)].names & PatternPlan.bit(name.count, first) != 0, let found = names.find(Int(node), name) {
             return Int32(found)
         }
         // No name of a pattern has a point: these were split.

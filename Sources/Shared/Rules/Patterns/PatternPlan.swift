@@ -12,8 +12,8 @@
 struct PatternPlan {
     /// A path some pattern names, or the beginning of one.
     struct Node: Sendable {
-        /// Which lengths the names below have, one bit each; the last for all longer ones.
-        var lengths: UInt64 = 0
+        /// A bit for each name below.
+        var names: UInt64 = 0
         /// How many names stand below.
         var children: Int32 = 0
         /// Whether some pattern tests the values here.
@@ -98,7 +98,11 @@ struct PatternPlan {
         finish()
     }
 
-    static func lengthBit(_ count: Int) -> UInt64 { 1 << UInt64(min(count, 63)) }
+    /// The bit of a name: most names that no pattern has differ in it, by their length or first byte.
+    @inline(__always)
+    static func bit(_ count: Int, _ first: UInt8) -> UInt64 {
+        1 &<< UInt64(truncatingIfNeeded: count &* 5 &+ Int(first))
+    }
 }
 
 // MARK: - Rules
@@ -179,7 +183,7 @@ extension PatternPlan {
         nodes.append(Node())
         names.insert(Int(node), name, Int(child))
         nodes[Int(node)].children += 1
-        nodes[Int(node)].lengths |= Self.lengthBit(name.count)
+        nodes[Int(node)].names |= Self.bit(name.count, name.first ?? UInt8(ascii: "\""))
         return child
     }
 }
