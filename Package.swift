@@ -107,9 +107,11 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Yams", package: "Yams"),
             ], path: "Sources/CLI"),
+        .target(name: "CMallocCount", path: "Benchmarks/malloc-count"),
         .executableTarget(
             name: "carillon-bench",
             dependencies: [
+                "CMallocCount",
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
                 "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",

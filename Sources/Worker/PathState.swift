@@ -49,6 +49,8 @@ public final class Path {
     var hasMoreToTend = false
     /// Reused by every match.
     var selected: [Int] = []
+    /// The same of the rules for every workspace.
+    var selectedEverywhere: [Int] = []
     var scratch = MatchScratch()
 
     /// Begins a session in the ledger and reads the rules.

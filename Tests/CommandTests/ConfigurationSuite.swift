@@ -5,7 +5,7 @@ import Testing
 @testable import carillon
 
 @Suite(
-    "Configuration: flag over environment over file over default; every fault has its place", .timeLimit(.minutes(1)))
+    "Configuration: flag over environment over file over default; every fault has its place", .timeLimit(.minutes(5)))
 struct ConfigurationSuite {
     private let tool: Tool
 

@@ -1,6 +1,6 @@
 import Testing
 
-@Suite("Templates on the command line: tried on any objects, sent nowhere", .timeLimit(.minutes(2)))
+@Suite("Templates on the command line: tried on any objects, sent nowhere", .timeLimit(.minutes(5)))
 struct TemplateSuite {
     private let tool: Tool
 

@@ -37,6 +37,28 @@ struct RulesContract {
         #expect((try one.rules() as RuleSources).workspaces.keys.sorted() == ["a"])
     }
 
+    @Test("what changed since a revision is read without the rest", arguments: Backend.available)
+    func changedSince(backend: Backend) throws {
+        let bed = try backend.make()
+        let desk = try bed.open()
+        for (base, changes) in [
+            [change("a", "1"), change("b", "1")], [change("b", "2")], [change("a", nil), change("c", "3")],
+            [change("c", "4")],
+        ].enumerated() {
+            _ = try desk.apply(changes, base: Revision(base), keepPending: false, now: bed.now)
+        }
+        func since(_ revision: Revision) throws -> [String: [String]] {
+            try desk.rules(changedSince: revision).workspaces.mapValues { $0.map(\.text) }
+        }
+        #expect(try since(0) == ["a": [], "b": ["2"], "c": ["4"]])
+        #expect(try since(1) == ["a": [], "b": ["2"], "c": ["4"]])
+        #expect(try since(2) == ["a": [], "c": ["4"]])
+        #expect(try since(3) == ["c": ["4"]])
+        #expect(try since(4) == [:])
+        let sources = try desk.rules(changedSince: 2)
+        #expect(sources.revision == 4 && sources.changed == ["a": 3, "c": 4])
+    }
+
     @Test("the rules that decided are found again at their revision", arguments: Backend.available)
     func history(backend: Backend) throws {
         let bed = try backend.make()

@@ -2,7 +2,7 @@ import CarillonEvents
 import CarillonRules
 import Testing
 
-@Suite("Patterns: each operator means what event-ruler documents", .timeLimit(.minutes(1)))
+@Suite("Patterns: each operator means what event-ruler documents", .timeLimit(.minutes(5)))
 struct OperatorTests {
     @Test("single values", arguments: OperatorGoldens.values)
     func values(golden: Golden) throws { #expect(try fits(golden.pattern, golden.event) == golden.fits) }

@@ -2,7 +2,7 @@ import CarillonEvents
 import CarillonRules
 import Testing
 
-@Suite("Patterns: what is malformed is refused with its path and reason", .timeLimit(.minutes(1)))
+@Suite("Patterns: what is malformed is refused with its path and reason", .timeLimit(.minutes(5)))
 struct RefusalTests {
     @Test("a malformed pattern names the place", arguments: Refused.all)
     func refusal(refused: Refused) {

@@ -2,7 +2,7 @@ import CarillonEvents
 import CarillonRules
 import Testing
 
-@Suite("Patterns: paths, lists of objects and choices", .timeLimit(.minutes(1)))
+@Suite("Patterns: paths, lists of objects and choices", .timeLimit(.minutes(5)))
 struct StructureTests {
     @Test("the examples of the design", arguments: StructureGoldens.seeds)
     func seeds(golden: Golden) throws { #expect(try fits(golden.pattern, golden.event) == golden.fits) }

@@ -2,7 +2,7 @@ import CarillonEvents
 import CarillonRules
 import Testing
 
-@Suite("Dedup: equal values are one window, however they are spelled", .timeLimit(.minutes(1)))
+@Suite("Dedup: equal values are one window, however they are spelled", .timeLimit(.minutes(5)))
 struct DedupTests {
     /// What an event says at `paths`.
     private func values(_ paths: String, _ data: String, more: String = "") throws -> [String] {

@@ -35,7 +35,7 @@ func problems(_ text: String) -> [String] {
     RuleDocuments.load([("f.yaml", text)]).problems.map { String($0.description.dropFirst("f.yaml:".count)) }
 }
 
-@Suite("Documents: every problem is told with its line and column", .timeLimit(.minutes(1)))
+@Suite("Documents: every problem is told with its line and column", .timeLimit(.minutes(5)))
 struct DocumentTests {
     @Test("what a rule says is checked", arguments: DocumentCase.rules)
     func rules(fact: DocumentCase) { #expect(problems(document(more: fact.text)) == fact.problems) }
@@ -57,4 +57,16 @@ struct DocumentTests {
 
     @Test("what a file says is checked", arguments: DocumentCase.files)
     func files(fact: DocumentCase) { #expect(problems(fact.text) == fact.problems) }
+
+    @Test("a tenant writes no rules for every workspace")
+    func tenant() {
+        let files = [(file: "f", text: "version: 1\nworkspace: '*'\nrules: []\n")]
+        let loaded = RuleDocuments.load(files, by: .tenant)
+        #expect(loaded.workspaces.isEmpty)
+        #expect(
+            loaded.problems.map(\.description) == [
+                "f:2:12: rules for every workspace ('*') are the operator's to apply"
+            ])
+        #expect(RuleDocuments.load(files).workspaces.map(\.workspace) == ["*"])
+    }
 }

@@ -4,7 +4,7 @@ import Testing
 
 private let head = "version: 1\nworkspace: w\n"
 
-@Suite("Hostile files: each gets an answer soon", .timeLimit(.minutes(1)))
+@Suite("Hostile files: each gets an answer soon", .timeLimit(.minutes(5)))
 struct HostileTests {
     @Test("deep nesting is refused", arguments: ["[", "{a: ", "[a: ", "- ", "? ", "a:\n "])
     func deep(open: String) {
@@ -102,6 +102,65 @@ struct HostileTests {
             "  - {name: r\(i), events: [job.failed], notify: [e], pattern: {data: {name: [{wildcard: 'r\(i)-*-x*'}]}}}\n"
         }
         #expect(problems(head + "endpoints: {e: {webhook: 'https://example.com'}}\nrules:\n" + rules.joined()) == [])
+    }
+
+    @Test("'$or's that multiply over many rules are refused before they fill the memory")
+    func products() {
+        let choice = "[" + (0..<10).map { "{c\($0): [x]}" }.joined(separator: ", ") + "]"
+        let pattern = "{data: {a: {$or: \(choice)}, b: {$or: \(choice)}, c: {$or: \(choice)}}}"
+        let found = problems(patterned(Array(repeating: pattern, count: 400)))
+        #expect(found.first?.contains("the patterns of the file have more than 1000000 fields") == true, "\(found)")
+        let deep = String(repeating: "{$or: [{a: [1]}, ", count: 20) + "{b: [1]}" + String(repeating: "]}", count: 20)
+        #expect(problems(patterned([deep])) == [])
+        let many = (0..<5_000).map { "d\($0): {$or: [{a: [1]}, {b: [1]}]}" }.joined(separator: ", ")
+        #expect(problems(patterned(["{\(many)}"])).count == 1)
+    }
+
+    @Test("types times rules times '$or's are refused")
+    func types() {
+        let choice = "[" + (0..<10).map { "{c\($0): [x]}" }.joined(separator: ", ") + "]"
+        let pattern = "{data: {a: {$or: \(choice)}, b: {$or: \(choice)}}}"
+        let events = (0..<50).map { "t.n\($0)" }
+        let rules = (0..<100).map { i in
+            "  - {name: r\(i), events: [\((events + ["u.n\(i)"]).joined(separator: ", "))], notify: [e], pattern: &p\(i) "
+                + pattern + "}\n"
+        }
+        let others = (0..<50).map { "  - {name: o\($0), events: [t.n\($0)], notify: [e], pattern: {a: [1]}}\n" }
+        let head = head + "endpoints: {e: {webhook: 'https://example.com'}}\nrules:\n"
+        let found = problems(head + (rules + others).joined())
+        #expect(
+            found.first?.contains("the patterns of the workspace have more than 1000000 fields") == true, "\(found)")
+    }
+
+    @Test("long paths, long values and their aliases are answered soon")
+    func long() {
+        let long = String(repeating: "x", count: 256 << 10)
+        let path = String(repeating: "p", count: 1_000)
+        #expect(
+            problems(patterned([String(repeating: "{\(path): ", count: 5) + "[1]" + String(repeating: "}", count: 5)]))
+                .first?.hasSuffix(
+                    "the path of a field may have 4096 bytes")
+                == true)
+        let fields = (0..<256).map { "\(path)\($0): [1]" }.joined(separator: ", ")
+        let choices = (0..<1_000).map { "{c: [\($0)]}" }.joined(separator: ", ")
+        #expect(problems(patterned(["{$or: [\(choices)], \(fields)}"])).count == 1)
+        #expect(problems(patterned(["{a: [\(long), {prefix: \(long)}, {wildcard: '\(long)*\(long)'}]}"])) == [])
+        #expect(problems(patterned(["{a: [{equals-ignore-case: É\(long)}], $or: [\(choices)]}"])) == [])
+        let aliases = "{a: [&l \(long)" + String(repeating: ", {equals-ignore-case: *l}", count: 1_000) + "]}"
+        #expect(problems(patterned([aliases])).contains { $0.hasSuffix("its aliases expand to more than 8 MiB") })
+    }
+
+    @Test("thousands of prefixes that begin each other are compiled")
+    func chains() throws {
+        let prefixes = (1...1_500).map { "{prefix: '\(String(repeating: "a", count: $0))'}" }
+        #expect(problems(patterned(prefixes.map { "{data: {name: [\($0)]}}" })) == [])
+    }
+
+    private func patterned(_ patterns: [String]) -> String {
+        head + "endpoints: {e: {webhook: 'https://example.com'}}\nrules:\n"
+            + patterns.enumerated().map { i, pattern in
+                "  - {name: r\(i), events: [job.failed], notify: [e], pattern: \(pattern)}\n"
+            }.joined()
     }
 
     @Test("any cut of a good file is answered", arguments: [0, 1, 2, 3, 4, 5, 6, 7])

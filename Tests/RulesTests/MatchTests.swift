@@ -35,7 +35,7 @@ extension WorkspaceRules {
     }
 }
 
-@Suite("Matching: a rule selects what its events, scope and pattern say", .timeLimit(.minutes(1)))
+@Suite("Matching: a rule selects what its events, scope and pattern say", .timeLimit(.minutes(5)))
 struct MatchTests {
     @Test("a rule selects by type, alias and segments")
     func types() throws {

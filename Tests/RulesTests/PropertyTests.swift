@@ -103,7 +103,7 @@ private func fits(_ value: Value?, _ pattern: Value) -> Bool {
     }
 }
 
-@Suite("Matching agrees with its meaning", .timeLimit(.minutes(2)))
+@Suite("Matching agrees with its meaning", .timeLimit(.minutes(5)))
 struct PropertyTests {
     @Test("the compiled patterns select what a naive reading selects", arguments: UInt64(1)...60)
     func patterns(seed: UInt64) throws {

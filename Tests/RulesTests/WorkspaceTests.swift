@@ -43,7 +43,7 @@ private let changed = """
       - {name: new, events: [job.failed], notify: [hall]}
     """
 
-@Suite("Workspaces: documents become rules and endpoints", .timeLimit(.minutes(1)))
+@Suite("Workspaces: documents become rules and endpoints", .timeLimit(.minutes(5)))
 struct WorkspaceTests {
     @Test("every word of a document reaches the rule or the endpoint")
     func words() throws {
@@ -121,7 +121,7 @@ struct WorkspaceTests {
     }
 }
 
-@Suite("Difference: apply says what changes and no secret", .timeLimit(.minutes(1)))
+@Suite("Difference: apply says what changes and no secret", .timeLimit(.minutes(5)))
 struct DifferenceTests {
     @Test("two revisions differ as told")
     func golden() throws {
@@ -163,7 +163,7 @@ struct DifferenceTests {
     }
 }
 
-@Suite("Books: the rules of all workspaces", .timeLimit(.minutes(1)))
+@Suite("Books: the rules of all workspaces", .timeLimit(.minutes(5)))
 struct BookTests {
     private func book(_ names: [String], _ revision: Int64 = 1) throws -> RuleBook {
         RuleBook(revision: revision, workspaces: try names.map { try rules(workspace: $0) })

@@ -18,6 +18,8 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noWindows
     /// Decisions that are lost though their batch was counted.
     case lostDecisions
+    /// Deliveries that are judged by older rules than those that decided them.
+    case staleRules
 }
 
 /// The ledger as one worker process sees it: any call may be its last, and a bug may be planted in it.
@@ -108,8 +110,11 @@ final class FaultyLedger: Ledger {
 
     func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
         try fate.pass("claim") { () throws(LedgerError) in
-            let claims = try inner.claim(for: session, room: room, now: now)
+            var claims = try inner.claim(for: session, room: room, now: now)
             for claimed in claims.deliveries { receiver.leased(claimed.delivery) }
+            if bug == .staleRules {
+                for index in claims.deliveries.indices { claims.deliveries[index].revision = 1 }
+            }
             return claims
         }
     }
@@ -132,6 +137,10 @@ final class FaultyLedger: Ledger {
     }
     func rules() throws(LedgerError) -> RuleSources {
         try fate.pass("rules") { () throws(LedgerError) in try inner.rules() }
+    }
+
+    func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources {
+        try fate.pass("rules since") { () throws(LedgerError) in try inner.rules(changedSince: revision) }
     }
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
         try fate.pass("rules at") { () throws(LedgerError) in try inner.rules(of: workspace, at: revision) }

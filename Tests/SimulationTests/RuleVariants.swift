@@ -52,6 +52,16 @@ struct RuleVariant: Sendable {
             living: Dictionary(uniqueKeysWithValues: rules.map { ($0.name, Set($0.targets)) }))
     }
 
+    /// The deliveries an event may make under some variant.
+    static func everyKey(of event: SampleEvent) -> Set<Key> {
+        all.reduce(into: []) { $0.formUnion($1.keys(of: event)) }
+    }
+
+    /// Whether a rule of this name sends to this target.
+    func has(_ rule: String, _ target: String) -> Bool {
+        rules.contains { $0.name == rule && $0.targets.contains(target) }
+    }
+
     /// The deliveries an event may make.
     func keys(of event: SampleEvent) -> Set<Key> { keys(of: event, without: []) ?? [] }
 

@@ -298,9 +298,22 @@ final class World {
         case .dead:
             if !ManualCourier.isRefusal(row.reason) { violate("\(row.id) is dead: \(row.reason)") }
         case .expired:
-            if !(rulesMove && row.reason == "rule_removed") { violate("\(row.id) expired: \(row.reason)") }
+            if row.reason != "rule_removed" { violate("\(row.id) expired: \(row.reason)") }
+            if !wasRemoved(row, key) { violate("\(row.id) expired, and its rule and target were there all the time") }
         default: violate("\(row.id) is \(row.state) at the end")
         }
+    }
+
+    /// Whether rules that lack the delivery's rule or target came after rules that may have decided it.
+    private func wasRemoved(_ row: DeliveryRow, _ key: Key) -> Bool {
+        guard let since = published.first(where: { RuleVariant.everyKey(of: $0.event).contains(key) }) else {
+            return false
+        }
+        let first = history.indices.first { place in
+            place >= since.since && RuleVariant.all[history[place]].keys(of: since.event).contains(key)
+        }
+        guard let first else { return false }
+        return history[first...].contains { !RuleVariant.all[$0].has(row.rule, row.target) }
     }
 
     /// Deliveries of a subject are numbered in the order in which their events were published.

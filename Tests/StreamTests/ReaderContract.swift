@@ -49,6 +49,23 @@ struct ReaderContract {
     }
 
     @Test(
+        "readers among whom the partitions do not divide evenly come to rest all the same", arguments: Backend.available
+    )
+    func unevenShares(backend: Backend) throws {
+        let stream = try backend.make(partitions: 8).stream
+        let ledger = Pump.Positions()
+        let pumps = try (0..<3).map { _ in try Pump(stream, ledger) }
+        try turns(pumps) { pumps.map(\.owned.count).sorted() == [2, 3, 3] }
+        let shares = pumps.map(\.owned)
+        #expect(shares.reduce(Set()) { $0.union($1) }.count == 8)
+        // Long enough that each looks several times who else is there.
+        for _ in 0..<4 {
+            for pump in pumps { #expect(try !pump.step(wait: .milliseconds(400)), "moved without a reason") }
+        }
+        #expect(pumps.map(\.owned) == shares)
+    }
+
+    @Test(
         "groups read independently, however alike their names are", arguments: Backend.available,
         [("a", "b"), ("team/a", "team_a"), ("a b", "a.b"), ("é", "e\u{301}x")])
     func twoGroups(backend: Backend, names: (String, String)) throws {

@@ -7,7 +7,7 @@ private let sample = event(
         #"{"reason":"OOMKilled","exitCode":137,"attempt":2,"flag":false,"txt":"off","none":null,"labels":{"team":"vision"},"#
         + #""results":{"drift":0.25,"accuracy":0.91}}"#)
 
-@Suite("Conditions: an expression is true or false as Jinja has it", .timeLimit(.minutes(1)))
+@Suite("Conditions: an expression is true or false as Jinja has it", .timeLimit(.minutes(5)))
 struct ConditionTests {
     @Test(
         "a condition holds",

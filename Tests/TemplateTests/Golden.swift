@@ -39,7 +39,7 @@ struct RenderCase: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite("Templates: every operator, filter, test and statement does what Jinja's does", .timeLimit(.minutes(1)))
+@Suite("Templates: every operator, filter, test and statement does what Jinja's does", .timeLimit(.minutes(5)))
 struct GoldenTests {
     static let cases: [RenderCase] = {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Fixtures/golden.jsonl")

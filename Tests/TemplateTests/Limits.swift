@@ -2,7 +2,7 @@ import CarillonEvents
 import CarillonRules
 import Testing
 
-@Suite("Templates: what is hostile ends soon, with an error", .timeLimit(.minutes(1)))
+@Suite("Templates: what is hostile ends soon, with an error", .timeLimit(.minutes(5)))
 struct LimitTests {
     private static let rows = "[" + Array(repeating: #"{"a":"x","b":1}"#, count: 6000).joined(separator: ",") + "]"
     private static let long = "\"" + String(repeating: "ab", count: 50_000) + "\""

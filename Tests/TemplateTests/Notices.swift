@@ -7,7 +7,7 @@ private let sample = event(
     data: #"{"name":"resnet","attempt":2,"final":true,"gone":null,"big":1.50e3,"reason":"OOM\n\"x\" \u00fc","#
         + #""labels":{"team":"vision", "a" : [1, "b c"]},"items":[{"n":"zero"},["x","y"]],"a":{"b":{"c":{}}}}"#)
 
-@Suite("Titles and messages: fields are filled in, and what is missing is told as '-'", .timeLimit(.minutes(1)))
+@Suite("Titles and messages: fields are filled in, and what is missing is told as '-'", .timeLimit(.minutes(5)))
 struct NoticeTests {
     @Test(
         "a field is written as Jinja writes it",

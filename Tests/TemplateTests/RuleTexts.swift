@@ -18,7 +18,7 @@ private func problems(_ lines: String) -> [String] {
     return RuleDocuments.load([("f.yaml", text)]).problems.map { String($0.description.dropFirst("f.yaml:".count)) }
 }
 
-@Suite("Rules: conditions select, and failures are told", .timeLimit(.minutes(1)))
+@Suite("Rules: conditions select, and failures are told", .timeLimit(.minutes(5)))
 struct RuleTextTests {
     private let sample = event(data: #"{"name":"resnet","reason":"OOM","attempt":2}"#)
 

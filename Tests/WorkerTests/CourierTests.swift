@@ -3,7 +3,7 @@ import CarillonLedger
 import CarillonWorker
 import Testing
 
-@Suite("Courier: every delivery ends once, with what the wire showed", .timeLimit(.minutes(1)))
+@Suite("Courier: every delivery ends once, with what the wire showed", .timeLimit(.minutes(5)))
 struct CourierTests {
     @Test("a delivered request carries the signature its receiver can check")
     func delivers() async throws {

@@ -17,6 +17,8 @@ struct Match: ParsableCommand {
     var shape = Shape.all
     @Option(help: "How many rules the job shape has; may be given more than once.")
     var rules = [10_000, 100_000]
+    @Option(help: "Instead: the rules of so many workspaces, ten each, and a change of one.")
+    var workspaces: Int?
     @Option(help: "How many different events.")
     var events = 20_000
     @Option(help: "How often all events are matched.")
@@ -29,11 +31,16 @@ struct Match: ParsableCommand {
 
     func validate() throws {
         guard write == nil || from == nil else { throw ValidationError("--write and --from exclude each other") }
-        guard events > 0, rounds > 0, rules.allSatisfy({ $0 > 0 }) else { throw ValidationError("counts are above 0") }
+        guard events > 0, rounds > 0, workspaces ?? 1 > 0, rules.allSatisfy({ $0 > 0 }) else {
+            throw ValidationError("counts are above 0")
+        }
     }
 
     func run() throws {
         if let from { return try measure(MatchFiles(folder: from).read(atMost: events)) }
+        if let workspaces {
+            return try StandardOutput.say(MatchWorkspaces(workspaces: workspaces, rules: 10).measure(changes: 100))
+        }
         if shape != .city {
             for count in rules {
                 for shared in [false, true] {

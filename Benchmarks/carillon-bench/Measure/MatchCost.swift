@@ -1,3 +1,4 @@
+import CMallocCount
 import CarillonEvents
 import CarillonRules
 import Glibc
@@ -26,21 +27,24 @@ struct MatchCost {
         round()
         matched = 0
         var best = Double.infinity
+        let asked = malloc_count()
         for _ in 0..<rounds {
             matched = 0
             let meter = Meter()
             round()
             best = min(best, meter.taken().cpuMicroseconds)
         }
+        let allocations = malloc_count() - asked
         return """
             {"shape":"\(shape.name)","rules":\(shape.patterns.count),"events":\(shape.events.count),"event_bytes":\(shape.eventBytes),\
             "cpu_us_per_event":\(Self.rounded(best / Double(shape.events.count))),"matched":\(matched),\
+            "allocations":\(allocations),\
             "compile_ms":\(Self.rounded(compiled / 1_000)),"bytes_per_rule":\(bytes / max(shape.patterns.count, 1))}
             """
     }
 
     /// Bytes of the process that are in memory; what compiling freed again is partly among them.
-    private static func resident() -> Int {
+    static func resident() -> Int {
         let file = unsafe open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return 0 }
         defer { close(file) }

@@ -45,19 +45,28 @@ private struct RuleTester {
 
     mutating func test(_ text: Span<UInt8>) throws(EventError) {
         let outline = try CloudEvents.outline(text)
-        hits.removeAll(keepingCapacity: true)
-        let rules = rules(of: outline.workspace, in: text)
-        rules?.match(text, outline, into: &hits, using: &scratch)
-        _ = rules?.judge(text, outline, &hits)
         write(Self.id)
         quote(outline.id, in: text)
         write(Self.matched)
-        for (place, hit) in hits.enumerated() {
-            if place > 0 { answer.append(UInt8(ascii: ",")) }
-            if let rules { JSON.append(quoted: rules.rules[hit].name, to: &answer) }
-        }
+        var isFirst = true
+        if let rules = rules(of: outline.workspace, in: text) { match(text, outline, rules, &isFirst) }
+        if let everywhere = book.everywhere { match(text, outline, everywhere, &isFirst) }
         write(Self.end)
         Console.out(&answer)
+    }
+
+    private mutating func match(
+        _ text: Span<UInt8>, _ outline: EventOutline, _ rules: WorkspaceRules, _ isFirst: inout Bool
+    ) {
+        hits.removeAll(keepingCapacity: true)
+        rules.match(text, outline, into: &hits, using: &scratch)
+        _ = rules.judge(text, outline, &hits)
+        for hit in hits {
+            if !isFirst { answer.append(UInt8(ascii: ",")) }
+            isFirst = false
+            let name = rules.rules[hit].name
+            JSON.append(quoted: rules === book.everywhere ? "*/\(name)" : name, to: &answer)
+        }
     }
 
     private static let id: StaticString = "{\"id\":"
@@ -71,7 +80,7 @@ private struct RuleTester {
 
     private func rules(of workspace: Slice, in text: Span<UInt8>) -> WorkspaceRules? {
         if let plain = JSON.plain(workspace, in: text) { return book.rules(of: text.extracting(plain.range)) }
-        return JSON.string(workspace, in: text).flatMap { book.rules(of: $0) }
+        return JSON.string(workspace, in: text).flatMap { book.rules(of: $0.utf8.span) }
     }
 
     private mutating func quote(_ string: Slice, in text: Span<UInt8>) {

@@ -42,9 +42,16 @@ struct ConditionTrial {
 
     private mutating func judge(_ text: Span<UInt8>, at place: @autoclosure () -> String) throws(EventError) {
         let outline = try CloudEvents.outline(text)
-        guard let workspace = JSON.string(outline.workspace, in: text), let rules = book.rules(of: workspace) else {
-            return
+        let own = JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0.utf8.span) }
+        for rules in [own, book.everywhere] {
+            if let rules { judge(text, outline, by: rules, at: place()) }
         }
+    }
+
+    private mutating func judge(
+        _ text: Span<UInt8>, _ outline: EventOutline, by rules: WorkspaceRules, at place: @autoclosure () -> String
+    ) {
+        let workspace = rules.workspace
         var hits: [Int] = []
         rules.match(text, outline, into: &hits, using: &scratch)
         hits.removeAll { rules.rules[$0].condition == nil }
@@ -63,7 +70,8 @@ struct ConditionTrial {
 
     /// Says of each condition how many of the events that reached it it is true of, and reports those that failed.
     func report() {
-        for rules in book.workspaces.sorted(by: { $0.workspace < $1.workspace }) {
+        for rules in (book.workspaces + [book.everywhere].compactMap(\.self)).sorted(by: { $0.workspace < $1.workspace }
+        ) {
             for (rule, tally) in zip(rules.rules, tallies[rules.workspace] ?? []) where rule.condition != nil {
                 let name = printable("\(rules.workspace) \(rule.name)")
                 Console.out("\(name): condition true of \(tally.held) of \(tally.reached) events")

@@ -88,8 +88,10 @@ extension Key {
     }
 
     /// A delivery of a notification of one: the event, the rule's identity and the target's name.
-    public static func delivery(event: Key, rule: String, target: String) -> Key {
-        var hasher = KeyHasher("delivery")
+    ///
+    /// - Parameter isEverywhere: whether it is a rule for every workspace; one of the event's own may have its name.
+    public static func delivery(event: Key, rule: String, target: String, isEverywhere: Bool = false) -> Key {
+        var hasher = KeyHasher(isEverywhere ? "delivery everywhere" : "delivery")
         hasher.add(event)
         hasher.add(rule)
         hasher.add(target)
@@ -112,8 +114,10 @@ extension Key {
     }
 
     /// The pair that is kept in order: a workspace's target and the subject.
-    public static func pair(workspace: String, target: String, subject: String) -> Key {
-        var hasher = KeyHasher("pair")
+    ///
+    /// - Parameter isEverywhere: whether the target is that of a rule for every workspace; the subject is the workspace's.
+    public static func pair(workspace: String, target: String, subject: String, isEverywhere: Bool = false) -> Key {
+        var hasher = KeyHasher(isEverywhere ? "pair everywhere" : "pair")
         hasher.add(workspace)
         hasher.add(target)
         hasher.add(subject)

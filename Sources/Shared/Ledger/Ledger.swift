@@ -59,6 +59,11 @@ public protocol Ledger: AnyObject {
     func revision() throws(LedgerError) -> Revision
     /// Every workspace's documents as of now, with the revision they make.
     func rules() throws(LedgerError) -> RuleSources
+    /// The documents of the workspaces that changed after a revision, as of now; a workspace that has none any more is
+    /// there without.
+    ///
+    /// Costs what changed, not what there is.
+    func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources
     /// A workspace's documents as they were when `revision` decided.
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
     /// A secret by name; `nil` when it was never set.
@@ -128,6 +133,8 @@ public struct Decisions: Sendable {
     public struct Selection: Sendable {
         /// The rule's identity.
         public var rule: String
+        /// The workspace of the rule and its targets, when it is not the event's.
+        public var workspace: String?
         /// Why nothing is sent; `nil` when something is.
         public var suppressed: Suppression?
         /// Its deliveries in `deliveries`.
@@ -135,9 +142,12 @@ public struct Decisions: Sendable {
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
         /// Makes one.
-        public init(rule: String, suppressed: Suppression?, deliveries: Range<Int>, window: Window? = nil) {
-            self.window = window
-            (self.rule, self.suppressed, self.deliveries) = (rule, suppressed, deliveries)
+        public init(
+            rule: String, of workspace: String? = nil, suppressed: Suppression?, deliveries: Range<Int>,
+            window: Window? = nil
+        ) {
+            (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
+            (self.deliveries, self.window) = (deliveries, window)
         }
     }
     /// A target of a notification.
@@ -363,37 +373,4 @@ public struct Settlement: Sendable {
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }
-}
-
-/// Why the ledger could not do what it was asked.
-public struct LedgerError: Error, Sendable, CustomStringConvertible {
-    /// The class of the failure.
-    public enum Kind: Sendable, Equatable {
-        /// There is no ledger at that place.
-        case missing
-        /// Someone else holds it for now.
-        case busy
-        /// The disk is full.
-        case full
-        /// What stands there is damaged or foreign.
-        case corrupt
-        /// It was written by a newer Carillon or, when less is found than known, by an older one.
-        case schema(found: Int, known: Int)
-        /// Anything else.
-        case other
-    }
-    /// The class of the failure.
-    public let kind: Kind
-    /// What was attempted, in the caller's words.
-    public let doing: String
-    /// The library's own words.
-    public let cause: String?
-    /// Makes one.
-    public init(_ kind: Kind, doing: String, cause: String? = nil) {
-        (self.kind, self.doing, self.cause) = (kind, doing, cause)
-    }
-    /// Whether the same call may succeed later.
-    public var isTransient: Bool { kind == .busy || kind == .full }
-    /// One line: what was attempted, the class of the failure, the cause.
-    public var description: String { "ledger could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
 }

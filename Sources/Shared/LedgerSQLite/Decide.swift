@@ -105,7 +105,8 @@ private struct DecisionWriter {
         let row = try insert(event)
         selected += event.selections.count
         for selection in batch.selections[event.selections] {
-            let rule = try ledger.names.rule(event.workspace, selection.rule, in: ledger.database)
+            let workspace = selection.workspace ?? event.workspace
+            let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
             if let reason = selection.suppressed {
                 try suppress(row, rule, reason)
             } else if let window = selection.window, let earlier = try enter(window, event, selection) {
@@ -114,7 +115,7 @@ private struct DecisionWriter {
                 continue
             }
             for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
-                births.append(try insert(delivery, part, of: event, row, rule))
+                births.append(try insert(delivery, part, of: workspace, row, rule))
             }
         }
     }
@@ -134,9 +135,9 @@ private struct DecisionWriter {
     }
 
     private mutating func insert(
-        _ delivery: Decisions.Delivery, _ part: Int, of event: Decisions.Event, _ row: Int64, _ rule: Int64
+        _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
     ) throws(SQLiteFailure) -> Birth {
-        let lane = try ledger.names.lane(event.workspace, delivery.target, in: ledger.database)
+        let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
         let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
         let isLeased = delivery.wanted && lowest != nil && standing != .waits

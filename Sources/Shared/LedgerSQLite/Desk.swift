@@ -5,11 +5,14 @@ import CarillonSQLite
 // What these do is said once, by the contract.
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger: LedgerDesk {
+    /// A rule's name, with its workspace before it when that is not the event's.
+    private static let ruleName = "iif(r.workspace = e.workspace, r.name, r.workspace || '/' || r.name)"
+
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(SQLiteFailure) in
             let query = try select(
                 """
-                d.id, d.key, e.workspace, r.name, l.target, e.type, e.subject, d.state, d.attempts, d.reason, d.decided,
+                d.id, d.key, e.workspace, \(Self.ruleName), l.target, e.type, e.subject, d.state, d.attempts, d.reason, d.decided,
                     d.due, d.settled
                 """, filter, limit: filter.limit)
             var rows: [DeliveryRow] = []
@@ -35,7 +38,7 @@ extension SQLiteLedger: LedgerDesk {
             conditions.key("s.earlier", filter.key)
             let query = try database.prepare(
                 """
-                SELECT e.workspace, r.name, e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
+                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
                 FROM suppressed s
                 JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
                 WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
@@ -217,8 +220,8 @@ private struct Conditions {
     private var key: (number: Int32, key: Key)?
 
     init(_ filter: DeliveryFilter, reason: String) {
-        match("e.workspace", filter.workspace)
-        match("r.name", filter.rule)
+        match(anyOf: ["e.workspace", "r.workspace"], filter.workspace)
+        match(anyOf: ["r.name", "r.workspace || '/' || r.name"], filter.rule)
         match("e.subject", filter.subject)
         match(reason, filter.reason)
     }
@@ -231,6 +234,12 @@ private struct Conditions {
         guard let value else { return }
         texts.append(value)
         terms.append("\(column) = ?\(texts.count)")
+    }
+
+    mutating func match(anyOf columns: [String], _ value: String?) {
+        guard let value else { return }
+        texts.append(value)
+        terms.append("(\(columns.map { "\($0) = ?\(texts.count)" }.joined(separator: " OR ")))")
     }
 
     mutating func since(_ column: String, _ moment: Timestamp?) {

@@ -16,7 +16,7 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -72,6 +72,9 @@ enum LedgerSchema {
         CREATE TABLE fresh (n INTEGER PRIMARY KEY, key BLOB NOT NULL);
         INSERT INTO meta SELECT 'segments', ifnull(max(id), 0) FROM segment;
         """
+
+    /// Finds what changed since a revision without a look at the rest.
+    private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
 
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;

@@ -29,6 +29,26 @@ extension SQLiteLedger {
         }
     }
 
+    public func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources {
+        try attempting("read the rules changed since \(revision)") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let query = try database.statement(
+                    """
+                    SELECT workspace, revision, sources FROM ruleset
+                    WHERE (workspace, revision) IN
+                        (SELECT workspace, max(revision) FROM ruleset WHERE revision > ? GROUP BY workspace)
+                    """)
+                query.bind(1, revision)
+                var sources = RuleSources(revision: try storedRevision(), workspaces: [:], changed: [:])
+                while try query.step() {
+                    sources.workspaces[query.text(0)] = Self.decode(query.text(2))
+                    sources.changed[query.text(0)] = query.int(1)
+                }
+                return sources
+            }
+        }
+    }
+
     public func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
         try attempting("read the rules of \(workspace) at \(revision)") { () throws(SQLiteFailure) in
             let query = try database.statement(

@@ -4,39 +4,37 @@
 
 /// A table from (tag, bytes) to a number; the tag keeps the keys of many small tables apart.
 struct ByteTable: Sendable {
-    private struct Entry: Sendable {
-        var tag: Int32
-        var start, count: UInt32
-        var value: Int32
-    }
-    private var entries: [Entry] = []
-    private var keys: [UInt8] = []
-    /// The upper half of a hash, and the entry's index plus one; 0 where free.
+    /// The entries one behind another: tag, value and length in four bytes each, then the key.
+    ///
+    /// What is looked up lies together, as a large table is never in the cache.
+    private var entries: [UInt8] = []
+    private static let header = 12
+    /// The upper half of a hash, and the entry's offset plus one; 0 where free.
     ///
     /// A power of two of them, at most two thirds in use.
     private var slots: [UInt64] = [0, 0]
+    private(set) var count = 0
     /// The length of the longest key: what is longer is not hashed.
     private(set) var longest = -1
-    private let seed = Self.seed
 
     private static let seed = UInt64.random(in: 0...UInt64.max)
 
-    var isEmpty: Bool { entries.isEmpty }
-    var count: Int { entries.count }
+    var isEmpty: Bool { count == 0 }
 
     /// Sets the value of a key that is not in the table yet.
     mutating func insert(_ tag: Int = 0, _ key: [UInt8], _ value: Int) { insert(tag, key.span, value) }
 
     /// Sets the value of a key that is not in the table yet.
     mutating func insert(_ tag: Int = 0, _ key: Span<UInt8>, _ value: Int) {
-        let hash = hash(tag, key)
-        entries.append(
-            Entry(tag: Int32(tag), start: UInt32(keys.count), count: UInt32(key.count), value: Int32(value)))
+        let offset = entries.count
+        for number in [Int32(tag), Int32(value), Int32(key.count)] {
+            for shift in stride(from: 0, to: 32, by: 8) { entries.append(UInt8(truncatingIfNeeded: number >> shift)) }
+        }
         // The bytes are only read, and only here.
-        unsafe key.withUnsafeBytes { unsafe keys.append(contentsOf: $0) }
+        unsafe key.withUnsafeBytes { unsafe entries.append(contentsOf: $0) }
         longest = max(longest, key.count)
-        if entries.count * 3 > slots.count * 2 { grow() }
-        place(hash, entries.count)
+        count += 1
+        if count * 3 > slots.count * 2 { grow() } else { place(hash(tag, key), offset) }
     }
 
     /// The value of a key; `nil` when it is not there.
@@ -47,39 +45,55 @@ struct ByteTable: Sendable {
         var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] != 0 {
             if slots[slot] >> 32 == hash >> 32 {
-                let entry = entries[Int(slots[slot] & 0xffff_ffff) - 1]
-                if entry.tag == Int32(truncatingIfNeeded: tag), isKey(entry, key) { return Int(entry.value) }
+                let offset = Int(slots[slot] & 0xffff_ffff) - 1
+                if let value = value(at: offset, tag, key) { return value }
             }
             slot = (slot + 1) & mask
         }
         return nil
     }
 
-    private func isKey(_ entry: Entry, _ key: Span<UInt8>) -> Bool {
-        guard Int(entry.count) == key.count else { return false }
-        let own = keys.span.extracting(Int(entry.start)..<Int(entry.start) + key.count)
-        return own.equals(key)
+    /// The value of the entry at an offset, if its key is this one.
+    @inline(__always)
+    private func value(at offset: Int, _ tag: Int, _ key: Span<UInt8>) -> Int? {
+        let entry = self.entry(offset)
+        guard entry.tag == Int32(truncatingIfNeeded: tag), entry.key.count == key.count else { return nil }
+        return entries.span.extracting(entry.key).equals(key) ? entry.value : nil
     }
 
-    private mutating func grow() {
-        let entries = entries.dropLast()
-        slots = Array(repeating: 0, count: slots.count * 2)
-        for (index, entry) in entries.enumerated() {
-            let range = Int(entry.start)..<Int(entry.start) + Int(entry.count)
-            let hash = hash(Int(entry.tag), keys.span.extracting(range))
-            place(hash, index + 1)
+    @inline(__always)
+    private func entry(_ offset: Int) -> (tag: Int32, value: Int, key: Range<Int>) {
+        let header = entries.span.extracting(offset..<offset + Self.header)
+        // Three numbers out of the twelve bytes that were just cut out.
+        return unsafe header.withUnsafeBytes { bytes in
+            let count = Int(unsafe bytes.loadUnaligned(fromByteOffset: 8, as: Int32.self))
+            let start = offset + Self.header
+            return (
+                unsafe bytes.loadUnaligned(as: Int32.self),
+                Int(unsafe bytes.loadUnaligned(fromByteOffset: 4, as: Int32.self)), start..<start + count
+            )
         }
     }
 
-    private mutating func place(_ hash: UInt64, _ number: Int) {
+    private mutating func grow() {
+        slots = Array(repeating: 0, count: slots.count * 2)
+        var offset = 0
+        while offset < entries.count {
+            let entry = entry(offset)
+            place(hash(Int(entry.tag), entries.span.extracting(entry.key)), offset)
+            offset = entry.key.upperBound
+        }
+    }
+
+    private mutating func place(_ hash: UInt64, _ offset: Int) {
         var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = hash & 0xffff_ffff_0000_0000 | UInt64(number)
+        slots[slot] = hash & 0xffff_ffff_0000_0000 | UInt64(offset + 1)
     }
 
     private func hash(_ tag: Int, _ key: Span<UInt8>) -> UInt64 {
         let (first, second): (UInt64, UInt64) = (0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db)
-        var state = seed ^ UInt64(truncatingIfNeeded: tag) &* first
+        var state = Self.seed ^ UInt64(truncatingIfNeeded: tag) &* first
         // The bytes are only read, and only here.
         return unsafe key.withUnsafeBytes { bytes in
             var i = 0

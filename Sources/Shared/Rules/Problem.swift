@@ -62,6 +62,8 @@ struct Findings {
     static let limit = 1000
     private(set) var problems: [Problem] = []
     private var left: (count: Int, first: Problem)?
+    /// How many fields the patterns of the file have, by branch: a few lines of `$or` can make many.
+    var patternFields = 0
 
     /// Whether nothing found so far forbids the documents to be used.
     var areWarnings: Bool { problems.allSatisfy(\.isWarning) && left == nil }

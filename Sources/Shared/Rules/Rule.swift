@@ -87,10 +87,11 @@ public struct Rule: Sendable {
         guard let scope else { return pattern }
         let (paths, name) = scope.asked
         // Beside the pattern: the scope asks no less when the pattern names the same field.
+        let fields = paths.map { Pattern.Field(path: ByteText($0), tests: [.text(ByteText(name))]) }
         let branches = (pattern ?? Pattern(branches: [.init()])).branches.flatMap { branch in
-            paths.map { path in
+            fields.map { field in
                 var branch = branch
-                branch.insert(Pattern.Field(path: ByteText(path), tests: [.text(ByteText(name))]))
+                branch.insert(field)
                 return branch
             }
         }

@@ -19,6 +19,14 @@ public struct RuleLimits: Sendable {
     }
 }
 
+/// Who wrote rule documents.
+public enum RuleAuthor: Sendable {
+    /// Who runs the deployment: may write rules for every workspace.
+    case `operator`
+    /// Who owns a workspace.
+    case tenant
+}
+
 /// Reads rule documents.
 public enum RuleDocuments {
     /// The version of documents this build reads.
@@ -30,7 +38,7 @@ public enum RuleDocuments {
     /// not read further. A workspace with an error is left out of the result, but a file that could not be read belongs
     /// to an unknown one: use the result only when every problem is a warning.
     public static func load(
-        _ files: [(file: String, text: String)], limits: RuleLimits = RuleLimits()
+        _ files: [(file: String, text: String)], limits: RuleLimits = RuleLimits(), by author: RuleAuthor = .operator
     ) -> (workspaces: [WorkspaceRules], problems: [Problem]) {
         var findings = Findings()
         var drafts: [WorkspaceDraft] = []
@@ -48,7 +56,9 @@ public enum RuleDocuments {
             findings.add(ofFile)
             for tree in trees {
                 var found = Findings()
-                if let document = Document(tree, &found) {
+                found.patternFields = ofFile.patternFields
+                defer { ofFile.patternFields = found.patternFields }
+                if let document = Document(tree, by: author, &found) {
                     let place = places[document.workspace] ?? drafts.count
                     if place == drafts.count { drafts.append(WorkspaceDraft(workspace: document.workspace)) }
                     places[document.workspace] = place
@@ -82,7 +92,7 @@ private struct Document {
         "a rule document", known: ["version", "workspace", "endpoints", "rules"],
         later: ["contacts": "people", "groups": "people"])
 
-    init?(_ tree: Tree, _ findings: inout Findings) {
+    init?(_ tree: Tree, by author: RuleAuthor, _ findings: inout Findings) {
         if let scalar = tree.scalar, scalar.isNull {
             findings.report("the document is empty", at: tree.place)
             return nil
@@ -100,8 +110,8 @@ private struct Document {
         endpoints = fields["endpoints"].map { endpointDrafts($0, &findings) } ?? []
         rules = fields["rules"].map { ruleDrafts($0, &findings) } ?? []
         guard let name, let workspace = name.name("the workspace's name", &findings) else { return nil }
-        guard workspace != "*" else {
-            findings.notYet("the workspace '*' (rules over all workspaces)", at: name.place)
+        guard workspace != RuleBook.everywhereName || author == .operator else {
+            findings.report("rules for every workspace ('*') are the operator's to apply", at: name.place)
             return nil
         }
         self.workspace = workspace
@@ -140,8 +150,8 @@ private struct WorkspaceDraft {
         if findings.areWarnings {
             let all = WorkspaceRules(
                 workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
-            if let (cost, rule) = all.excess {
-                findings.report("'\(cost.path.shortened)' in patterns: \(cost.reason)", at: drafts[rule].place)
+            if let (reason, rule) = all.excess {
+                findings.report(reason, at: drafts[rule].place)
             } else {
                 compiled = all
             }

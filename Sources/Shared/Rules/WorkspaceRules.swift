@@ -15,6 +15,14 @@ public final class WorkspaceRules: Sendable {
     private struct File: Sendable {
         var unconditional: [Int] = []
         var patterns: PatternMatcher?
+
+        init() {}
+
+        init(_ indices: [Int], _ selections: [Pattern?]) {
+            unconditional = indices.filter { selections[$0] == nil }
+            let patterns = indices.compactMap { index in selections[index].map { (rule: index, pattern: $0) } }
+            if !patterns.isEmpty { self.patterns = PatternMatcher(patterns) }
+        }
     }
     private let types: TypeIndex
     private let files: [File]
@@ -31,27 +39,44 @@ public final class WorkspaceRules: Sendable {
             }
         }
         Self.complete(&types, &filed)
-        files = filed.map { indices in
-            let patterns = indices.compactMap { index in rules[index].selection.map { (rule: index, pattern: $0) } }
-            return File(
-                unconditional: indices.filter { rules[$0].selection == nil },
-                patterns: patterns.isEmpty ? nil : PatternMatcher(patterns))
-        }
         self.types = types
-        excess = Self.excess(of: rules, filed)
+        // Types that the same rules want share what is compiled.
+        var known: Set<[Int]> = []
+        let distinct = filed.filter { known.insert($0).inserted }
+        let selections = rules.map(\.selection)
+        excess = Self.excess(of: rules, selections, distinct)
+        // What is too much is not compiled, as it will be refused.
+        var compiled: [[Int]: File] = [:]
+        for indices in excess == nil ? distinct : [] { compiled[indices] = File(indices, selections) }
+        files = filed.map { compiled[$0] ?? File() }
     }
 
-    /// The field that costs too much for events of one type, and the last rule that adds to it.
-    let excess: (cost: PatternCost, rule: Int)?
+    /// Why the rules cost too much, and the rule at which they do.
+    let excess: (reason: String, rule: Int)?
 
-    private static func excess(of rules: [Rule], _ filed: [[Int]]) -> (cost: PatternCost, rule: Int)? {
-        for indices in filed {
+    private static func excess(
+        of rules: [Rule], _ selections: [Pattern?], _ files: [[Int]]
+    ) -> (reason: String, rule: Int)? {
+        let fields = selections.map { $0?.branches.reduce(0) { $0 + $1.fields.count } ?? 0 }
+        var left = PatternLimit.workspace
+        for indices in files {
+            for index in indices {
+                left -= fields[index]
+                guard left >= 0 else {
+                    return (
+                        "the patterns of the workspace have more than \(PatternLimit.workspace) fields, "
+                            + "counted for each event type and each combination of '$or's", index
+                    )
+                }
+            }
+        }
+        for indices in files {
             let patterns = indices.lazy.compactMap { rules[$0].pattern }
             guard let cost = PatternCost.worst(of: patterns), cost.wildcards > PatternCost.limit else { continue }
             let last = indices.last {
                 rules[$0].pattern.map { PatternCost.worst(of: [$0])?.path == cost.path } ?? false
             }
-            return (cost, last ?? indices[0])
+            return ("'\(cost.path.shortened)' in patterns: \(cost.reason)", last ?? indices[0])
         }
         return nil
     }

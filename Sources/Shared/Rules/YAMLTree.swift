@@ -20,6 +20,8 @@ struct Tree {
     let content: Content
     /// How many values it holds once its aliases are expanded, itself included, and how deep they go.
     let weight, depth: Int
+    /// How many bytes of text it holds once its aliases are expanded.
+    let bytes: Int
 
     init(place: Place, content: Content) {
         let parts: [Tree] =
@@ -30,6 +32,8 @@ struct Tree {
             }
         (self.place, self.content) = (place, content)
         weight = parts.reduce(1) { $0 + $1.weight }
+        let own = if case .scalar(let scalar) = content { scalar.text.utf8.count } else { 0 }
+        bytes = parts.reduce(own) { $0 + $1.bytes }
         depth = 1 + (parts.lazy.map(\.depth).max() ?? 0)
     }
 
@@ -54,6 +58,8 @@ enum FileLimit {
     static let separators = 500_000
     /// Values of a document with its aliases expanded.
     static let values = 200_000
+    /// Bytes of text of a document with its aliases expanded.
+    static let text = 2 * bytes
     static let depth = 64
     /// How deep the parser itself may go, which is beyond `depth`, so that most files are told the place.
     ///
@@ -296,6 +302,10 @@ extension Tree {
     fileprivate func fitting(below depth: Int, at place: Place, _ findings: inout Findings) -> Tree? {
         guard weight <= FileLimit.values else {
             findings.report("its aliases expand to more than \(FileLimit.values) values", at: place)
+            return nil
+        }
+        guard bytes <= FileLimit.text else {
+            findings.report("its aliases expand to more than \(FileLimit.text >> 20) MiB", at: place)
             return nil
         }
         guard depth - 1 + self.depth <= FileLimit.depth else {

@@ -14,28 +14,34 @@ struct Decoded {
         let record: Int
         /// `nil` until somebody needs it.
         let outline: EventOutline?
-        let rules: WorkspaceRules
+        /// Its workspace's rules; `nil` when only those for every workspace want it.
+        let rules: WorkspaceRules?
     }
     let batch: RecordBatch
+    /// The rules for every workspace.
+    let everywhere: WorkspaceRules?
     var events: [Event] = []
     var unmatched = 0
     /// Events whose partitionkey names another workspace than `workspace`, which wins; of those looked at.
     var mismatched = 0
     var poison: [(record: Int, reason: String)] = []
 
-    fileprivate init(batch: RecordBatch) { self.batch = batch }
+    fileprivate init(batch: RecordBatch, everywhere: WorkspaceRules?) {
+        (self.batch, self.everywhere) = (batch, everywhere)
+    }
 }
 
 extension Path {
     /// Finds the events in a batch that are worth matching.
     func decode(_ batch: RecordBatch, wanted book: RuleBook) -> Decoded {
-        var decoded = Decoded(batch: batch)
+        var decoded = Decoded(batch: batch, everywhere: book.everywhere)
         let bytes = batch.bytes.span
         for (index, record) in batch.records.enumerated() {
             if record.key.count > 0, record.type.count > 0 {
-                guard let rules = book.rules(of: bytes.extracting(record.key.range)),
-                    rules.wants(type: bytes.extracting(record.type.range))
-                else {
+                let type = bytes.extracting(record.type.range)
+                var rules = book.rules(of: bytes.extracting(record.key.range))
+                if let own = rules, !own.wants(type: type) { rules = nil }
+                guard rules != nil || book.everywhere?.wants(type: type) ?? false else {
                     decoded.unmatched += 1
                     continue
                 }
@@ -61,10 +67,10 @@ extension Decoded {
             if let plain = JSON.plain(outline.workspace, in: text) {
                 book.rules(of: text.extracting(plain.range))
             } else {
-                JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0) }
+                JSON.string(outline.workspace, in: text).flatMap { book.rules(of: $0.utf8.span) }
             }
         if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
-        if let rules {
+        if rules != nil || everywhere != nil {
             events.append(Event(record: record, outline: outline, rules: rules))
         } else {
             unmatched += 1

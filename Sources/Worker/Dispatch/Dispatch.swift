@@ -39,8 +39,7 @@ extension Path {
             let bytes = Array(admitted.matched.batch.bytes[record.value.range])
             let decision = admitted.matched.decisions.deliveries[delivery.index]
             let notice = Notice(
-                decision.key, plan.rules.rules[plan.rule],
-                of: plan.rules.workspace, bytes, plan.outline)
+                decision.key, plan.rules.rules[plan.rule], bytes, plan.outline)
             let held = Held(
                 attempts: 0, pair: decision.pair?.number, roundBegan: now, lane: delivery.lane,
                 time: notice.moment(appended: record.appended))
@@ -92,7 +91,7 @@ extension Path {
         else {
             return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
         }
-        let notice = Notice(claimed.key, rule, of: claimed.workspace, claimed.event, outline)
+        let notice = Notice(claimed.key, rule, claimed.event, outline)
         send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
     }
 
@@ -121,11 +120,11 @@ extension Notice {
     }
 
     /// What a rule says about an event; the same whenever it is asked.
-    convenience init(_ key: Key, _ rule: Rule, of workspace: String, _ bytes: [UInt8], _ outline: EventOutline) {
+    convenience init(_ key: Key, _ rule: Rule, _ bytes: [UInt8], _ outline: EventOutline) {
         let text = bytes.span
         func string(_ raw: Slice?) -> String? { raw.flatMap { JSON.string($0, in: text) } }
         self.init(
-            key: key, workspace: workspace, rule: rule.name, severity: rule.severity.rawValue,
+            key: key, workspace: string(outline.workspace) ?? "", rule: rule.name, severity: rule.severity.rawValue,
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
             title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],

@@ -4,7 +4,8 @@ import CarillonRules
 import CarillonStream
 
 // In: events with their workspace's rules. Out: the batch's decisions, ready for the ledger, and beside each delivery the
-// plan that the dispatcher needs if the ledger leases it to us.
+// plan that the dispatcher needs if the ledger leases it to us. Rules for every workspace are asked beside the workspace's
+// own; what they select is one event all the same.
 // Pure but for the room in memory that it asks for. What can go wrong: a record of a stream that checks what it takes is
 // no event all the same. It is parked with its reason; rules were checked when they were applied.
 
@@ -49,101 +50,125 @@ extension Path {
         matched.mismatched = decoded.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
         var room = lanes.plan(capacity)
-        for event in decoded.events { match(event, at: now, &room, into: &matched) }
+        for event in decoded.events { match(event, decoded.everywhere, at: now, &room, into: &matched) }
         return matched
     }
 
     private func match(
-        _ event: Decoded.Event, at now: Timestamp, _ room: inout LaneRoom.Plan, into matched: inout Matched
+        _ event: Decoded.Event, _ everywhere: WorkspaceRules?, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        into matched: inout Matched
     ) {
         let batch = matched.batch
         let record = batch.records[event.record]
         let text = batch.bytes.span.extracting(record.value.range)
-        let type = batch.bytes.span.extracting(record.type.range)
         selected.removeAll(keepingCapacity: true)
-        let outline: EventOutline
+        selectedEverywhere.removeAll(keepingCapacity: true)
+        let found: EventOutline?
         do throws(EventError) {
-            guard let found = try candidates(of: event, type, text, &matched.mismatched) else {
-                matched.decisions.unmatched += 1
-                return
-            }
-            outline = found
+            found = try candidates(of: event, everywhere, in: batch, &matched.mismatched)
         } catch {
             return matched.park(event.record, error.description)
         }
-        for failure in event.rules.judge(text, outline, &selected) {
-            matched.failedConditions[failure.onError, default: 0] += 1
+        guard let outline = found else {
+            matched.decisions.unmatched += 1
+            return
         }
-        guard !selected.isEmpty else {
+        var failures = event.rules?.judge(text, outline, &selected) ?? []
+        if let everywhere { failures += everywhere.judge(text, outline, &selectedEverywhere) }
+        for failure in failures { matched.failedConditions[failure.onError, default: 0] += 1 }
+        guard !selected.isEmpty || !selectedEverywhere.isEmpty else {
             matched.decisions.unmatched += 1
             return
         }
         let facts = Facts(of: outline, in: text, appended: record.appended)
+        let chosen = Chosen(
+            record: event.record, outline: outline, facts: facts,
+            workspace: event.rules?.workspace ?? JSON.string(outline.workspace, in: text) ?? "")
         let first = matched.decisions.selections.count
-        for rule in selected { select(rule, of: event, outline, facts, at: now, &room, into: &matched) }
+        if let rules = event.rules {
+            for rule in selected { select(rule, of: rules, chosen, at: now, &room, into: &matched) }
+        }
+        if let everywhere {
+            for rule in selectedEverywhere { select(rule, of: everywhere, chosen, at: now, &room, into: &matched) }
+        }
         matched.decisions.events.append(
             Decisions.Event(
-                key: facts.key, workspace: event.rules.workspace, type: facts.type, subject: facts.subject,
+                key: facts.key, workspace: chosen.workspace, type: facts.type, subject: facts.subject,
                 time: facts.time, appended: record.appended, offset: record.offset, value: record.value.range,
                 selections: first..<matched.decisions.selections.count))
     }
 
     /// Finds the rules whose patterns fit, and the event's outline when there are any.
     private func candidates(
-        of event: Decoded.Event, _ type: Span<UInt8>, _ text: Span<UInt8>, _ mismatched: inout Int
+        of event: Decoded.Event, _ everywhere: WorkspaceRules?, in batch: RecordBatch, _ mismatched: inout Int
     ) throws(EventError) -> EventOutline? {
+        let record = batch.records[event.record]
+        let text = batch.bytes.span.extracting(record.value.range)
         if let outline = event.outline {
-            event.rules.match(text, outline, into: &selected, using: &scratch)
-            return selected.isEmpty ? nil : outline
+            event.rules?.match(text, outline, into: &selected, using: &scratch)
+            everywhere?.match(text, outline, into: &selectedEverywhere, using: &scratch)
+            return selected.isEmpty && selectedEverywhere.isEmpty ? nil : outline
         }
-        event.rules.match(text, type: type, into: &selected, using: &scratch)
-        guard !selected.isEmpty else { return nil }
+        let type = batch.bytes.span.extracting(record.type.range)
+        event.rules?.match(text, type: type, into: &selected, using: &scratch)
+        everywhere?.match(text, type: type, into: &selectedEverywhere, using: &scratch)
+        guard !selected.isEmpty || !selectedEverywhere.isEmpty else { return nil }
         let outline = try CloudEvents.outline(text)
         if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
         return outline
     }
 
     private func select(
-        _ index: Int, of event: Decoded.Event, _ outline: EventOutline, _ facts: Facts, at now: Timestamp,
-        _ room: inout LaneRoom.Plan,
+        _ index: Int, of rules: WorkspaceRules, _ event: Chosen, at now: Timestamp, _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
-        let rule = event.rules.rules[index]
+        let rule = rules.rules[index]
+        let (facts, isEverywhere) = (event.facts, rules.workspace == RuleBook.everywhereName)
         let first = matched.decisions.deliveries.count
         let expires = facts.time + rule.expireAfter
         let suppressed: Suppression? =
             facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
         for target in rule.targets where suppressed == nil {
+            // Also of a rule for every workspace: subjects of two workspaces have nothing to do with each other.
             let pair =
                 rule.order == .none
                 ? nil
                 : facts.subject.map { subject in
-                    Key.pair(workspace: event.rules.workspace, target: target, subject: subject)
+                    Key.pair(
+                        workspace: event.workspace, target: target, subject: subject, isEverywhere: isEverywhere)
                 }
             matched.decisions.deliveries.append(
                 Decisions.Delivery(
-                    key: Key.delivery(event: facts.key, rule: rule.identity, target: target), target: target,
-                    pair: pair,
-                    expires: expires, wanted: room.take(event.rules.workspace, target)))
+                    key: Key.delivery(
+                        event: facts.key, rule: rule.identity, target: target, isEverywhere: isEverywhere),
+                    target: target, pair: pair, expires: expires, wanted: room.take(rules.workspace, target)))
             matched.plans.append(
-                Matched.Plan(
-                    record: event.record, outline: outline, rules: event.rules, rule: index, target: target))
+                Matched.Plan(record: event.record, outline: event.outline, rules: rules, rule: index, target: target))
         }
-        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, event, outline, matched.batch) } : nil
+        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
         matched.decisions.selections.append(
             Decisions.Selection(
-                rule: rule.identity, suppressed: suppressed, deliveries: first..<matched.decisions.deliveries.count,
-                window: window))
+                rule: rule.identity, of: isEverywhere ? rules.workspace : nil, suppressed: suppressed,
+                deliveries: first..<matched.decisions.deliveries.count, window: window))
     }
 
     private func window(
-        _ dedup: Dedup, _ rule: Rule, _ event: Decoded.Event, _ outline: EventOutline, _ batch: RecordBatch
+        _ dedup: Dedup, _ rule: Rule, of rules: WorkspaceRules, _ event: Chosen, _ batch: RecordBatch
     ) -> Decisions.Window {
         let text = batch.bytes.span.extracting(batch.records[event.record].value.range)
-        let values = dedup.values(in: text, outline)
+        let values = dedup.values(in: text, event.outline)
         return Decisions.Window(
-            key: .window(workspace: event.rules.workspace, rule: rule.identity, values: values), length: dedup.within)
+            key: .window(workspace: rules.workspace, rule: rule.identity, values: values), length: dedup.within)
     }
+}
+
+/// An event that some rule selected.
+private struct Chosen {
+    let record: Int
+    let outline: EventOutline
+    let facts: Facts
+    /// The event's own, whatever the rule's is.
+    let workspace: String
 }
 
 /// What the ledger writes down of a selected event.

@@ -4,7 +4,7 @@ import Logging
 
 /// The rules in force, compiled, and those of earlier revisions that waiting deliveries were decided by.
 ///
-/// Only what changed is compiled anew. A document that this worker cannot read (a newer one applied it) leaves its
+/// Only what changed is read and compiled anew. A document that this worker cannot read (a newer one applied it) leaves its
 /// workspace's last good rules in force and says so.
 struct CurrentRules {
     private struct Old: Hashable {
@@ -23,20 +23,28 @@ struct CurrentRules {
 
     /// Reads what the ledger has now.
     mutating func refresh(from ledger: any Ledger) throws(LedgerError) {
-        let sources = try ledger.rules()
-        var workspaces: [WorkspaceRules] = []
-        for (workspace, texts) in sources.workspaces {
-            if changed[workspace] == sources.changed[workspace], let same = current.rules(of: workspace) {
-                workspaces.append(same)
-            } else if let compiled = compile(texts, of: workspace) ?? current.rules(of: workspace) {
-                workspaces.append(compiled)
-            } else {
-                workspaces.append(try lastGood(of: workspace, before: sources.changed[workspace] ?? 0, ledger))
-            }
+        var sources = try ledger.rules(changedSince: current.revision)
+        var (book, changed) = (current, changed)
+        if sources.revision < current.revision {
+            // An older ledger was put back: nothing we know holds.
+            sources = try ledger.rules(changedSince: 0)
+            (book, changed) = (RuleBook(revision: 0, workspaces: []), [:])
         }
-        changed = sources.changed
-        current = RuleBook(revision: sources.revision, workspaces: workspaces)
-        logger.debug("rules are at revision \(sources.revision)", metadata: ["workspaces": "\(workspaces.count)"])
+        var changes: [String: WorkspaceRules?] = [:]
+        for (workspace, texts) in sources.workspaces {
+            changed[workspace] = texts.isEmpty ? nil : sources.changed[workspace]
+            changes[workspace] =
+                if texts.isEmpty {
+                    .some(nil)
+                } else if let compiled = compile(texts, of: workspace) ?? book.rules(of: workspace) {
+                    compiled
+                } else {
+                    try lastGood(of: workspace, before: sources.changed[workspace] ?? 0, ledger)
+                }
+        }
+        self.changed = changed
+        current = book.replacing(changes, revision: sources.revision)
+        logger.debug("rules are at revision \(sources.revision)", metadata: ["changed": "\(changes.count)"])
     }
 
     /// The rules of a workspace as they were when `revision` decided; `nil` when there were none or they are unreadable.

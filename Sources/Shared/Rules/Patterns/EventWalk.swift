@@ -6,6 +6,9 @@ import CarillonEvents
 //
 // Of members with one name all count, as if the field had all their values; so do `{"a.b": …}` and `{"a": {"b": …}}`.
 
+/// What a name has that has to be looked at.
+private enum NameSigns { case none, points, escapes }
+
 /// Where a walk is.
 struct Visit {
     /// The frame.
@@ -62,12 +65,12 @@ extension PatternMatcher {
         var i = text.behindSpace(start + 1)
         if i < text.count, text[i] == UInt8(ascii: "}") { return i + 1 }
         while i < text.count, text[i] == UInt8(ascii: "\"") {
-            guard let key = JSON.value(in: text, at: i) else { return nil }
+            guard let (key, signs) = text.name(i) else { return nil }
             i = text.behindSpace(key.end)
             guard i < text.count, text[i] == UInt8(ascii: ":") else { return nil }
             i = text.behindSpace(i + 1)
             guard i < text.count else { return nil }
-            if let child = self.node(named: key, below: node, text, &scratch) {
+            if let child = child(named: key, signs, below: node, text, &scratch) {
                 let inner = Visit(frame: visit.frame, depth: visit.depth + 1)
                 guard let end = walk(i, at: child, inner, text, &scratch) else { return nil }
                 i = end
@@ -114,6 +117,23 @@ extension PatternMatcher {
 }
 
 extension Span<UInt8> {
+    /// The name whose opening quote is at `start`, with its quotes.
+    ///
+    /// Names are short: byte by byte is quickest.
+    @inline(__always)
+    fileprivate func name(_ start: Int) -> (name: Slice, signs: NameSigns)? {
+        var i = start + 1
+        var signs = NameSigns.none
+        while i < count {
+            let byte = self[i]
+            if byte == UInt8(ascii: "\"") { return (Slice(start, i + 1), signs) }
+            if byte == UInt8(ascii: "\\") { return JSON.value(in: self, at: start).map { ($0, .escapes) } }
+            if byte == UInt8(ascii: ".") { signs = .points }
+            i += 1
+        }
+        return nil
+    }
+
     /// The offset of the first byte from `start` that is no white space.
     @inline(__always)
     fileprivate func behindSpace(_ start: Int) -> Int {
@@ -129,6 +149,18 @@ extension Span<UInt8> {
 
 extension PatternMatcher {
     /// The node of a member below another node; `nil` when no pattern names it.
+    @inline(__always)
+    private func child(
+        named key: Slice, _ signs: NameSigns, below node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) -> Int32? {
+        switch signs {
+        case .none where nodes[Int(node)].names & PatternPlan.bit(key.count - 2, text[key.start + 1]) == 0: nil
+        case .none, .points: self.node(text.extracting(key.start + 1..<key.end - 1), below: node)
+        case .escapes: self.node(named: key, below: node, text, &scratch)
+        }
+    }
+
+    /// The node of a member below another node; `nil` when no pattern names it.
     private func node(
         named key: Slice, below node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch
     ) -> Int32? {
@@ -141,9 +173,8 @@ extension PatternMatcher {
     }
 
     private func node(_ name: Span<UInt8>, below node: Int32) -> Int32? {
-        if nodes[Int(node)].lengths & PatternPlan.lengthBit(name.count) != 0,
-            let found = names.find(Int(node), name)
-        {
+        let first = name.isEmpty ? UInt8(ascii: "\"") : name[0]
+        if nodes[Int(node)].names & PatternPlan.bit(name.count, first) != 0, let found = names.find(Int(node), name) {
             return Int32(found)
         }
         // No name of a pattern has a point: these were split.

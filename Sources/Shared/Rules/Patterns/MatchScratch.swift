@@ -22,6 +22,8 @@ public struct MatchScratch: Sendable {
     /// By leaf: where its marks stand.
     var marksOfLeaves: [MarkExtent] = []
     var marks: [Mark] = []
+    /// Leaves that the keys of a value lead to.
+    var found: [Int32] = []
     /// The frames chosen so far, and how many steps the search may still take.
     var chosen: [Int32] = []
     var steps = 0

@@ -11,13 +11,15 @@ struct Pattern: Sendable, Hashable {
     struct Branch: Sendable, Hashable {
         var fields: [Field] = []
 
-        /// Sets what a path has to fit; true when this replaces what was set before.
+        /// Sets what a path has to fit, its number being that of the path; true when this replaces what was set before.
+        ///
+        /// Leaves the fields in the order of their coming.
         mutating func set(_ field: Field) -> Bool {
-            if let place = fields.firstIndex(where: { $0.path == field.path }) {
+            if let place = fields.firstIndex(where: { $0.number == field.number }) {
                 fields[place] = field
                 return true
             }
-            insert(field)
+            fields.append(field)
             return false
         }
 
@@ -29,9 +31,24 @@ struct Pattern: Sendable, Hashable {
     }
 
     /// The tests of a path, one of which has to be met by one of the values there.
-    struct Field: Sendable, Hashable {
+    ///
+    /// A class, as `$or` puts one field into many branches.
+    final class Field: Sendable, Hashable {
         let path: ByteText
         let tests: [ValueTest]
+        /// The path's number among those of its pattern while that is read.
+        let number: Int
+
+        init(path: ByteText, tests: [ValueTest], number: Int = -1) {
+            (self.path, self.tests, self.number) = (path, tests, number)
+        }
+
+        static func == (a: Field, b: Field) -> Bool { a === b || (a.path == b.path && a.tests == b.tests) }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(path)
+            hasher.combine(tests)
+        }
     }
 }
 

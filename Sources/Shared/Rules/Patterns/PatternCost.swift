@@ -22,7 +22,10 @@ struct PatternCost {
     /// The costliest field of these patterns; `nil` when none has a wildcard.
     static func worst(of patterns: some Sequence<Pattern>) -> PatternCost? {
         var beginnings: [ByteText: Set<Wildcard>] = [:]
+        var known: Set<ObjectIdentifier> = []
         for field in patterns.lazy.flatMap(\.branches).flatMap(\.fields) {
+            // `$or` puts one field into many branches.
+            guard known.insert(ObjectIdentifier(field)).inserted else { continue }
             for case .wildcard(let wildcard) in field.tests.flatMap(\.andInner) where wildcard.holes > 0 {
                 beginnings[field.path, default: []].insert(wildcard)
             }

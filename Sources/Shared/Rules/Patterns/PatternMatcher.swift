@@ -17,9 +17,9 @@ final class PatternMatcher: Sendable {
     let branches: [PatternPlan.Branch]
     let branchLeaves: [Int32]
     private let branchRules: [Int32]
-    private let files: [PatternPlan.Extent]
+    private let files: [PatternPlan.File]
     private let filed: [Int32]
-    private let tried: [Int32]
+    private let indexes: [NodeIndex]
     private let unfiled: [Int32]
     /// The nodes that the outline of an event leads to, and how many names of the event's own it does not.
     let attributes: [(attribute: EventAttribute, node: Int32)]
@@ -30,7 +30,7 @@ final class PatternMatcher: Sendable {
         let plan = PatternPlan(patterns)
         (nodes, names, atoms, leaves, code) = (plan.nodes, plan.names, plan.atoms, plan.leaves, plan.code)
         (branches, branchLeaves, branchRules) = (plan.branches, plan.branchLeaves, plan.branchRules)
-        (files, filed, tried, unfiled) = (plan.files, plan.filed, plan.tried, plan.unfiled)
+        (files, filed, indexes, unfiled) = (plan.files, plan.filed, plan.indexes, plan.unfiled)
         let names = plan.names
         attributes = EventAttribute.allCases.compactMap { attribute in
             names.find(0, attribute.rawValue.utf8.span).map { (attribute, Int32($0)) }
@@ -58,51 +58,89 @@ final class PatternMatcher: Sendable {
 extension PatternMatcher {
     private func judge(_ text: Span<UInt8>, _ scratch: inout MatchScratch) {
         for place in 0..<scratch.met.count {
-            let node = nodes[Int(scratch.met[place])]
-            guard node.hasEntries else { continue }
-            tryAtoms(at: scratch.met[place], text, &scratch)
-            for leaf in node.tried.range {
-                let leaf = tried[leaf]
-                guard isMet(leaf, text, &scratch) else { continue }
-                for branch in leaves[Int(leaf)].branches.range { attempt(filed[branch], leaf, text, &scratch) }
+            let node = scratch.met[place]
+            guard nodes[Int(node)].hasEntries else { continue }
+            let values = scratch.values[Int(node)]
+            let isAlone = values.first == values.last
+            var place = values.first
+            while place >= 0 {
+                enter(by: Int(place), at: node, isAlone, text, &scratch)
+                place = scratch.occurrences[Int(place)].next
             }
         }
-        for branch in unfiled { attempt(branch, -1, text, &scratch) }
+        for branch in unfiled { attempt(branch, text, &scratch) }
     }
 
-    private func tryAtoms(at node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
-        var place = scratch.values[Int(node)].first
-        while place >= 0 {
-            let atom = atom(of: Int(place), at: node, text, &scratch)
-            if atom >= 0 {
-                for branch in files[Int(atom)].range { attempt(filed[branch], -1, text, &scratch) }
+    /// Tries the branches that a value leads to.
+    private func enter(
+        by place: Int, at node: Int32, _ isAlone: Bool, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) {
+        let atom = atom(of: place, at: node, text, &scratch)
+        if atom >= 0 {
+            let file = files[Int(atom)]
+            if file.count == 1 {
+                if file.other < 0 || mayFit(file.other, text, &scratch) {
+                    attempt(file.start, isFirst: isAlone, text, &scratch)
+                }
+            } else {
+                for branch in file.range { attempt(filed[branch], isFirst: isAlone, text, &scratch) }
             }
-            place = scratch.occurrences[Int(place)].next
         }
+        let index = nodes[Int(node)].index
+        if index >= 0 { search(indexes[Int(index)], for: place, text, &scratch) }
+    }
+
+    /// Tries the branches that the keys of a value lead to.
+    private func search(
+        _ index: NodeIndex, for place: Int, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) {
+        // Taken out while it is filled: the scratch lends its copies meanwhile.
+        var found: [Int32] = []
+        swap(&found, &scratch.found)
+        found.removeAll(keepingCapacity: true)
+        let value = scratch.occurrences[place]
+        let range = Int(value.start)..<Int(value.end)
+        switch value.kind {
+        case .text where value.isCopy:
+            index.find(text: scratch.copies.span.extracting(range), into: &found)
+        case .text: index.find(text: text.extracting(range), into: &found)
+        case .number: index.find(number: value.number, into: &found)
+        case .yes, .no, .null: index.findAlways(into: &found)
+        }
+        for leaf in found where isMet(leaf, text, &scratch) {
+            for branch in leaves[Int(leaf)].branches.range { attempt(filed[branch], text, &scratch) }
+        }
+        swap(&found, &scratch.found)
     }
 
     /// Tries a branch whose entry was met, once an event.
-    private func attempt(_ branch: Int32, _ entry: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) {
-        guard scratch.branches[Int(branch)] != scratch.event else { return }
-        scratch.branches[Int(branch)] = scratch.event
-        let branch = branches[Int(branch)]
-        guard branch.leaves.count == 1 && branch.entry >= 0 || fits(branch, text, &scratch) else { return }
+    private func attempt(
+        _ branch: Int32, isFirst: Bool = false, _ text: Span<UInt8>, _ scratch: inout MatchScratch
+    ) {
+        let (number, branch) = (Int(branch), branches[Int(branch)])
+        if !(isFirst && branch.isEnteredOnce) {
+            guard scratch.branches[number] != scratch.event else { return }
+            scratch.branches[number] = scratch.event
+        }
+        if branch.other >= 0 {
+            guard mayFit(branch.other, text, &scratch), fits(branch, text, &scratch) else { return }
+        }
         for rule in branch.rules.range { scratch.hits.append(branchRules[rule]) }
     }
 
     private func fits(_ branch: PatternPlan.Branch, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
-        for place in branch.leaves.range where branchLeaves[place] != branch.entry {
+        for place in branch.leaves.range {
             let leaf = branchLeaves[place]
-            let values = scratch.values[Int(leaves[Int(leaf)].node)]
-            guard values.event == scratch.event else {
-                guard leaves[Int(leaf)].allowsAbsence else { return false }
-                continue
-            }
-            guard isMet(leaf, text, &scratch) || scratch.frames.count > 1 && leaves[Int(leaf)].allowsAbsence else {
-                return false
-            }
+            guard leaf == branch.entry || leaf == branch.other || mayFit(leaf, text, &scratch) else { return false }
         }
         return scratch.frames.count == 1 || isConsistent(branch, text, &scratch)
+    }
+
+    /// Whether a leaf is met; true, too, where that depends on the elements of lists.
+    private func mayFit(_ leaf: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let (node, allowsAbsence) = (leaves[Int(leaf)].node, leaves[Int(leaf)].allowsAbsence)
+        guard scratch.values[Int(node)].event == scratch.event else { return allowsAbsence }
+        return isMet(leaf, text, &scratch) || (scratch.frames.count > 1 && allowsAbsence)
     }
 
     /// Whether some value at the leaf's path meets it.

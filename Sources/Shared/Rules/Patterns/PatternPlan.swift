@@ -5,22 +5,23 @@
 // Then each branch is filed under one of its leaves, its entry: the one that the fewest other branches would be filed
 // under. An event only looks at branches whose entry it meets; their other leaves are tested when they are asked for.
 // Rules of ten thousand workspaces that all want `job.failed` are so entered by their workspace, and the shared
-// condition costs nothing until one of them is met.
+// condition costs nothing until one of them is met. An entry is found by its atoms, or by its keys (`EntryKey.swift`)
+// in the index of its node.
 
 /// The tables of a matcher while they are made.
 struct PatternPlan {
     /// A path some pattern names, or the beginning of one.
     struct Node: Sendable {
-        /// Which lengths the names below have, one bit each; the last for all longer ones.
-        var lengths: UInt64 = 0
+        /// A bit for each name below.
+        var names: UInt64 = 0
         /// How many names stand below.
         var children: Int32 = 0
         /// Whether some pattern tests the values here.
         var isTested = false
         /// Whether branches are filed under values here.
         var hasEntries = false
-        /// Leaves that are tried with every value here, as no table leads to them.
-        var tried = Extent()
+        /// The index of the entries here that are found by keys; -1 when all are found by atoms.
+        var index: Int32 = -1
     }
     /// The tests of a field.
     struct Leaf: Sendable {
@@ -28,7 +29,7 @@ struct PatternPlan {
         /// Whether it is met when there is no value.
         var allowsAbsence: Bool
         var code = Extent()
-        /// The branches that are entered here, when it is tried.
+        /// The branches that are entered here, when it is found by a key.
         var branches = Extent()
     }
     /// Fields that stand together.
@@ -37,6 +38,19 @@ struct PatternPlan {
         var rules = Extent()
         /// The leaf it is filed under; -1 when it has to be looked at for every event.
         var entry: Int32 = -1
+        /// Another leaf, which is asked first; -1 when it has none.
+        var other: Int32 = -1
+        /// Whether no other value than one leads here.
+        var isEnteredOnce = false
+    }
+    /// The branches filed under an atom.
+    struct File: Sendable {
+        /// Where they stand in `filed`; the branch itself when it is one.
+        var start: Int32 = 0
+        var count: Int32 = 0
+        /// Of a single branch the leaf that is asked first: most events end here, without a look at the branch.
+        var other: Int32 = -1
+        var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
     }
     /// A part of a table.
     struct Extent: Sendable {
@@ -57,19 +71,21 @@ struct PatternPlan {
     /// The leaves of all branches.
     private(set) var branchLeaves: [Int32] = []
     private(set) var branchRules: [Int32] = []
-    /// By atom: the branches filed under it, as extents of `filed`.
-    private(set) var files: [Extent] = []
+    /// By atom.
+    private(set) var files: [File] = []
     private(set) var filed: [Int32] = []
-    private(set) var tried: [Int32] = []
+    private(set) var indexes: [NodeIndex] = []
     /// Branches without an entry.
     private(set) var unfiled: [Int32] = []
 
     private var paths: [ByteText: Int32] = [:]
     private var leafNumbers: [LeafKey: Int32] = [:]
+    /// Fields that were met before, by what they are and not by what they say.
+    private var leavesOfFields: [ObjectIdentifier: Int32] = [:]
     private var branchNumbers: [[Int32]: Int32] = [:]
     private var rulesOfBranches: [[Int32]] = []
-    /// By leaf: the atoms it has, and whether it has nothing else.
-    private var leafAtoms: [(atoms: [Int32], only: Bool)] = []
+    /// By leaf: what finds it.
+    private var ways: [EntryWays] = []
 
     private struct LeafKey: Hashable {
         let node: Int32
@@ -82,7 +98,11 @@ struct PatternPlan {
         finish()
     }
 
-    static func lengthBit(_ count: Int) -> UInt64 { 1 << UInt64(min(count, 63)) }
+    /// The bit of a name: most names that no pattern has differ in it, by their length or first byte.
+    @inline(__always)
+    static func bit(_ count: Int, _ first: UInt8) -> UInt64 {
+        1 &<< UInt64(truncatingIfNeeded: count &* 5 &+ Int(first))
+    }
 }
 
 // MARK: - Rules
@@ -103,9 +123,16 @@ extension PatternPlan {
     }
 
     private mutating func leaf(_ field: Pattern.Field) -> Int32 {
+        if let known = leavesOfFields[ObjectIdentifier(field)] { return known }
         let node = node(field.path)
         let key = LeafKey(node: node, tests: field.tests)
-        if let known = leafNumbers[key] { return known }
+        let leaf = leafNumbers[key] ?? leaf(field, key)
+        leavesOfFields[ObjectIdentifier(field)] = leaf
+        return leaf
+    }
+
+    private mutating func leaf(_ field: Pattern.Field, _ key: LeafKey) -> Int32 {
+        let node = key.node
         nodes[Int(node)].isTested = true
         let number = Int32(leaves.count)
         leafNumbers[key] = number
@@ -115,9 +142,8 @@ extension PatternPlan {
             if let (kind, bytes) = test.atom { known[test] = atom(kind, bytes, at: node) }
         }
         code.append(field.tests) { known[$0] }
-        let found = field.tests.compactMap { known[$0] }
-        let isOnly = found.count == field.tests.count
-        leafAtoms.append((found, isOnly))
+        ways.append(
+            EntryWays(node: node, atoms: field.tests.compactMap { known[$0] }, keys: field.tests.compactMap(\.entry)))
         leaves.append(
             Leaf(
                 node: node, allowsAbsence: field.tests.contains(.absent),
@@ -157,7 +183,7 @@ extension PatternPlan {
         nodes.append(Node())
         names.insert(Int(node), name, Int(child))
         nodes[Int(node)].children += 1
-        nodes[Int(node)].lengths |= Self.lengthBit(name.count)
+        nodes[Int(node)].names |= Self.bit(name.count, name.first ?? UInt8(ascii: "\""))
         return child
     }
 }
@@ -173,76 +199,72 @@ extension PatternPlan {
         }
         chooseEntries()
         fileUnderAtoms()
-        fileUnderLeaves()
-        (leafNumbers, branchNumbers, paths, rulesOfBranches, leafAtoms) = ([:], [:], [:], [], [])
+        fileUnderKeys()
+        (leafNumbers, branchNumbers, paths, rulesOfBranches, ways) = ([:], [:], [:], [], [])
+        leavesOfFields = [:]
     }
 
     /// Chooses for each branch the leaf under which the fewest branches would be filed if all chose it.
     private mutating func chooseEntries() {
-        var useOfAtoms = Array(repeating: 0, count: atomCount)
-        var useOfLeaves = Array(repeating: 0, count: leaves.count)
-        for leaf in branchLeaves {
-            useOfLeaves[Int(leaf)] += 1
-            for atom in leafAtoms[Int(leaf)].atoms { useOfAtoms[Int(atom)] += 1 }
-        }
+        let census = EntryCensus(ways, atoms: atomCount, branchLeaves)
+        let costs = leaves.indices.map { leaves[$0].allowsAbsence ? Int.max : census.cost(of: $0) }
         for place in branches.indices {
-            var best = Int.max
-            for leaf in branchLeaves[branches[place].leaves.range] where !leaves[Int(leaf)].allowsAbsence {
-                let (atoms, isOnly) = leafAtoms[Int(leaf)]
-                // What is tried costs every event that has the field, so it has to be much rarer to be chosen.
-                let cost =
-                    isOnly
-                    ? (atoms.lazy.map { useOfAtoms[Int($0)] }.max() ?? 0) + atoms.count / 8
-                    : 1_000_000 + useOfLeaves[Int(leaf)]
-                if cost < best { (best, branches[place].entry) = (cost, leaf) }
+            let leaves = branchLeaves[branches[place].leaves.range]
+            let best = leaves.min { costs[Int($0)] < costs[Int($1)] } ?? -1
+            let entry = best >= 0 && costs[Int(best)] < .max ? best : -1
+            branches[place].entry = entry
+            branches[place].other = leaves.first { $0 != entry } ?? -1
+            guard entry >= 0 else {
+                unfiled.append(Int32(place))
+                continue
             }
+            let ways = ways[Int(entry)]
+            branches[place].isEnteredOnce = ways.atoms.count == 1 && ways.keys.isEmpty
+            nodes[Int(ways.node)].hasEntries = true
         }
     }
 
     private mutating func fileUnderAtoms() {
-        files = Array(repeating: Extent(), count: atomCount)
+        files = Array(repeating: File(), count: atomCount)
         func each(_ body: (Int, Int32) -> Void) {
             for (place, branch) in branches.enumerated() where branch.entry >= 0 {
-                let (atoms, isOnly) = leafAtoms[Int(branch.entry)]
-                if isOnly { for atom in atoms { body(Int(atom), Int32(place)) } }
+                for atom in ways[Int(branch.entry)].atoms { body(Int(atom), Int32(place)) }
             }
         }
         var counts = Array(repeating: Int32(0), count: atomCount)
-        each { atom, _ in counts[atom] += 1 }
-        var start: Int32 = 0
-        for atom in counts.indices {
-            files[atom] = Extent(start: start, count: 0)
-            start += counts[atom]
-        }
-        var (filed, files) = (Array(repeating: Int32(0), count: Int(start)), files)
+        var (files, filed) = (files, filed)
         each { atom, branch in
+            counts[atom] += 1
+            files[atom] = File(start: branch, count: 1, other: branches[Int(branch)].other)
+        }
+        for atom in counts.indices where counts[atom] > 1 {
+            files[atom] = File(start: Int32(filed.count), count: 0)
+            filed += Array(repeating: 0, count: Int(counts[atom]))
+        }
+        each { atom, branch in
+            guard counts[atom] > 1 else { return }
             filed[Int(files[atom].start + files[atom].count)] = branch
             files[atom].count += 1
         }
         (self.filed, self.files) = (filed, files)
-        for branch in branches where branch.entry >= 0 { nodes[Int(leaves[Int(branch.entry)].node)].hasEntries = true }
     }
 
-    /// Files branches under leaves that have to be tried, and leaves under nodes.
-    private mutating func fileUnderLeaves() {
+    /// Files branches under leaves that are found by keys, and these in the indexes of their nodes.
+    private mutating func fileUnderKeys() {
         var byLeaf: [Int32: [Int32]] = [:]
-        var byNode: [Int32: [Int32]] = [:]
-        for (place, branch) in branches.enumerated() {
-            guard branch.entry >= 0 else {
-                unfiled.append(Int32(place))
-                continue
-            }
-            guard !leafAtoms[Int(branch.entry)].only else { continue }
-            if byLeaf[branch.entry] == nil { byNode[leaves[Int(branch.entry)].node, default: []].append(branch.entry) }
-            byLeaf[branch.entry, default: []].append(Int32(place))
+        for (place, branch) in branches.enumerated() where branch.entry >= 0 {
+            if !ways[Int(branch.entry)].keys.isEmpty { byLeaf[branch.entry, default: []].append(Int32(place)) }
         }
-        for (leaf, branches) in byLeaf {
-            leaves[Int(leaf)].branches = Extent(start: Int32(filed.count), count: Int32(branches.count))
-            filed += branches
+        var byNode: [Int32: [(key: EntryKey, leaf: Int32)]] = [:]
+        for leaf in byLeaf.keys.sorted() {
+            let (ways, entered) = (ways[Int(leaf)], byLeaf[leaf] ?? [])
+            leaves[Int(leaf)].branches = Extent(start: Int32(filed.count), count: Int32(entered.count))
+            filed += entered
+            for key in Set(ways.keys) { byNode[ways.node, default: []].append((key, leaf)) }
         }
-        for (node, leaves) in byNode {
-            nodes[Int(node)].tried = Extent(start: Int32(tried.count), count: Int32(leaves.count))
-            tried += leaves
+        for (node, entries) in byNode {
+            nodes[Int(node)].index = Int32(indexes.count)
+            indexes.append(NodeIndex(entries))
         }
     }
 }

@@ -19,6 +19,12 @@ enum PatternLimit {
     static let fields = 256
     /// How many bytes of JSON a pattern may have.
     static let bytes = 1 << 20
+    /// How many bytes the path of a field may have.
+    static let path = 4_096
+    /// How many fields all branches together may have: more than any pattern within the other bounds needs.
+    static let combined = branches * fields
+    /// How many fields the patterns of a workspace may have, by branch and event type.
+    static let workspace = 1_000_000
 }
 
 /// Reads one pattern.
@@ -29,6 +35,11 @@ struct PatternReader {
     /// Whether `$or` was met as a choice, and as the name of a field.
     private var choices = false
     private var fieldsNamedOr = false
+    /// How many fields were put into branches, and whether that was too much to go on.
+    private var combined = 0
+    private var isSpent = false
+    /// The paths met so far with their numbers: long paths are compared once and not in each branch.
+    private var paths: [ByteText: Int] = [:]
 
     enum Step {
         case name(String)
@@ -54,7 +65,11 @@ struct PatternReader {
         if choices, fieldsNamedOr {
             report("'$or' is a choice in one place and a field's name in another; rename the field", form.place)
         }
-        return faults.allSatisfy(\.isWarning) ? Pattern(branches: branches) : nil
+        guard faults.allSatisfy(\.isWarning) else { return nil }
+        var ranks = Array(repeating: 0, count: paths.count)
+        for (rank, path) in paths.sorted(by: { $0.key.precedes($1.key) }).enumerated() { ranks[path.value] = rank }
+        for place in branches.indices { branches[place].fields.sort { ranks[$0.number] < ranks[$1.number] } }
+        return Pattern(branches: branches)
     }
 
     mutating func report(_ reason: String, _ place: Place?, isWarning: Bool = false) {
@@ -85,7 +100,7 @@ extension PatternReader {
         inChoice: Bool
     ) {
         if members.isEmpty { report("an empty mapping in a pattern matches nothing", form.place) }
-        for member in members {
+        for member in members where !isSpent {
             inside(.name(member.key)) { reader in
                 if member.key == "$or", let choices = Self.choices(member.value) {
                     reader.read(choices, of: member, into: &branches, path: path)
@@ -102,6 +117,9 @@ extension PatternReader {
         if member.key == "$or" { fieldsNamedOr = true }
         if inChoice, Self.reserved.contains(member.key) {
             return report("'\(member.key)' cannot name a field inside '$or'", member.place)
+        }
+        guard (path?.utf8.count ?? 0) + member.key.utf8.count < PatternLimit.path else {
+            return report("the path of a field may have \(PatternLimit.path) bytes", member.place)
         }
         let path = path.map { "\($0).\(member.key)" } ?? member.key
         switch member.value.content {
@@ -124,16 +142,28 @@ extension PatternReader {
                 tests.append(test)
             }
         }
-        let field = Pattern.Field(path: ByteText(path), tests: tests)
+        let number = paths[ByteText(path)] ?? paths.count
+        paths[ByteText(path)] = number
+        let field = Pattern.Field(path: ByteText(path), tests: tests, number: number)
         if branches.isEmpty { branches.append(.init()) }
+        combined += branches.count
+        guard combined <= PatternLimit.combined else {
+            return spend("the pattern's fields and '$or's make more than \(PatternLimit.combined) fields", member.place)
+        }
         var replaced = false
         for place in branches.indices where branches[place].set(field) { replaced = true }
         if replaced {
             report("'\(path.shortened)' stands before already; the last one counts", member.place, isWarning: true)
         }
         if branches.contains(where: { $0.fields.count > PatternLimit.fields }) {
-            report("a pattern may name \(PatternLimit.fields) fields", member.place)
+            spend("a pattern may name \(PatternLimit.fields) fields", member.place)
         }
+    }
+
+    /// Reports a bound that was passed and reads no further: what comes would cost as much again.
+    private mutating func spend(_ reason: String, _ place: Place?) {
+        report(reason, place)
+        isSpent = true
     }
 }
 
@@ -158,7 +188,7 @@ extension PatternReader {
         self.choices = true
         if choices.count < 2 { return report("'$or' needs two mappings or more to choose from", member.place) }
         var all: [Pattern.Branch] = []
-        for (place, choice) in choices.enumerated() {
+        for (place, choice) in choices.enumerated() where !isSpent {
             let more = inside(.item(place)) { reader -> [Pattern.Branch] in
                 guard case .object(let members) = choice.content else {
                     reader.report("'$or' chooses between mappings, not \(choice.kind)", choice.place)
@@ -170,7 +200,7 @@ extension PatternReader {
             }
             all += more
             guard all.count <= PatternLimit.branches else {
-                report(
+                spend(
                     "the pattern's '$or's make more than \(PatternLimit.branches) combinations; the limit is "
                         + "\(PatternLimit.branches)", member.place)
                 break
@@ -213,6 +243,13 @@ extension Pattern {
             findings.report(fault.reason, at: fault.place ?? tree.place, isWarning: fault.isWarning)
         }
         guard let pattern else { return nil }
+        findings.patternFields += pattern.branches.reduce(0) { $0 + $1.fields.count }
+        guard findings.patternFields <= PatternLimit.workspace else {
+            findings.report(
+                "the patterns of the file have more than \(PatternLimit.workspace) fields, counted for each combination "
+                    + "of '$or's", at: tree.place)
+            return nil
+        }
         self = pattern
     }
 }
