@@ -28,8 +28,8 @@ struct MatchFiles {
     private var tab: UInt8 { UInt8(ascii: "\t") }
 
     private func make(_ path: String) throws {
-        for end in path.indices.dropFirst() where path[end] == "/" { mkdir(String(path[..<end]), 0o755) }
-        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SystemFailure("make \(path)") }
+        for end in path.indices.dropFirst() where path[end] == "/" { unsafe _ = mkdir(String(path[..<end]), 0o755) }
+        guard unsafe mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SystemFailure("make \(path)") }
     }
 }
 
