@@ -112,16 +112,6 @@ extension JSON {
         byte <= 0x20 && (byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09)
     }
 
-    /// The string whose opening quote is at `i`, and whether it stands there as it is, without an escape; `nil` when it does
-    /// not end.
-    @inlinable @inline(__always)
-    package static func string(in text: Span<UInt8>, at i: Int) -> (value: Slice, isPlain: Bool)? {
-        let first = quoteOrBackslash(text, i &+ 1)
-        guard first < text.count else { return nil }
-        if text[first] == UInt8(ascii: "\"") { return (Slice(i, first + 1), true) }
-        return stringEnd(text, first - 1, text.count).map { (Slice(i, $0), false) }
-    }
-
     /// The offset behind the string whose opening quote is at `i`; `nil` when it does not end before `end`.
     @inlinable
     static func stringEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {

@@ -4,16 +4,10 @@ extension JSON {
     ///
     /// The last is what most readers of JSON take where a name stands twice. Walks the whole object.
     public static func lastMember(_ name: Span<UInt8>, of object: Slice, in text: Span<UInt8>) -> Slice? {
-        guard kind(of: object, in: text) == .object, object.end <= text.count else { return nil }
         var found: Slice?
-        var i = object.start + 1
-        while let key = value(in: text, from: i, to: object.end), text[key.start] == UInt8(ascii: "\"") {
-            let colon = skipSpace(text, key.end)
-            guard colon < object.end, let value = value(in: text, from: colon + 1, to: object.end) else { break }
+        members(of: object, in: text) { key, value in
             if isNamed(key, name, in: text) { found = value }
-            i = skipSpace(text, value.end)
-            guard i < object.end, text[i] == UInt8(ascii: ",") else { break }
-            i += 1
+            return true
         }
         return found
     }

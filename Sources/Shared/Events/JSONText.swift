@@ -33,9 +33,9 @@ extension JSON {
         guard first == UInt8(ascii: "\\") || first == (bytes.isEmpty ? UInt8(ascii: "\"") : bytes[0]) else {
             return false
         }
-        if let plain = plain(raw, in: text) { return same(text.extracting(plain.range), bytes) }
+        if let plain = plain(raw, in: text) { return text.extracting(plain.range).equals(bytes) }
         var unescaped: [UInt8] = []
-        return unescape(raw, in: text, into: &unescaped) && same(unescaped.span, bytes)
+        return unescape(raw, in: text, into: &unescaped) && unescaped.span.equals(bytes)
     }
 
     /// Appends `text` as a JSON string with its quotes; escapes control characters, quotes and backslashes only.
@@ -75,12 +75,6 @@ extension JSON {
     private static func isQuoted(_ raw: Slice, in text: Span<UInt8>) -> Bool {
         raw.start >= 0 && raw.end <= text.count && raw.end - raw.start >= 2
             && text[raw.start] == UInt8(ascii: "\"") && text[raw.end - 1] == UInt8(ascii: "\"")
-    }
-
-    private static func same(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
-        guard a.count == b.count else { return false }
-        for i in 0..<a.count where a[i] != b[i] { return false }
-        return true
     }
 }
 
