@@ -64,7 +64,7 @@ struct SecretTests {
             _ = try keyring(SecretKeyring.newKey()).open(sealed, as: Self.name)
             Issue.record("opened with a wrong key")
         } catch {
-            #expect(error.description.contains("hook-key of vision") && error.description.contains("the key of mark"))
+            #expect("\(error)".contains("hook-key of vision") && "\(error)".contains("the key of mark"))
         }
         #expect(throws: SecretError(.noKey, doing: "open secret \(Self.name)")) {
             try SecretKeyring.empty.open(sealed, as: Self.name)

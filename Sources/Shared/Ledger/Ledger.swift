@@ -237,6 +237,8 @@ public enum Suppression: String, Sendable, CaseIterable {
     case expired
     /// An earlier event of the rule's dedup window was sent.
     case dedup
+    /// The deployment lets no target's channel carry this event: its type or its region is not among the channel's.
+    case channel
 }
 
 /// What came of deciding a batch.

@@ -90,6 +90,8 @@ public final class Endpoint: Sendable {
     public let method: String
     /// Whether a receiver's certificate must be good.
     public let verifiesTLS: Bool
+    /// What else is particular about its connections; `nil` for nothing.
+    public let wire: WireTerms?
     /// Signing secrets, newest first; two while one rotates.
     public let secrets: [[UInt8]]
     /// Headers the document adds.
@@ -109,11 +111,12 @@ public final class Endpoint: Sendable {
     /// A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
-        headers: [(name: String, value: String)], verifiesTLS: Bool = true, recipient: String? = nil,
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil, recipient: String? = nil,
         credential: String? = nil, channel: any Channel
     ) {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
-        (self.method, self.verifiesTLS, self.recipient, self.credential) = (method, verifiesTLS, recipient, credential)
+        (self.method, self.verifiesTLS, self.wire) = (method, verifiesTLS, wire)
+        (self.recipient, self.credential) = (recipient, credential)
         signers = secrets.map(WebhookSigner.init)
     }
 }

@@ -84,7 +84,7 @@ import CarillonEvents
     }
 
     private func makeTransfer() -> CurlTransfer? {
-        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard, sockets: sockets)
+        guard let made = CurlTransfer(configuration, guard: addressGuard, sockets: sockets)
         else { return nil }
         transfers.append(made)
         return made
@@ -98,7 +98,7 @@ import CarillonEvents
             idle.append(transfer)
             return end(outgoing, .refused(.render), words: error.words)
         }
-        let code = transfer.load(request)
+        let code = transfer.load(request, under: outgoing.endpoint.wire)
         crash.reach(.beforeSend)
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
