@@ -160,7 +160,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: [
+                "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
+                "CarillonWorker",
+            ]),
         .testTarget(
             name: "CrashTests",
             dependencies: [
