@@ -1,3 +1,4 @@
+import CarillonEvents
 import CarillonLedger
 import Foundation
 import Glibc
@@ -130,12 +131,32 @@ struct SecretsSuite {
         #expect(try configuration().secretKeys().open(stored.value, as: stored.secret) == Array(pem.utf8))
     }
 
+    /// Secrets in every place where one may stand.
+    private static let hidden = [
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "T0B0XYZ9-path-token", "q-s3cr3t-token", "h34der-value",
+        "n4med-header-value", "p4ssw0rd-of-mail", SecretKeyring.newKey(), "n4med-url-token",
+    ]
+
+    private static func document(port: Int) -> String {
+        """
+        version: 1
+        workspace: vision
+        endpoints:
+          hook:
+            url: "http://127.0.0.1:\(port)/services/\(hidden[1])?key=\(hidden[2])"
+            kind: webhook
+            secret: \(hidden[0])
+            headers: {Authorization: "Bearer \(hidden[3])", X-Key: {secret: named}}
+          away: {kind: webhook, url: {secret: where}}
+          twice: {kind: webhook, url: "http://127.0.0.1:1/\(hidden[1])", headers: {Authorization: {secret: bad}}}
+        rules:
+          - {name: failures, events: [job.failed], notify: [hook, away, twice]}
+        """
+    }
+
     @Test("no secret of a document, a store or a configuration appears in anything that is said")
     func masked() throws {
-        let secrets = [
-            "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "T0B0XYZ9-path-token", "q-s3cr3t-token", "h34der-value",
-            "n4med-header-value", "p4ssw0rd-of-mail", SecretKeyring.newKey(), "n4med-url-token",
-        ]
+        let secrets = Self.hidden
         let sink = try Serving(tool, ["sink", "--listen", "127.0.0.1:0", "--fail", "500:1"])
         let environment = [
             "CARILLON_CHANNELS_MAIL_PASSWORD": secrets[5], "CARILLON_SECRETS_KEY": secrets[6],
@@ -147,23 +168,7 @@ struct SecretsSuite {
             let result = try tool.run(arguments, input: Array(input.utf8), environment: environment)
             said += result.out + result.error
         }
-        let rules = try tool.file(
-            "rules.yaml",
-            Array(
-                """
-                version: 1
-                workspace: vision
-                endpoints:
-                  hook:
-                    url: "http://127.0.0.1:\(sink.address.port)/services/\(secrets[1])?key=\(secrets[2])"
-                    kind: webhook
-                    secret: \(secrets[0])
-                    headers: {Authorization: "Bearer \(secrets[3])", X-Key: {secret: named}}
-                  away: {kind: webhook, url: {secret: where}}
-                  twice: {kind: webhook, url: "http://127.0.0.1:1/\(secrets[1])", headers: {Authorization: {secret: bad}}}
-                rules:
-                  - {name: failures, events: [job.failed], notify: [hook, away, twice]}
-                """.utf8))
+        let rules = try tool.file("rules.yaml", Array(Self.document(port: sink.address.port).utf8))
         try run("secrets", "set", "--workspace", "vision", "named", input: secrets[4])
         try run("secrets", "set", "--workspace", "vision", "where", input: "http://127.0.0.1:1/\(secrets[7])")
         try run("secrets", "set", "--workspace", "vision", "bad", "--lines", input: "\(secrets[4])\n\(secrets[3])")
