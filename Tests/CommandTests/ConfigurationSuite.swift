@@ -90,7 +90,8 @@ struct ConfigurationSuite {
             ])
         #expect(standard.offer.isFree)
         #expect(
-            standard.offer.refusal(of: "sms")?.hasPrefix("sms is not configured (channels.sms in carillon.yaml)") == true)
+            standard.offer.refusal(of: "sms")?.hasPrefix("sms is not configured (channels.sms in carillon.yaml)")
+                == true)
         let chosen = try load(
             """
             channels:
@@ -126,14 +127,17 @@ struct ConfigurationSuite {
         #expect(try password(load(yaml, environment: [variable + "_FILE": path])) == "from-a-file")
         #expect(try password(load("channels: {mail: {url: x, password_file: password}}")) == "from-a-file")
         #expect(
-            try password(load("channels: {mail: {url: x, password_file: password}}", environment: [variable: "v"])) == "v")
+            try password(load("channels: {mail: {url: x, password_file: password}}", environment: [variable: "v"]))
+                == "v")
         let flags = [("channels.mail.password_file", path)]
         #expect(try password(load(yaml, environment: [variable: "v"], flags: flags)) == "from-a-file")
         let away = try load("channels: {mail: {url: x, password_file: nowhere}}")
         do throws(Failure) {
             _ = try away.channelSettings()
             Issue.record("read a file that is not there")
-        } catch { #expect(error.lines.first?.contains("which channels.mail.password_file names, cannot be read") == true) }
+        } catch {
+            #expect(error.lines.first?.contains("which channels.mail.password_file names, cannot be read") == true)
+        }
         #expect(away.offer.channels?.contains("mail") == true, "rules are checked without a look at secrets")
     }
 

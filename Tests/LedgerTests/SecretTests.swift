@@ -29,7 +29,8 @@ struct SecretTests {
         let keys = try keyring(SecretKeyring.newKey())
         let sealed = try keys.seal(Self.value, as: Self.name)
         for other in [
-            SecretName("hook-key", of: "speech"), SecretName("hook", of: "vision"), SecretName("n", of: "visionhook-key"),
+            SecretName("hook-key", of: "speech"), SecretName("hook", of: "vision"),
+            SecretName("n", of: "visionhook-key"),
             SecretName("visionhook-key", of: ""), SecretName("key", of: "visionhook-"),
         ] {
             #expect(throws: SecretError.self) { try keys.open(sealed, as: other) }

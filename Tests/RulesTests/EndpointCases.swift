@@ -8,7 +8,8 @@ extension DocumentCase {
             "{webhook: \"https://x.example\", ca: {secret: ca}, client_cert: {secret: c}, client_key: {secret: k}}", []),
         .init(
             "authorities may stand in the document",
-            "{webhook: \"https://x.example\", ca: \"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n\"}", []),
+            "{webhook: \"https://x.example\", ca: \"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n\"}",
+            []),
         .init(
             "a path is no PEM",
             "{webhook: \"https://x.example\", ca: /etc/ssl/ca.pem}",

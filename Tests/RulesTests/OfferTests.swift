@@ -49,7 +49,9 @@ struct OfferTests {
         ] as [(String, [String], String?)])
     func events(wanted: String, allowed: [String], problem: String?) {
         let terms = ChannelOffer.Terms(events: allowed.compactMap { try? EventSelector($0) })
-        #expect(problems(ChannelOffer(["webhook": terms]), events: wanted) == [problem.map { "8:14: \($0)" }].compactMap(\.self))
+        #expect(
+            problems(ChannelOffer(["webhook": terms]), events: wanted)
+                == [problem.map { "8:14: \($0)" }].compactMap(\.self))
     }
 
     @Test(
@@ -62,7 +64,8 @@ struct OfferTests {
         ])
     func regions(member: String, source: String, isAllowed: Bool) throws {
         let text = Array(
-            #"{"specversion":"1.0","id":"1","source":"\#(source)","type":"job.failed","workspace":"w",\#(member)}"#.utf8)
+            #"{"specversion":"1.0","id":"1","source":"\#(source)","type":"job.failed","workspace":"w",\#(member)}"#.utf8
+        )
         let outline = try CloudEvents.outline(text.span)
         let offer = ChannelOffer(["sms": .init(regions: ["cn-hangzhou"]), "mail": .init()])
         let (sms, mail) = (

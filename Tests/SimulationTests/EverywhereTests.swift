@@ -114,7 +114,8 @@ struct SwitchboardTests {
             bed.document("vision", events: "job.failed", url: "{secret: room}"),
             bed.document("speech", events: "job.failed", url: "{secret: room}"))
         for (workspace, ring) in [("vision", foreign), ("speech", keys)] {
-            let sealed = try ring.seal(Array("http://\(workspace).example.com/".utf8), as: SecretName("room", of: workspace))
+            let sealed = try ring.seal(
+                Array("http://\(workspace).example.com/".utf8), as: SecretName("room", of: workspace))
             try bed.ledger.setSecret("room", of: workspace, to: sealed, now: bed.clock.now())
         }
         try bed.publish("vision", "a")

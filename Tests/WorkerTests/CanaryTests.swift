@@ -92,7 +92,10 @@ struct CanaryTests {
         let ways = [
             ["Location: \(inside)"], ["Location: //127.0.0.1:\(canary.port)/", "Refresh: 0; url=\(inside)"],
             ["Location: file:///etc/passwd"],
-            ["Location: \(inside)", "Alt-Svc: http/1.1=\"127.0.0.1:\(canary.port)\"", "Link: <\(inside)>; rel=preload"],
+            [
+                "Location: \(inside)", "Alt-Svc: http/1.1=\"127.0.0.1:\(canary.port)\"",
+                "Link: <\(inside)>; rel=preload",
+            ],
         ]
         let server = ScriptedServer { _, _ in .answer(status, headers: ways[way]) }
         defer { server.stop() }
@@ -100,7 +103,9 @@ struct CanaryTests {
         let rig = try CourierRig()
         defer { rig.courier.close() }
         for id in 1...2 {
-            #expect(await rig.send(outgoing(endpoint(server.url), id: Int64(id)))?.outcome == .failed(.clientError, after: nil))
+            #expect(
+                await rig.send(outgoing(endpoint(server.url), id: Int64(id)))?.outcome
+                    == .failed(.clientError, after: nil))
         }
         #expect(canary.connections == 0)
     }

@@ -97,7 +97,8 @@ struct PeerTests {
             defer { rig.courier.close() }
             let terms = WireTerms(authorities: try certificates.pem("ca"))
             let signed = outgoing(
-                hook(receiver, terms, secrets: secrets), message: "dlc-7f3a: 失败 \u{1F514}", leaseEnds: .seconds(1 << 40))
+                hook(receiver, terms, secrets: secrets), message: "dlc-7f3a: 失败 \u{1F514}", leaseEnds: .seconds(1 << 40)
+            )
             #expect(await rig.send(signed)?.outcome == .delivered)
             let verdict = try receiver.receipts(1).first?.verified
             #expect((verdict == .yes) == holds, "\(checked): \(String(describing: verdict))")

@@ -71,7 +71,9 @@ extension Configuration {
             let isClear = stored.contains { !SecretKeyring.isSealed($0.value) }
             let keys = isClear ? try sealingKeys(for: desk) : try secretKeys()
             let result = try desk.resealSecrets(with: keys, onlyClear: true)
-            if result.sealed > 0 { logger.notice("sealed secrets that were clear", metadata: ["n": "\(result.sealed)"]) }
+            if result.sealed > 0 {
+                logger.notice("sealed secrets that were clear", metadata: ["n": "\(result.sealed)"])
+            }
             for error in result.unopened { logger.error("\(error)") }
         } catch let failure as Failure {
             logger.error("secrets are not sealed: \(failure.lines.joined(separator: "; "))")

@@ -58,7 +58,8 @@ public struct ChannelOffer: Sendable, Equatable {
         guard let allowed = terms?[channel]?.events else { return ([], [], []) }
         let never = events.filter { wanted in !allowed.contains { $0.overlaps(wanted) } }
         let partly = events.filter { wanted in
-            !never.contains(wanted) && !Self.types(of: wanted).allSatisfy { part in allowed.contains { $0.covers(part) } }
+            !never.contains(wanted)
+                && !Self.types(of: wanted).allSatisfy { part in allowed.contains { $0.covers(part) } }
         }
         return (never, partly, allowed)
     }

@@ -73,7 +73,8 @@ private struct EndpointReading {
         }
         guard kind, let url, let method, let verify, format != .some(nil) else { return nil }
         return EndpointSpec(
-            name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify, wire: wire,
+            name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify,
+            wire: wire,
             file: place.source.file, line: place.line)
     }
 

@@ -29,7 +29,8 @@ public enum PEMText {
         let lines = text.split(whereSeparator: \.isNewline)
         let begins = lines.contains { $0.hasPrefix("-----BEGIN ") && $0.hasSuffix("\(kind)-----") }
         let ends = lines.contains { $0.hasPrefix("-----END ") && $0.hasSuffix("\(kind)-----") }
-        return begins && ends ? nil : "is no PEM: it lacks the lines -----BEGIN … \(kind)----- and -----END … \(kind)-----"
+        return begins && ends
+            ? nil : "is no PEM: it lacks the lines -----BEGIN … \(kind)----- and -----END … \(kind)-----"
     }
 }
 

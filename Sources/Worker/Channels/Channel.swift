@@ -111,7 +111,8 @@ public final class Endpoint: Sendable {
     /// A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
-        headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil, recipient: String? = nil,
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil,
+        recipient: String? = nil,
         credential: String? = nil, channel: any Channel
     ) {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)

@@ -30,7 +30,8 @@ public struct CIDR: Sendable, Hashable {
         guard let base = IPAddress(String(parts[0])) else { throw CIDRError(text: text, problem: "not an address") }
         var length = base.family.width
         if parts.count == 2 {
-            guard let given = UInt8(parts[1]), Int(given) <= base.family.width, parts[1].utf8.first != UInt8(ascii: "+") else {
+            guard let given = UInt8(parts[1]), Int(given) <= base.family.width, parts[1].utf8.first != UInt8(ascii: "+")
+            else {
                 throw CIDRError(text: text, problem: "the prefix length is not a number from 0 to \(base.family.width)")
             }
             length = Int(given)

@@ -1,7 +1,10 @@
 import CCurl
 
-// Certificates are given to curl as bytes: what a tenant's secret holds never stands in a file. curl looks at all of them
-// before it uses a kept connection, so one endpoint's certificate never vouches for another's request.
+// Certificates are given to curl as bytes: what a tenant's secret holds never stands in a file.
+//
+// Before it uses a kept connection curl compares authorities and certificate, but not the key (7.88, `match_ssl_config`):
+// who knows another's certificate, which is public, would ride on the connection that the other has proved his key for.
+// So the certificate's bytes end in a line that names the key, outside of the PEM blocks, where nobody reads it.
 
 extension CurlTransfer {
     /// Takes over an endpoint's terms, or curl's own for none.
@@ -26,7 +29,9 @@ extension CurlTransfer {
 
     /// Tells curl the addresses of the request's host, as a test has them.
     func resolve(by resolver: (String) -> [String]) {
-        guard let host = part(CURLUPART_HOST), let port = part(CURLUPART_PORT, UInt32(CURLU_DEFAULT_PORT)) else { return }
+        guard let host = part(CURLUPART_HOST), !host.hasPrefix("["),
+            let port = part(CURLUPART_PORT, UInt32(CURLU_DEFAULT_PORT))
+        else { return }
         let addresses = resolver(host)
         guard !addresses.isEmpty else { return }
         let entry = "\(host):\(port):\(addresses.joined(separator: ","))"
