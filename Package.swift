@@ -149,9 +149,9 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
-                "CarillonWorker", "CarillonKit",
-            ]),
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger",
+                "CarillonLedgerSQLite", "CarillonWorker", "CarillonKit",
+            ], exclude: ["Peers"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
@@ -160,7 +160,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: [
+                "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
+                "CarillonWorker",
+            ]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

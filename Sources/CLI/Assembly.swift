@@ -70,10 +70,12 @@ extension Configuration {
             giveUpAfter: delivery.giveUpAfter)
         settings.maxEventAge = delivery.maxEventAge
         settings.untilIdle = untilIdle
+        settings.offer = offer
+        settings.secrets = vault()
         let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
         let wire = CurlCourier.Configuration(
             concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
-            exemptions: exemptions)
+            exemptions: exemptions, authorities: delivery.authorities)
         let configuration = self
         return CarillonWorker.Worker(
             configuration: settings,

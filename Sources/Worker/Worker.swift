@@ -32,6 +32,10 @@ public final class Worker: Service {
         public var untilIdle = false
         /// By endpoint kind, what makes its channel.
         public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = ["webhook": { _ in WebhookChannel() }]
+        /// Which channels may carry which events.
+        public var offer = ChannelOffer.everything
+        /// Opens the secrets that the ledger keeps.
+        public var secrets = SecretVault.keyless
         /// The defaults of the deployment config.
         public init() {}
     }

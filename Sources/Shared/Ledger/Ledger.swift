@@ -66,7 +66,7 @@ public protocol Ledger: AnyObject {
     func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources
     /// A workspace's documents as they were when `revision` decided.
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
-    /// A secret by name; `nil` when it was never set.
+    /// A secret by name, as it is kept: open it with `SecretVault`; `nil` when it was never set.
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]?
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
@@ -237,6 +237,8 @@ public enum Suppression: String, Sendable, CaseIterable {
     case expired
     /// An earlier event of the rule's dedup window was sent.
     case dedup
+    /// The deployment lets no target's channel carry this event: its type or its region is not among the channel's.
+    case channel
 }
 
 /// What came of deciding a batch.
@@ -364,12 +366,14 @@ public struct Settlement: Sendable {
     public var words: String
     /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
     public var notBefore: Timestamp?
+    /// With `delivered`: what a person will read in the inbox.
+    public var page: InboxPage?
     /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
-        notBefore: Timestamp? = nil
+        notBefore: Timestamp? = nil, page: InboxPage? = nil
     ) {
-        self.notBefore = notBefore
+        (self.notBefore, self.page) = (notBefore, page)
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }

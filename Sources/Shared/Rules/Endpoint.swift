@@ -40,6 +40,8 @@ public struct EndpointSpec: Sendable {
     public let method: String
     /// Whether the receiver's certificate has to be valid.
     public let verifySSL: Bool
+    /// Authorities, a certificate of our own, and the version of HTTP.
+    public let wire: EndpointWire
     /// Where it stands.
     public let file: String
     /// Its line in `file`, from 1.
@@ -49,16 +51,17 @@ public struct EndpointSpec: Sendable {
     public init(
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
+        wire: EndpointWire = EndpointWire(),
         file: String = "", line: Int = 0
     ) {
         (self.name, self.kind, self.url, self.secrets, self.headers) = (name, kind, url, secrets, headers)
-        (self.method, self.verifySSL, self.file, self.line) = (method, verifySSL, file, line)
+        (self.method, self.verifySSL, self.wire, self.file, self.line) = (method, verifySSL, wire, file, line)
     }
 
     /// The names of the secrets it needs.
     public var secretNames: Set<String> {
         Set(
-            ([url] + secrets + headers.map(\.value)).compactMap {
+            ([url] + secrets + headers.map(\.value) + wire.parts).compactMap {
                 if case .secret(let name) = $0 { name } else { nil }
             })
     }

@@ -47,7 +47,8 @@ private struct EndpointReading {
 
     private static let vocabulary = Vocabulary(
         "an endpoint",
-        known: ["kind", "webhook", "url", "secret", "headers", "method", "format", "verify_ssl"],
+        known: ["kind", "webhook", "url", "secret", "headers", "method", "format", "verify_ssl"]
+            + EndpointWireReading.keys,
         later: ["body": "bodies of one's own", "sign": "chat channels"].merging(
             ChannelNames.kinds.dropFirst().map { ($0, "this kind of endpoint") }, uniquingKeysWith: { a, _ in a }))
 
@@ -66,9 +67,13 @@ private struct EndpointReading {
             $0.word("'format'", as: Format.self, later: ["cloudevents", "body"], &findings)
         }
         let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
+        let wire = EndpointWireReading.wire(fields, &findings)
+        if verify == false, wire.authorities != nil {
+            findings.warn("'ca' has no use while verify_ssl is false", at: fields.place(of: "ca"))
+        }
         guard kind, let url, let method, let verify, format != .some(nil) else { return nil }
         return EndpointSpec(
-            name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify,
+            name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify, wire: wire,
             file: place.source.file, line: place.line)
     }
 
@@ -154,15 +159,6 @@ private struct EndpointReading {
     private func warnOfLiteral(_ what: String, at place: Place, _ findings: inout Findings) {
         findings.warn(
             "\(what) stands in the document; keep it with 'carillon secrets set' and write {secret: NAME}", at: place)
-    }
-
-    private func secretOrText(_ what: String, _ tree: Tree, _ findings: inout Findings) -> SecretOrText? {
-        guard case .mapping = tree.content else { return tree.text(what, &findings).map(SecretOrText.text) }
-        let words = Vocabulary("{secret: NAME}, which can name no file and no variable", known: ["secret"])
-        guard let fields = Fields(tree, words, &findings),
-            let name = fields.required("secret", in: what, &findings)?.name("a secret's name", &findings)
-        else { return nil }
-        return .secret(name)
     }
 }
 

@@ -46,6 +46,10 @@ public enum RuleDifference {
             headerChange(old.headers, new.headers),
             change("method", old.method, new.method),
             change("verify_ssl", "\(old.verifySSL)", "\(new.verifySSL)"),
+            old.wire.authorities == new.wire.authorities ? nil : "ca changed",
+            old.wire.certificate == new.wire.certificate ? nil : "client_cert changed",
+            old.wire.key == new.wire.key ? nil : "client_key changed",
+            change("http", old.wire.offersHTTP2 ? "2" : "1.1", new.wire.offersHTTP2 ? "2" : "1.1"),
         ]
     }
 

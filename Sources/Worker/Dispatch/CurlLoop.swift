@@ -84,14 +84,21 @@ import CarillonEvents
     }
 
     private func makeTransfer() -> CurlTransfer? {
-        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard, sockets: sockets)
+        guard let made = CurlTransfer(configuration, guard: addressGuard, sockets: sockets)
         else { return nil }
         transfers.append(made)
         return made
     }
 
     private func start(_ outgoing: Outgoing, on transfer: CurlTransfer) {
-        let code = transfer.load(outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+        let request: Request
+        do throws(Unsendable) {
+            request = try outgoing.endpoint.channel.request(for: outgoing, now: clock.now())
+        } catch {
+            idle.append(transfer)
+            return end(outgoing, .refused(.render), words: error.words)
+        }
+        let code = transfer.load(request, under: outgoing.endpoint.wire)
         crash.reach(.beforeSend)
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(

@@ -1,5 +1,6 @@
 import CCurl
 import CarillonEvents
+import CarillonRules
 import Glibc
 
 /// One easy handle with the memory it reads a request from and writes an answer to; used for one request after another.
@@ -19,9 +20,13 @@ import Glibc
     private let sockets: CurlSockets
     /// The address as text, and parsed once for all its requests.
     private var url = ""
-    private let address: OpaquePointer
+    let address: OpaquePointer
+    private let resolver: (@Sendable (_ host: String) -> [String])?
+    /// What the test's resolver said, as long as curl may look at it.
+    var resolved: UnsafeMutablePointer<curl_slist>?
     private var method = ""
     private var verifiesTLS = true  // as curl begins
+    private var terms: WireTerms?
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
     private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
     private var body = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 1)
@@ -35,7 +40,7 @@ import Glibc
     private var refused = 0
 
     /// Makes a handle; `nil` when there is no memory for one.
-    init?(timeout: Duration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
+    init?(_ configuration: CurlCourier.Configuration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
         guard let easy = unsafe curl_easy_init() else { return nil }
         guard let address = unsafe curl_url() else {
             unsafe curl_easy_cleanup(easy)
@@ -43,13 +48,16 @@ import Glibc
         }
         unsafe (self.easy, self.address) = (easy, address)
         (self.addressGuard, self.sockets) = (addressGuard, sockets)
+        resolver = configuration.resolver
         kept.reserveCapacity(Self.keptLimit)
-        configure(timeout: timeout)
+        configure(timeout: configuration.timeout)
+        if let file = configuration.authorities { set(CURLOPT_CAINFO, file) }
     }
 
     deinit {
         unsafe curl_easy_cleanup(easy)
         unsafe curl_url_cleanup(address)
+        unsafe curl_slist_free_all(resolved)
         unsafe lines.deallocate()
         unsafe nodes.deallocate()
         unsafe body.deallocate()
@@ -97,16 +105,16 @@ import Glibc
         return unsafe Unmanaged<CurlTransfer>.fromOpaque(pointer).takeUnretainedValue()
     }
 
-    private func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
+    func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
     @discardableResult
-    private func set(_ option: CURLoption, _ value: String) -> CURLcode {
+    func set(_ option: CURLoption, _ value: String) -> CURLcode {
         unsafe value.withCString { unsafe carillon_setopt_ptr(easy, option, $0) }
     }
 
     // The request
 
-    /// Makes the handle ready to send `request`.
-    func load(_ request: Request) -> CURLcode {
+    /// Makes the handle ready to send `request` over a connection on these terms.
+    func load(_ request: Request, under terms: WireTerms?) -> CURLcode {
         headIsComplete = false
         retryAfter = nil
         kept.removeAll(keepingCapacity: true)
@@ -124,7 +132,13 @@ import Glibc
             set(CURLOPT_SSL_VERIFYPEER, verifiesTLS ? 1 : 0)
             set(CURLOPT_SSL_VERIFYHOST, verifiesTLS ? 2 : 0)
         }
-        return load(address: request.url)
+        if self.terms !== terms {
+            self.terms = terms
+            apply(terms)
+        }
+        let code = load(address: request.url)
+        if code == CURLE_OK, let resolver { resolve(by: resolver) }
+        return code
     }
 
     private func load(address text: String) -> CURLcode {

@@ -17,8 +17,14 @@ struct Addresses {
     private var revision: Revision = -1
     private let channels: [String: @Sendable (EndpointSpec) -> any Channel]
 
-    /// - Parameter channels: by endpoint kind, what makes the channel of an endpoint.
-    init(channels: [String: @Sendable (EndpointSpec) -> any Channel]) { self.channels = channels }
+    private let vault: SecretVault
+
+    /// - Parameters:
+    ///   - channels: by endpoint kind, what makes the channel of an endpoint.
+    ///   - vault: opens what the ledger keeps.
+    init(channels: [String: @Sendable (EndpointSpec) -> any Channel], vault: SecretVault) {
+        (self.channels, self.vault) = (channels, vault)
+    }
 
     mutating func endpoint(
         _ name: String, of decided: WorkspaceRules, in book: RuleBook, _ ledger: any Ledger
@@ -50,10 +56,11 @@ struct Addresses {
             switch value {
             case .text(let text): return text
             case .secret(let name):
-                guard let secret = try ledger.secret(name, of: workspace) else {
+                guard let stored = try ledger.secret(name, of: workspace) else {
                     throw Unresolved(
                         words: "secret \(name) is not set [carillon secrets set --workspace \(workspace) \(name)]")
                 }
+                let secret = try vault.open(stored, as: SecretName(name, of: workspace))
                 return String(decoding: secret, as: UTF8.self)
             }
         }
@@ -70,6 +77,21 @@ struct Addresses {
         return Endpoint(
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
-            verifiesTLS: spec.verifySSL, channel: channel(spec))
+            verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), channel: channel(spec))
+    }
+
+    private func wire(_ spec: EndpointSpec, _ clear: (SecretOrText) throws -> String) throws -> WireTerms? {
+        guard !spec.wire.isPlain else { return nil }
+        func pem(_ part: SecretOrText?, _ what: String, _ kind: String) throws -> [UInt8]? {
+            guard let text = try part.map(clear) else { return nil }
+            if let fault = PEMText.fault(of: text, holding: kind) {
+                throw Unresolved(words: "\(what) of \(spec.name) \(fault)")
+            }
+            return Array(text.utf8)
+        }
+        return WireTerms(
+            authorities: try pem(spec.wire.authorities, "ca", "CERTIFICATE"),
+            certificate: try pem(spec.wire.certificate, "client_cert", "CERTIFICATE"),
+            key: try pem(spec.wire.key, "client_key", "PRIVATE KEY"), offersHTTP2: spec.wire.offersHTTP2)
     }
 }
