@@ -22,6 +22,8 @@ public final class CurlCourier: Courier {
         public var timeout: Duration
         /// Inside addresses that may be called.
         public var exemptions: [CIDR]
+        /// Where the lines of the channel `console` go.
+        public var console: Int32 = 1
 
         /// Makes a configuration.
         public init(
