@@ -153,6 +153,10 @@ let package = Package(
                 "CarillonWorker", "CarillonKit",
             ]),
         .testTarget(
+            name: "ChannelTests",
+            dependencies: ["CarillonEvents", "CarillonRules", "CarillonLedger", "CarillonWorker", "CarillonKit"],
+            exclude: ["Doubles", "Fixtures"]),
+        .testTarget(
             name: "SimulationTests",
             dependencies: [
                 "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",

@@ -17,7 +17,9 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, inbox])  // "CarL"
+    static let schema = Schema(
+        application: 0x4361_724c,  // "CarL"
+        steps: [first, fresh, dedup, lowest, changes, inbox])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

@@ -29,7 +29,7 @@ public struct EndpointSpec: Sendable {
     public let name: String
     /// The kind of receiver, by which its channel is found.
     public let kind: String
-    /// The address; one that stands in the document is checked. An empty text for a kind that has none.
+    /// The address, checked when it stands in the document; an empty text for a kind that has none.
     public let url: SecretOrText
     /// Signing secrets, newest first; none, one, or two while one is replaced.
     public let secrets: [SecretOrText]

@@ -17,7 +17,7 @@ public struct PagerDutyChannel: EndpointChannel {
 
     /// Makes the channel from `channels.pagerduty`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> PagerDutyChannel {
-        PagerDutyChannel(base: try SettingsReading("pagerduty", settings, known: []).base())
+        PagerDutyChannel(base: try SettingsReading("pagerduty", settings, known: ["base_url"]).base())
     }
 
     /// The channel for one endpoint: the same, as its routing key is the endpoint's.

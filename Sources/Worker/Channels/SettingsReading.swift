@@ -5,14 +5,13 @@ struct SettingsReading {
     let channel: String
     private let values: [String: String]
 
-    /// - Parameter known: the keys this channel has, besides those of every channel.
+    /// - Parameter known: the keys this channel has.
     init(_ channel: String, _ settings: ChannelSettings, known: [String]) throws(ChannelSettingsError) {
         self.channel = channel
         values = settings.values
-        let all = known + ChannelSettings.commonKeys
-        for key in settings.values.keys.sorted() where !all.contains(key) {
-            throw ChannelSettingsError(
-                channel, key, "there is no such key; this channel has \(all.sorted().joined(separator: ", "))")
+        for key in settings.values.keys.sorted() where !known.contains(key) {
+            let all = known.isEmpty ? "none" : known.sorted().joined(separator: ", ")
+            throw ChannelSettingsError(channel, key, "there is no such key; this channel has \(all)")
         }
     }
 
@@ -58,11 +57,6 @@ struct SettingsReading {
     func onAmbiguous(default fallback: OnAmbiguous) throws(ChannelSettingsError) -> OnAmbiguous {
         try word("on_ambiguous", default: fallback)
     }
-}
-
-extension ChannelSettings {
-    /// The keys every channel has.
-    public static let commonKeys = ["base_url", "on_ambiguous"]
 }
 
 /// An address of the deployment's that stands before a provider's paths: a proxy, or a double in tests.

@@ -19,7 +19,7 @@ public struct WebhookChannel: EndpointChannel {
     /// Makes the channel from `channels.webhook`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> WebhookChannel {
         var channel = WebhookChannel()
-        channel.base = try SettingsReading("webhook", settings, known: []).base()
+        channel.base = try SettingsReading("webhook", settings, known: ["base_url"]).base()
         return channel
     }
 

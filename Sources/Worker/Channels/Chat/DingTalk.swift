@@ -22,7 +22,7 @@ public struct DingTalkChannel: EndpointChannel {
 
     /// Makes the channel from `channels.dingtalk`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> DingTalkChannel {
-        DingTalkChannel(base: try SettingsReading("dingtalk", settings, known: []).base())
+        DingTalkChannel(base: try SettingsReading("dingtalk", settings, known: ["base_url"]).base())
     }
 
     /// The channel for one endpoint.
@@ -72,7 +72,9 @@ public struct DingTalkChannel: EndpointChannel {
         return Base64.text(Array(code))
     }
 
-    /// The table. `310000` has several meanings, told apart by the words beside it.
+    /// The table.
+    ///
+    /// `310000` has several meanings, told apart by the words beside it.
     public func outcome(of answer: Response) -> Outcome {
         let body = AnswerBody(answer)
         guard let code = body.number("errcode") else { return .ofChat(answer) }

@@ -18,7 +18,7 @@ public struct FeishuChannel: EndpointChannel {
 
     /// Makes the channel from `channels.feishu`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> FeishuChannel {
-        FeishuChannel(base: try SettingsReading("feishu", settings, known: []).base())
+        FeishuChannel(base: try SettingsReading("feishu", settings, known: ["base_url"]).base())
     }
 
     /// The channel for one endpoint.

@@ -17,7 +17,7 @@ public struct SlackChannel: EndpointChannel {
 
     /// Makes the channel from `channels.slack`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> SlackChannel {
-        SlackChannel(base: try SettingsReading("slack", settings, known: []).base())
+        SlackChannel(base: try SettingsReading("slack", settings, known: ["base_url"]).base())
     }
 
     /// The channel for one endpoint.

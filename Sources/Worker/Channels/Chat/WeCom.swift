@@ -14,7 +14,7 @@ public struct WeComChannel: EndpointChannel {
 
     /// Makes the channel from `channels.wecom`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> WeComChannel {
-        WeComChannel(base: try SettingsReading("wecom", settings, known: []).base())
+        WeComChannel(base: try SettingsReading("wecom", settings, known: ["base_url"]).base())
     }
 
     /// The channel for one endpoint.

@@ -27,7 +27,10 @@ public struct AliyunSMSChannel: PeopleChannel {
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> AliyunSMSChannel {
         let reading = try SettingsReading(
             "sms", settings,
-            known: ["access_key_id", "access_key_secret", "sign_name", "template_code", "template_param", "region"])
+            known: [
+                "access_key_id", "access_key_secret", "sign_name", "template_code", "template_param", "region",
+                "base_url", "on_ambiguous",
+            ])
         var parameters: Template?
         if let text = reading["template_param"] {
             do throws(TemplateError) { parameters = try Template(text, for: .body) } catch {

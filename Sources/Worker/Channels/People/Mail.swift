@@ -34,8 +34,7 @@ public struct MailChannel: PeopleChannel {
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> MailChannel {
         let reading = try SettingsReading(
             "mail", settings,
-            known: ["url", "from", "tls", "username", "password", "authorities", "verify_ssl", "html"])
-        guard reading["base_url"] == nil else { throw reading.fault("base_url", "mail has url and nothing before it") }
+            known: ["url", "from", "tls", "username", "password", "authorities", "verify_ssl", "html", "on_ambiguous"])
         guard let from = MailAddress(try reading.required("from", "the sender, as in Carillon <carillon@example.com>"))
         else { throw reading.fault("from", "it is no address of mail, such as Carillon <carillon@example.com>") }
         let (server, tls) = try server(reading, from)
@@ -121,7 +120,9 @@ public struct MailChannel: PeopleChannel {
             .joined(separator: "\n\n")
     }
 
-    /// The HTML: what comes from the event is escaped. A template of the deployment's that fails on an event gives way to
+    /// The HTML, in which what comes from the event is escaped.
+    ///
+    /// A template of the deployment's that fails on an event gives way to
     /// Carillon's own.
     private func markup(_ notice: Notice) -> String {
         let object = notice.forTemplates

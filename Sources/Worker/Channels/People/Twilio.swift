@@ -20,7 +20,8 @@ public struct TwilioChannel: PeopleChannel {
 
     /// Makes the channel from `channels.sms` with `provider: twilio`.
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> TwilioChannel {
-        let reading = try SettingsReading("sms", settings, known: ["account", "token", "from", "length"])
+        let reading = try SettingsReading(
+            "sms", settings, known: ["account", "token", "from", "length", "base_url", "on_ambiguous"])
         let account = try reading.required("account", "the account's SID, AC…")
         guard account.utf8.allSatisfy({ $0.isLetterOrDigit }) else {
             throw reading.fault("account", "an account's SID has letters and digits only")
