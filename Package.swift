@@ -153,6 +153,10 @@ let package = Package(
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonKit",
             ], exclude: ["Peers"]),
         .testTarget(
+            name: "ChannelTests",
+            dependencies: ["CarillonEvents", "CarillonRules", "CarillonLedger", "CarillonWorker", "CarillonKit"],
+            exclude: ["Doubles", "Fixtures"]),
+        .testTarget(
             name: "SimulationTests",
             dependencies: [
                 "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",

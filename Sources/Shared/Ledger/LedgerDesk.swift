@@ -250,6 +250,12 @@ public protocol LedgerDesk: AnyObject {
     func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow]
     /// The failed tries of a delivery, oldest first.
     func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]
+    /// The pages of one reader's inbox, newest first, at most `limit`.
+    ///
+    /// - Parameters:
+    ///   - target: the deliveries' target, such as `inbox/alice`.
+    ///   - workspace: whose rules wrote to it.
+    func inbox(of target: String, in workspace: String, limit: Int) throws(LedgerError) -> [InboxRow]
     /// The event behind a delivery, as it was published.
     func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]?
     /// Reopens dead, expired and cancelled deliveries: pending, due now, with a new round; or makes waiting ones due now.

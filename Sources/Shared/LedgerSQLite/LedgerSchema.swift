@@ -10,13 +10,16 @@ import CarillonSQLite
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
+// - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes])  // "CarL"
+    static let schema = Schema(
+        application: 0x4361_724c,  // "CarL"
+        steps: [first, fresh, dedup, lowest, changes, inbox])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -75,6 +78,14 @@ enum LedgerSchema {
 
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
+
+    /// What the channel `inbox` delivered, by the lane of its reader: the newest first.
+    private static let inbox = """
+        CREATE TABLE inbox (
+            delivery INTEGER PRIMARY KEY, lane INTEGER NOT NULL, at INTEGER NOT NULL, title TEXT NOT NULL,
+            message TEXT NOT NULL, severity TEXT NOT NULL, url TEXT);
+        CREATE INDEX inbox_reader ON inbox (lane, delivery);
+        """
 
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;

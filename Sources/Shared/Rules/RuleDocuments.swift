@@ -192,6 +192,11 @@ private struct WorkspaceDraft {
                 targets.append(target.name)
             }
         }
+        if draft.rule.incident != nil, !draft.targets.contains(where: { endpoints[$0.name]?.mayHaveIncidents ?? true })
+        {
+            findings.report(
+                "'incident' is for pagerduty, and rule '\(draft.rule.name)' names no such endpoint", at: draft.place)
+        }
         if targets.count > limit {
             findings.report(
                 "rule '\(draft.rule.name)' has \(targets.count) targets, the limit is \(limit)", at: draft.place)

@@ -51,17 +51,15 @@ public final class Notice: Sendable {
     public let event: ArraySlice<UInt8>
     /// The event's W3C trace context, when it had one.
     public let traceparent: String?
-    /// What it opens or closes at a pager.
-    public let incident: Incident
+    /// What it opens or closes at a pager, when its rule says.
+    public let incident: Incident?
 
     /// Makes one.
-    ///
-    /// - Parameter incident: `nil` for one of its own that nothing closes.
     public init(
         key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
         title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil
     ) {
-        self.incident = incident ?? Incident(key: key, resolves: false)
+        self.incident = incident
         (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
         (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
         (self.event, self.traceparent) = (event, traceparent)

@@ -26,6 +26,8 @@ public final class CurlCourier: Courier {
         public var authorities: String?
         /// What stands in for the resolver in tests: the addresses of a host, asked before each request.
         package var resolver: (@Sendable (_ host: String) -> [String])?
+        /// Where the lines of the channel `console` go.
+        public var console: Int32 = 1
 
         /// Makes a configuration.
         public init(

@@ -134,9 +134,13 @@ extension Path {
         let expires = facts.time + rule.expireAfter
         var suppressed: Suppression? =
             facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
+        let resolves = rule.onlyResolves(
+            type: event.outline,
+            in: matched.batch.bytes.span.extracting(matched.batch.records[event.record].value.range))
         let targets = suppressed == nil ? targets(of: rule, in: rules, event, matched.batch) : []
         if suppressed == nil, targets.isEmpty, !rule.targets.isEmpty { suppressed = .channel }
         for target in targets {
+            if resolves, rules.endpoints[target]?.hasIncidents != true { continue }
             // Also of a rule for every workspace: subjects of two workspaces have nothing to do with each other.
             let pair =
                 rule.order == .none
@@ -153,7 +157,9 @@ extension Path {
             matched.plans.append(
                 Matched.Plan(record: event.record, outline: event.outline, rules: rules, rule: index, target: target))
         }
-        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
+        let window =
+            suppressed == nil && !resolves
+            ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
         matched.decisions.selections.append(
             Decisions.Selection(
                 rule: rule.identity, of: isEverywhere ? rules.workspace : nil, suppressed: suppressed,

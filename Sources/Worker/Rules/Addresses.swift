@@ -66,7 +66,9 @@ struct Addresses {
         }
         // What a secret holds was never seen by `rules check`, so it is judged here.
         let url = try clear(spec.url)
-        if let fault = WebAddress.fault(of: url) { throw Unresolved(words: "the address of \(spec.name): \(fault)") }
+        if !url.isEmpty || spec.url != .text(""), let fault = WebAddress.fault(of: url) {
+            throw Unresolved(words: "the address of \(spec.name): \(fault)")
+        }
         let headers = try spec.headers.map { header in
             let value = try clear(header.value)
             if let fault = HeaderRules.fault(ofValue: value) {
@@ -74,10 +76,15 @@ struct Addresses {
             }
             return (name: header.name, value: value)
         }
+        let credential = try spec.credential.map(clear)
+        if let credential, let fault = ChannelKey.fault(of: credential) {
+            throw Unresolved(words: "the key of \(spec.name) \(fault)")
+        }
         return Endpoint(
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
-            verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), channel: channel(spec))
+            verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), credential: credential,
+            channel: channel(spec))
     }
 
     private func wire(_ spec: EndpointSpec, _ clear: (SecretOrText) throws -> String) throws -> WireTerms? {
