@@ -16,7 +16,7 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, people])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -75,6 +75,15 @@ enum LedgerSchema {
 
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
+
+    /// What suppressed a selection and which target of it, in words; and silences.
+    private static let people = """
+        ALTER TABLE suppressed ADD COLUMN by TEXT;
+        ALTER TABLE suppressed ADD COLUMN target TEXT;
+        CREATE TABLE silence (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
+            comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+        """
 
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;
