@@ -144,13 +144,14 @@ struct WebhookTests {
                 case 300...399: .failed(.clientError, after: wish)
                 case 401, 403: .refused(.authError)
                 case 408, 425: .failed(.serverError, after: wish)
-                case 429: .failed(.rateLimited, after: wish)
+                case 429: .rateLimited(after: wish)
+                case 410: .gone(.clientError)
                 case 400...499: .refused(.clientError)
                 default: .failed(.serverError, after: wish)
                 }
             #expect(WebhookChannel().outcome(of: Response(status: status, retryAfter: wish)) == expected, "\(status)")
         }
-        #expect(WebhookChannel().outcome(of: Response(status: 410)) == .refused(.clientError))
+        #expect(WebhookChannel().outcome(of: Response(status: 410)) == .gone(.clientError))
     }
 
     @Test(

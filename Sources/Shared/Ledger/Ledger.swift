@@ -402,12 +402,14 @@ public struct Settlement: Sendable {
     public var words: String
     /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
     public var notBefore: Timestamp?
+    /// With `delivered`: what a person will read in the inbox.
+    public var page: InboxPage?
     /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
-        notBefore: Timestamp? = nil
+        notBefore: Timestamp? = nil, page: InboxPage? = nil
     ) {
-        self.notBefore = notBefore
+        (self.notBefore, self.page) = (notBefore, page)
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }

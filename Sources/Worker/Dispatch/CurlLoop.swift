@@ -91,7 +91,14 @@ import CarillonEvents
     }
 
     private func start(_ outgoing: Outgoing, on transfer: CurlTransfer) {
-        let code = transfer.load(outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+        let request: Request
+        do throws(Unsendable) {
+            request = try outgoing.endpoint.channel.request(for: outgoing, now: clock.now())
+        } catch {
+            idle.append(transfer)
+            return end(outgoing, .refused(.render), words: error.words)
+        }
+        let code = transfer.load(request)
         crash.reach(.beforeSend)
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
