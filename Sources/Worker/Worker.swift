@@ -32,6 +32,8 @@ public final class Worker: Service {
         public var untilIdle = false
         /// By endpoint kind, what makes its channel.
         public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = ["webhook": { _ in WebhookChannel() }]
+        /// By the name of a channel that reaches people and that the deployment offers, the channel.
+        public var people: [String: any Channel] = [:]
         /// The defaults of the deployment config.
         public init() {}
     }

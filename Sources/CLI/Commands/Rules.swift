@@ -148,7 +148,7 @@ extension Rule {
     fileprivate func cells(in workspace: String) -> [String] {
         [
             printable(workspace), printable(name), enabled ? "yes" : "no", severity.rawValue,
-            events.map(\.text).joined(separator: ","), targets.joined(separator: ","), "\(printable(file)):\(line)",
+            events.map(\.text).joined(separator: ","), notifies.map { printable($0) }.joined(separator: ","), "\(printable(file)):\(line)",
         ]
     }
 
@@ -157,7 +157,7 @@ extension Rule {
             .string("workspace", workspace), .string("rule", name), JSONValue.Member("enabled", .bool(enabled)),
             .string("severity", severity.rawValue),
             JSONValue.Member("events", .array(events.map { .string($0.text) })),
-            JSONValue.Member("notify", .array(targets.map { .string($0) })), .string("order", order.rawValue),
+            JSONValue.Member("notify", .array(notifies.map { .string($0) })), .string("order", order.rawValue),
             .string("expire_after", expireAfter.text), .string("file", file), .integer("line", line),
             .integer("revision", revision),
         ]
