@@ -79,6 +79,22 @@ struct ConfigurationSuite {
         #expect(configuration.rulesDirectory == tool.folder.path + "/rules")
     }
 
+    @Test("how many targets a rule may have is said for all workspaces and for single ones, whatever their names")
+    func targetLimits() throws {
+        #expect(try load().ruleLimits == .init(targetsPerRule: 5))
+        let yaml = "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
+        #expect(try load(yaml).ruleLimits == .init(targetsPerRule: 7, perWorkspace: ["vision": 20, "a.b": 9]))
+        let flags = [(key: "limits.workspaces.vision.targets_per_rule", value: "30")]
+        let environment = ["CARILLON_LIMITS_DEFAULT_TARGETS_PER_RULE": "8"]
+        let loaded = try load(yaml, environment: environment, flags: flags)
+        #expect(loaded.ruleLimits == .init(targetsPerRule: 8, perWorkspace: ["vision": 30, "a.b": 9]))
+        #expect(
+            loaded.values.differences(from: try load().values) == [
+                "limits.default.targets_per_rule", "limits.workspaces.a.b.targets_per_rule",
+                "limits.workspaces.vision.targets_per_rule",
+            ])
+    }
+
     @Test(
         "words that YAML 1.1 takes for booleans or numbers are texts where text is meant",
         arguments: ["NO", "on", "22:00", "1e5", "y"])
@@ -103,7 +119,23 @@ struct ConfigurationSuite {
             ("ledger: {kind: postgres}", "carillon.yaml:1:16: ledger.kind: postgres is not yet built"),
             ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not yet built"),
             ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
-            ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
+            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:19: limits.default.sms is not yet built"),
+            (
+                "limits: {workspaces: {a: {voice: [5/15m]}}}",
+                "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
+            ),
+            (
+                "limits: {workspaces: {a: {targets_per_rule: 101}}}",
+                "carillon.yaml:1:45: limits.workspaces.a.targets_per_rule has to be a whole number from 1 to 100"
+            ),
+            (
+                "limits: {workspaces: {a: {targets: 7}}}",
+                "carillon.yaml:1:36: limits.workspaces.a.targets has keys below it, not a value"
+            ),
+            (
+                "limits: {default: {targets: 7}}",
+                "carillon.yaml:1:20: unknown key limits.default.targets; known here: limits.default.targets_per_rule"
+            ),
             ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
             (
@@ -146,7 +178,7 @@ struct ConfigurationSuite {
 
     @Test("every fault of a file is told, not only the first")
     func allFaults() {
-        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlimits: {}").count == 4)
+        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlinks: {}").count == 4)
     }
 
     @Test("a variable that can only be meant as a setting is an error when it is none; others are not ours")

@@ -1,5 +1,5 @@
 /// The ceilings an admin sets; documents may stay below them.
-public struct RuleLimits: Sendable {
+public struct RuleLimits: Sendable, Equatable {
     /// What a rule's targets may be at most anywhere.
     public static let range = 1...100
     /// How many targets a rule may have.
