@@ -61,8 +61,10 @@ extension Zone {
         }
         guard zip(changes, changes.dropFirst()).allSatisfy({ $0.at < $1.at }) else { return nil }
         self.changes = changes
-        let text = file[(footer + 1)...].prefix { $0 != UInt8(ascii: "\n") }
-        rule = text.isEmpty ? nil : PosixZone(String(decoding: text, as: UTF8.self))
+        let last = file[(footer + 1)...]
+        guard let end = last.firstIndex(of: UInt8(ascii: "\n")) else { return nil }
+        let text = String(decoding: last[..<end], as: UTF8.self)
+        rule = PosixZone(text)
         if rule == nil, !text.isEmpty { return nil }
     }
 
