@@ -162,7 +162,7 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules"]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonRules
 import Foundation
 import Testing
 
