@@ -83,7 +83,8 @@ struct ConfigurationSuite {
     @Test("how many targets a rule may have is said for all workspaces and for single ones, whatever their names")
     func targetLimits() throws {
         #expect(try load().ruleLimits == .init(targetsPerRule: 5))
-        let yaml = "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
+        let yaml =
+            "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
         #expect(try load(yaml).ruleLimits == .init(targetsPerRule: 7, perWorkspace: ["vision": 20, "a.b": 9]))
         let flags = [(key: "limits.workspaces.vision.targets_per_rule", value: "30")]
         let environment = ["CARILLON_LIMITS_DEFAULT_TARGETS_PER_RULE": "8"]

@@ -34,7 +34,9 @@ struct PeopleContract {
         #expect(try bed.open().deliveries(DeliveryFilter()).first?.reason == "")
     }
 
-    @Test("what waits holds back the later ones of its pair, and their arrival does not wake it", arguments: Backend.available)
+    @Test(
+        "what waits holds back the later ones of its pair, and their arrival does not wake it",
+        arguments: Backend.available)
     func holdsBack(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
@@ -78,7 +80,9 @@ struct PeopleContract {
         #expect(try bed.claim(worker).deliveries.count == 1)
     }
 
-    @Test("of an event's deliveries to one address the first is sent, the others are listed", arguments: Backend.available)
+    @Test(
+        "of an event's deliveries to one address the first is sent, the others are listed", arguments: Backend.available
+    )
     func oneCopy(backend: Backend) throws {
         let bed = try backend.make()
         var draft = Draft("a", rule: "severe", to: ["mail/alice"], copy: "mail a@b.co")
@@ -165,7 +169,9 @@ struct SilenceContract {
                     since: bed.now.milliseconds, until: bed.now.milliseconds + 60_000))
     }
 
-    @Test("it is over at its end, and before when it is ended; then it is no more asked for", arguments: Backend.available)
+    @Test(
+        "it is over at its end, and before when it is ended; then it is no more asked for", arguments: Backend.available
+    )
     func over(backend: Backend) throws {
         let bed = try backend.make()
         let desk = try bed.open()

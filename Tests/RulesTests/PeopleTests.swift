@@ -30,7 +30,8 @@ struct PeopleTests {
     func groups(fact: DocumentCase) throws {
         let parts = fact.text.split(separator: " | ")
         #expect(
-            problems(peopleDocument(groups: String(parts[0]), notify: String(try #require(parts.last)))) == fact.problems)
+            problems(peopleDocument(groups: String(parts[0]), notify: String(try #require(parts.last))))
+                == fact.problems)
     }
 
     @Test("a target is channel/contact; groups are expanded, each contact once on a channel")
@@ -38,7 +39,8 @@ struct PeopleTests {
         let rules = try #require(
             try workspaces(
                 peopleDocument(
-                    groups: "{all: [oncall, alice], oncall: [wei]}", notify: "[{mail: [alice, all, $owner]}, {sms: [oncall]}]")
+                    groups: "{all: [oncall, alice], oncall: [wei]}",
+                    notify: "[{mail: [alice, all, $owner]}, {sms: [oncall]}]")
             ).first)
         let rule = rules.rules[0]
         #expect(rule.targets == ["mail/alice", "mail/wei", "sms/wei"] && rule.ownerChannels == [.mail])
@@ -84,7 +86,7 @@ struct PeopleTests {
                   alice: {mail: alice@example.com, phone: "+8613800000001"}
                   tony: {phone: "+8613800000002"}
                   alan: {mail: alan@example.com}
-                endpoints: {ding: {webhook: "https://a.example"}, wecom: {webhook: "https://b.example"}}
+                endpoints: {ding: {webhook: "https://a.example"}, wework: {webhook: "https://b.example"}}
                 rules:
                   - {name: x, events: [a], notify: [{sms: [alice, tony]}, {mail: [alice, alan]}\(notify)]}
                 """
@@ -93,8 +95,8 @@ struct PeopleTests {
         }
         #expect(problems("", 4) == [] && problems("", 3) == ["f:9:6: rule 'x' has 4 targets, the limit is 3"])
         #expect(problems(", ding") == [])
-        #expect(problems(", ding, wecom") == ["f:9:6: rule 'x' has 6 targets, the limit is 5"])
-        #expect(problems(", ding, wecom", 100) == [])
+        #expect(problems(", ding, wework") == ["f:9:6: rule 'x' has 6 targets, the limit is 5"])
+        #expect(problems(", ding, wework", 100) == [])
         #expect(problems(", ding, {inbox: [$owner]}") == ["f:9:6: rule 'x' has 6 targets, the limit is 5"])
     }
 
@@ -105,7 +107,8 @@ struct PeopleTests {
                 .map(\.description)
         }
         #expect(problems(nil) == [] && problems(["mail"]) == [])
-        let refused = "f:10:15: the channel 'mail' is not offered here; the admin switches it on under 'channels' in carillon.yaml"
+        let refused =
+            "f:10:15: the channel 'mail' is not offered here; the admin switches it on under 'channels' in carillon.yaml"
         #expect(problems([]) == [refused])
         #expect(problems(["inbox", "sms"]) == [refused + ", and these are: sms, inbox"])
     }
@@ -142,7 +145,8 @@ struct PeopleTests {
         let old = try workspaces(peopleDocument(groups: "{oncall: [alice]}")).first
         let contact = "{mail: other@example.com, aliases: [u1], zone: Asia/Shanghai, quiet: '22:00-7:05'}"
         let new = try workspaces(
-            peopleDocument(contact: contact, groups: "{all: [wei]}", notify: "[{mail: [wei]}]")).first
+            peopleDocument(contact: contact, groups: "{all: [wei]}", notify: "[{mail: [wei]}]")
+        ).first
         #expect(
             RuleDifference.between(old: old, new: new) == [
                 "~ contact alice: mail changed; zone none → Asia/Shanghai; quiet none → 22:00-07:05; aliases +u1 -u10023",

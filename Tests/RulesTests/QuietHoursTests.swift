@@ -39,8 +39,25 @@ struct QuietHoursTests {
             let (offset, until) = rule.offset(at: moment)
             #expect("\(offset)" == row[2], "\(row)")
             guard until < .max else { continue }
-            #expect(until > moment && rule.offset(at: until - 1).offset == offset && rule.offset(at: until).offset != offset)
+            #expect(
+                until > moment && rule.offset(at: until - 1).offset == offset && rule.offset(at: until).offset != offset
+            )
         }
+    }
+
+    @Test("days are counted from 0, or from 1 without 29 February")
+    func countedDays() throws {
+        let (ordinal, julian) = (
+            try #require(PosixZone("AAA3BBB,60,300/3:30:15")), try #require(PosixZone("AAA3BBB,J60,J300"))
+        )
+        for (rule, begins) in [
+            (ordinal, [1_677_733_200, 1_709_269_200]), (julian, [1_677_646_800, 1_709_269_200]),
+        ] as [(PosixZone, [Int64])] {
+            for moment in begins {
+                #expect(rule.offset(at: moment - 1) == (-10_800, moment) && rule.offset(at: moment).offset == -7200)
+            }
+        }
+        #expect(ordinal.offset(at: 1_709_269_200).until == 1_729_920_615)
     }
 
     @Test("summer that never ends is summer all the time")
@@ -54,7 +71,8 @@ struct QuietHoursTests {
     @Test(
         "what is no rule is none",
         arguments: [
-            "", "C", "CET", "CET-", "CET-25", "CET-1CEST", "CET-1CEST,", "CET-1CEST,M3.5.0", "CET-1CEST,M13.5.0,M10.5.0",
+            "", "C", "CET", "CET-", "CET-25", "CET-1CEST", "CET-1CEST,", "CET-1CEST,M3.5.0",
+            "CET-1CEST,M13.5.0,M10.5.0",
             "CET-1CEST,M3.5.0,M10.5.0x", "<CET-1", "CET-1CEST,M3.6.0,M10.5.0", "CET-1CEST,J0,J5", "CET-1:60",
         ])
     func noRule(text: String) { #expect(PosixZone(text) == nil) }
@@ -86,8 +104,12 @@ struct QuietHoursTests {
             bytes.removeLast(Int.random(in: 1...bytes.count, using: &random))
             #expect(Zone(name: "x", file: bytes)?.offset(at: 1_700_000_000) == nil)
         } else {
-            for _ in 0..<8 { bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
-            _ = Zone(name: "x", file: bytes).map { QuietHours(from: 1, to: 0, zone: $0).end(at: Timestamp(milliseconds: 0)) }
+            for _ in 0..<8 {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
+            _ = Zone(name: "x", file: bytes).map {
+                QuietHours(from: 1, to: 0, zone: $0).end(at: Timestamp(milliseconds: 0))
+            }
         }
     }
 }

@@ -61,9 +61,9 @@ struct Deliveries: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists deliveries, newest first.",
             discussion: """
-                Events that a rule selected and that were not sent (stale, expired; dedup: an earlier event of the rule's \
-                window was; silence) never became a delivery, nor did single targets of it (already_sent by another \
-                rule; no_contact: nobody knows the owner; no_address). --state suppressed lists them, with a key those \
+                Events that a rule selected and that were not sent (stale, expired; dedup: an earlier event of the \
+                rule's window was; silence) never became a delivery, nor did single targets of it (already_sent by \
+                another rule; no_contact: nobody knows the owner; no_address). --state suppressed lists them, with a key those \
                 that this delivery stands for.
 
                   carillon deliveries list --workspace vision --state pending
@@ -273,7 +273,8 @@ extension SuppressedRow {
         let (id, source) = names
         return [
             Timestamp(milliseconds: decidedAt).rfc3339, printable(workspace), printable(rule),
-            printable(target ?? ""), printable(type), printable(subject ?? ""), printable(id ?? ""), printable(source ?? ""), printable(reason),
+            printable(target ?? ""), printable(type), printable(subject ?? ""), printable(id ?? ""),
+            printable(source ?? ""), printable(reason),
             printable(by ?? ""),
         ]
     }

@@ -154,7 +154,8 @@ extension Rule {
     fileprivate func cells(in workspace: String) -> [String] {
         [
             printable(workspace), printable(name), enabled ? "yes" : "no", severity.rawValue,
-            events.map(\.text).joined(separator: ","), notifies.map { printable($0) }.joined(separator: ","), "\(printable(file)):\(line)",
+            events.map(\.text).joined(separator: ","), notifies.map { printable($0) }.joined(separator: ","),
+            "\(printable(file)):\(line)",
         ]
     }
 

@@ -27,7 +27,7 @@ struct Silences: ParsableCommand {
             abstract: "Adds a silence that begins now, and prints its number.",
             discussion: """
                 Workers heed it from the next event on that is published after the command ended. The pattern is JSON in \
-                EventBridge's language over the whole event; {} is every event.
+                EventBridge's language over the whole event; {"type":[{"exists":true}]} fits every one.
 
                   carillon silence add --workspace vision --pattern '{"subject":["dlc-7f3a"]}' \\
                     --for 45m --comment "known, INC-12"
@@ -123,8 +123,9 @@ struct Silences: ParsableCommand {
             }
             guard missing.isEmpty else {
                 let numbers = missing.map(String.init).joined(separator: ", ")
-                throw Failure("no silence \(numbers) holds\(workspace.map { " in \(printable($0))" } ?? ""); "
-                    + "`carillon silence list` names those that do")
+                throw Failure(
+                    "no silence \(numbers) holds\(workspace.map { " in \(printable($0))" } ?? ""); "
+                        + "`carillon silence list` names those that do")
             }
         }
     }

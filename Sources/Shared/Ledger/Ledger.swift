@@ -181,7 +181,8 @@ public struct Decisions: Sendable {
         public var copy: String?
         /// Makes one.
         public init(
-            key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool, wait: Wait? = nil, copy: String? = nil
+            key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool, wait: Wait? = nil,
+            copy: String? = nil
         ) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
             (self.wait, self.copy) = (wait, copy)

@@ -16,7 +16,9 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, people])  // "CarL"
+    /// "CarL".
+    private static let application: Int32 = 0x4361_724c
+    static let schema = Schema(application: application, steps: [first, fresh, dedup, lowest, changes, people])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

@@ -6,7 +6,8 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func silences(at moment: Timestamp) throws(LedgerError) -> [Silence] {
-        try attempting("read the silences") { () throws(SQLiteFailure) in try silences(endingAfter: moment.milliseconds) }
+        try attempting("read the silences") { () throws(SQLiteFailure) in try silences(endingAfter: moment.milliseconds)
+        }
     }
 
     public func silences() throws(LedgerError) -> [Silence] {

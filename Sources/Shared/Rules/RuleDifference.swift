@@ -9,7 +9,9 @@ public enum RuleDifference {
     /// host, of headers only names, of literal secrets nothing, and of people no address.
     public static func between(old: WorkspaceRules?, new: WorkspaceRules?) -> [String] {
         contactLines(old?.people.contacts ?? [:], new?.people.contacts ?? [:])
-            + groupLines(old?.people.groups ?? [:], new?.people.groups ?? [:]) + endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:]) + ruleLines(old?.rules ?? [], new?.rules ?? [])
+            + groupLines(old?.people.groups ?? [:], new?.people.groups ?? [:])
+            + endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:])
+            + ruleLines(old?.rules ?? [], new?.rules ?? [])
     }
 
     private static func contactLines(_ old: [String: Contact], _ new: [String: Contact]) -> [String] {

@@ -164,7 +164,9 @@ extension RuleReading {
 
     /// What is wrong with a name that stands alone and is no endpoint's; `nil` when it may be one.
     private func loneFault(_ name: String) -> String? {
-        if ChannelNames.people.contains(name) { return "the channel '\(name)' tells people; name them: - \(name): [$owner]" }
+        if ChannelNames.people.contains(name) {
+            return "the channel '\(name)' tells people; name them: - \(name): [$owner]"
+        }
         return name.hasPrefix("$")
             ? "'\(name.shortened)' is told on a channel: - mail: [\(name.shortened)]" : nil
     }
@@ -179,7 +181,8 @@ extension RuleReading {
             if let channel = PeopleChannel(rawValue: key.name), PeopleChannel.built.contains(channel) {
                 let names = self.names(value, on: channel, &findings)
                 if target != nil {
-                    findings.report("one channel an item; write '- \(key.name): …' as an item of its own", at: key.place)
+                    findings.report(
+                        "one channel an item; write '- \(key.name): …' as an item of its own", at: key.place)
                     isFine = false
                 }
                 isFine = isFine && names != nil

@@ -72,7 +72,8 @@ struct TargetLinking {
             return
         }
         guard !name.hasPrefix("$") else {
-            return findings.report("'\(name.shortened)' means nobody; of an event's people there is '$owner'", at: place)
+            return findings.report(
+                "'\(name.shortened)' means nobody; of an event's people there is '$owner'", at: place)
         }
         guard let contacts = people.contacts(named: name) else {
             let words =
@@ -95,7 +96,7 @@ struct TargetLinking {
         let target = "\(channel)/\(name)"
         // A contact at fault was told already.
         guard let contact = people.contacts[name]?.contact, gathered.known.insert(target).inserted else { return }
-        let whose = group == name ? "contact '\(name.shortened)'" : "contact '\(name.shortened)' of '\(group.shortened)'"
+        let whose = "contact '\(name.shortened)'" + (group == name ? "" : " of '\(group.shortened)'")
         if let key = channel.key, contact.address(on: channel) == nil {
             findings.report(
                 "\(whose) has no '\(key)', which \(channel) needs; add it, or choose another channel", at: place)

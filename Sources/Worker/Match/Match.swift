@@ -141,7 +141,8 @@ extension Path {
     ) {
         let rule = rules.rules[index]
         let selection = Selecting(
-            index: index, rule: rule, rules: rules, event: event, expires: event.facts.time + rule.expireAfter, now: now)
+            index: index, rule: rule, rules: rules, event: event, expires: event.facts.time + rule.expireAfter, now: now
+        )
         if let (reason, by) = selection.suppression(maxEventAge: configuration.maxEventAge) {
             return matched.suppress(selection, reason, by: by)
         }

@@ -60,7 +60,8 @@ struct Addresses {
         guard let channel = people[reach.channel.rawValue] else {
             throw Unresolved(words: "the channel \(reach.channel) is not offered by this worker's deployment")
         }
-        return Endpoint(name: reach.target, url: "", secrets: [], headers: [], recipient: reach.address, channel: channel)
+        return Endpoint(
+            name: reach.target, url: "", secrets: [], headers: [], recipient: reach.address, channel: channel)
     }
 
     private func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {

@@ -27,7 +27,8 @@ enum MailAddress {
     }
 
     private static func isAtom(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
+        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20)
+            || "!#$%&'*+-/=?^_`{|}~".utf8.contains(byte)
     }
 
     private static func isLabel(_ label: Substring) -> Bool {
@@ -48,7 +49,9 @@ enum PhoneNumber {
             return (7...15).contains(digits.count) ? nil : "has \(digits.count) digits; E.164 has 7 to 15"
         }
         let bare = String(decoding: digits, as: UTF8.self)
-        if text.hasPrefix("+"), isPlain, (7...15).contains(digits.count) { return "has more than digits; write +\(bare)" }
+        if text.hasPrefix("+"), isPlain, (7...15).contains(digits.count) {
+            return "has more than digits; write +\(bare)"
+        }
         return "is not E.164; write '+', the country's code and the number, such as +8613800000001"
     }
 }

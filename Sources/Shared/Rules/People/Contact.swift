@@ -1,6 +1,6 @@
 public import CarillonEvents
 
-// People. A contact is a name with addresses; what a delivery names is `channel/contact` and never the address, so that a
+// People. A contact is a name with addresses; what a delivery names is `channel/contact` and never the address, so a
 // new address is the same target and an address shows in no list.
 
 /// The channels that reach people.

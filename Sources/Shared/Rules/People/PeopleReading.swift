@@ -127,7 +127,8 @@ private struct ContactReading {
             return nil
         }
         if zone == nil {
-            findings.warn("quiet hours without 'zone' are those of UTC; add a zone, such as Asia/Shanghai", at: tree.place)
+            findings.warn(
+                "quiet hours without 'zone' are those of UTC; add a zone, such as Asia/Shanghai", at: tree.place)
         }
         // A zone at fault was told already.
         guard let zone = zone ?? Zone.named("UTC") else { return nil }
@@ -160,7 +161,8 @@ private struct ContactReading {
                 channels.append(channel)
             }
         }
-        findings.warn("'prefer' orders what overflows, which is not built yet: it changes nothing today", at: tree.place)
+        findings.warn(
+            "'prefer' orders what overflows, which is not built yet: it changes nothing today", at: tree.place)
         return channels
     }
 }

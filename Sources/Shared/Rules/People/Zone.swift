@@ -19,7 +19,7 @@ public struct Zone: Sendable, Hashable {
         let at, offset: Int64
     }
 
-    /// The offset east of UTC at a moment, and when it may change next; `.max` for never. All in seconds.
+    /// The offset east of UTC at a moment, and when it may change next, in seconds; `.max` for never.
     func offset(at moment: Int64) -> (offset: Int64, until: Int64) {
         var (low, high) = (0, changes.count)
         while low < high {
