@@ -71,6 +71,9 @@ extension Configuration {
         settings.maxEventAge = delivery.maxEventAge
         settings.untilIdle = untilIdle
         settings.offer = offer
+        let channels = try channelSettings()
+        settings.channels = try Channels.kinds(channels)
+        settings.people = try Channels.people(channels)
         settings.secrets = vault()
         let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
         let wire = CurlCourier.Configuration(

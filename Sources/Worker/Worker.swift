@@ -36,6 +36,8 @@ public final class Worker: Service {
         public var offer = ChannelOffer.everything
         /// Opens the secrets that the ledger keeps.
         public var secrets = SecretVault.keyless
+        /// By the name of a channel that reaches people and that the deployment offers, the channel.
+        public var people: [String: any Channel] = [:]
         /// The defaults of the deployment config.
         public init() {}
     }

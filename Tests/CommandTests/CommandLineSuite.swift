@@ -50,7 +50,7 @@ struct CommandLineSuite {
         "what is not built says so in a line with another way, and is not offered",
         arguments: [
             ["replay"], ["replay", "--since", "2h", "--yes"], ["explain", "--subject", "1"], ["quota", "show"],
-            ["silence", "list"], ["endpoints", "--help"],
+            ["endpoints", "--help"],
             ["poison", "retry"],
         ])
     func notBuilt(command: [String]) throws {

@@ -141,6 +141,29 @@ struct ConfigurationSuite {
         #expect(away.offer.channels?.contains("mail") == true, "rules are checked without a look at secrets")
     }
 
+    @Test("how many targets a rule may have is said for all workspaces and for single ones, whatever their names")
+    func targetLimits() throws {
+        /// The numbers alone, without the channels.
+        func numbers(_ configuration: Configuration) -> RuleLimits {
+            RuleLimits(
+                targetsPerRule: configuration.ruleLimits.targetsPerRule,
+                perWorkspace: configuration.ruleLimits.perWorkspace)
+        }
+        #expect(try numbers(load()) == .init(targetsPerRule: 5))
+        let yaml =
+            "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
+        #expect(try numbers(load(yaml)) == .init(targetsPerRule: 7, perWorkspace: ["vision": 20, "a.b": 9]))
+        let flags = [(key: "limits.workspaces.vision.targets_per_rule", value: "30")]
+        let environment = ["CARILLON_LIMITS_DEFAULT_TARGETS_PER_RULE": "8"]
+        let loaded = try load(yaml, environment: environment, flags: flags)
+        #expect(numbers(loaded) == .init(targetsPerRule: 8, perWorkspace: ["vision": 30, "a.b": 9]))
+        #expect(
+            loaded.values.differences(from: try load().values) == [
+                "limits.default.targets_per_rule", "limits.workspaces.a.b.targets_per_rule",
+                "limits.workspaces.vision.targets_per_rule",
+            ])
+    }
+
     @Test(
         "words that YAML 1.1 takes for booleans or numbers are texts where text is meant",
         arguments: ["NO", "on", "22:00", "1e5", "y"])
@@ -188,7 +211,23 @@ struct ConfigurationSuite {
                 "channels: {mail: {password: a, password_file: b}}",
                 "carillon.yaml:1:47: channels.mail.password and channels.mail.password_file are both set; keep one"
             ),
-            ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
+            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:19: limits.default.sms is not yet built"),
+            (
+                "limits: {workspaces: {a: {voice: [5/15m]}}}",
+                "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
+            ),
+            (
+                "limits: {workspaces: {a: {targets_per_rule: 101}}}",
+                "carillon.yaml:1:45: limits.workspaces.a.targets_per_rule has to be a whole number from 1 to 100"
+            ),
+            (
+                "limits: {workspaces: {a: {targets: 7}}}",
+                "carillon.yaml:1:36: limits.workspaces.a.targets has keys below it, not a value"
+            ),
+            (
+                "limits: {default: {targets: 7}}",
+                "carillon.yaml:1:20: unknown key limits.default.targets; known here: limits.default.targets_per_rule"
+            ),
             ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
             (
@@ -231,7 +270,7 @@ struct ConfigurationSuite {
 
     @Test("every fault of a file is told, not only the first")
     func allFaults() {
-        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlimits: {}").count == 4)
+        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlinks: {}").count == 4)
     }
 
     @Test("a variable that can only be meant as a setting is an error when it is none; others are not ours")

@@ -175,10 +175,10 @@ extension DocumentCase {
             "incident: {resolve_on: [Job.x, 7]}",
             []),
         .init(
-            "per_rule is not built",
-            "per_rule: true",
+            "per_rule is true or false",
+            "per_rule: always",
             [
-                "9:5: not yet: 'per_rule' (people, of whom one gets one copy)"
+                "9:15: 'per_rule' is true or false, not 'always'"
             ]),
         .init(
             "for is not built",

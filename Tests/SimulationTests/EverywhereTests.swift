@@ -182,7 +182,7 @@ private final class EverywhereBed {
 }
 
 /// Delivers all at once.
-private final class PatientCourier: Courier {
+final class PatientCourier: Courier {
     let tried = Mutex<[Outgoing]>([])
     private let endings = Mutex<[Ending]>([])
     private let state = Mutex(false)
@@ -214,7 +214,7 @@ private final class PatientCourier: Courier {
 }
 
 /// A stream that says whether it checks what it takes.
-private final class CheckedReader: StreamReader {
+final class CheckedReader: StreamReader {
     private let inner: MemoryReader
     private let isChecked: Bool
 

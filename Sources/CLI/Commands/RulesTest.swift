@@ -20,7 +20,7 @@ extension Rules {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            let limits = try deployment.configuration().limits
+            let limits = try deployment.configuration().ruleLimits
             let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: limits).workspaces)
             var lines = EventLines()
             var tester = RuleTester(book: book)

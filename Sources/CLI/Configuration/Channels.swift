@@ -25,9 +25,6 @@ extension Configuration {
         return ChannelOffer(terms, reasons: reasons)
     }
 
-    /// What rules are checked with.
-    var limits: RuleLimits { RuleLimits(offer: offer) }
-
     /// The settings of every channel that is offered.
     ///
     /// - Throws: when the file of a secret cannot be read.

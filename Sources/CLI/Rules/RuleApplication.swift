@@ -59,7 +59,7 @@ struct RuleApplication {
             let texts = sources[rules.workspace] ?? []
             guard inForce.workspaces[rules.workspace] != texts else { continue }
             try note(old: inForce.workspaces[rules.workspace], new: rules, rules.workspace, &result)
-            changes.append(RuleChange(workspace: rules.workspace, sources: texts, living: rules.living))
+            changes.append(RuleChange(workspace: rules.workspace, sources: texts, living: rules.livingTargets))
         }
         guard prunes, files.hasFolder else { return changes }
         for workspace in inForce.workspaces.keys.sorted() where sources[workspace] == nil {
@@ -84,13 +84,5 @@ struct RuleApplication {
                     + "give --prune to drop what they omit, or add it to the files")
         }
         result.differences.append((workspace, lines))
-    }
-}
-
-extension WorkspaceRules {
-    /// The identities of the enabled rules, each with its targets.
-    fileprivate var living: [String: Set<String>] {
-        Dictionary(
-            rules.filter(\.enabled).map { ($0.identity, Set($0.targets)) }, uniquingKeysWith: { $0.union($1) })
     }
 }

@@ -31,15 +31,16 @@ extension SQLiteLedger: LedgerDesk {
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
-        guard filter.contact == nil, filter.state == nil else { return [] }
+        guard filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
             var conditions = Conditions(filter, reason: "s.reason")
             conditions.since("s.at", filter.since)
+            conditions.contact("s.target", filter.contact)
             conditions.key("s.earlier", filter.key)
             let query = try database.prepare(
                 """
-                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
-                FROM suppressed s
+                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier,
+                    s.by, s.target FROM suppressed s
                 JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
                 WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
                 """)
@@ -51,8 +52,9 @@ extension SQLiteLedger: LedgerDesk {
                     SuppressedRow(
                         workspace: query.text(0), rule: query.text(1), type: query.text(2),
                         subject: query.optionalText(3), reason: query.text(4),
-                        by: query.isNull(7) ? nil : Key(high: earlier.high, low: earlier.low).description,
-                        decidedAt: query.int(5), event: query.blob(6)))
+                        by: query.isNull(7)
+                            ? query.optionalText(8) : Key(high: earlier.high, low: earlier.low).description,
+                        target: query.optionalText(9), decidedAt: query.int(5), event: query.blob(6)))
             }
             return rows
         }

@@ -17,9 +17,9 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(
-        application: 0x4361_724c,  // "CarL"
-        steps: [first, fresh, dedup, lowest, changes, inbox])
+    /// "CarL".
+    private static let application: Int32 = 0x4361_724c
+    static let schema = Schema(application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -85,6 +85,15 @@ enum LedgerSchema {
             delivery INTEGER PRIMARY KEY, lane INTEGER NOT NULL, at INTEGER NOT NULL, title TEXT NOT NULL,
             message TEXT NOT NULL, severity TEXT NOT NULL, url TEXT);
         CREATE INDEX inbox_reader ON inbox (lane, delivery);
+        """
+
+    /// What suppressed a selection and which target of it, in words; and silences.
+    private static let people = """
+        ALTER TABLE suppressed ADD COLUMN by TEXT;
+        ALTER TABLE suppressed ADD COLUMN target TEXT;
+        CREATE TABLE silence (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
+            comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
         """
 
     private static let dedup = """

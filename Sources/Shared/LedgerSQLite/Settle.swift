@@ -141,14 +141,14 @@ extension SQLiteLedger {
     func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
         let next = try database.fixed(
             """
-            SELECT id, lane, state, due FROM delivery
+            SELECT id, lane, state, due, not_before FROM delivery
             WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?) ORDER BY id LIMIT 1
             """)
         next.bind(1, delivery)
         defer { next.reset() }
         guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3), try !isOneLeased(with: next.int(0))
         else { return }
-        try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+        try reschedule(next.int(0), lane: next.int(1), from: nil, to: max(now, next.optionalInt(4) ?? now))
     }
 
     /// Whether a younger one of its pair is on its way, as when this one was reopened by hand.

@@ -38,6 +38,9 @@ private func endpointNameFault(_ name: String) -> String? {
     if (ChannelNames.people + ChannelNames.kinds).contains(name) {
         return "'\(name)' is the name of a channel; an endpoint needs another"
     }
+    if let channel = ChannelNames.people.first(where: { name.hasPrefix($0 + "/") }) {
+        return "an endpoint's name does not begin with '\(channel)/', as targets do that are people"
+    }
     return nil
 }
 

@@ -1,5 +1,5 @@
 /// The ceilings an admin sets; documents may stay below them.
-public struct RuleLimits: Sendable {
+public struct RuleLimits: Sendable, Equatable {
     /// What a rule's targets may be at most anywhere.
     public static let range = 1...100
     /// How many targets a rule may have.
@@ -87,12 +87,13 @@ public enum RuleDocuments {
 /// One document, read alone.
 private struct Document {
     let workspace: String
+    let contacts: [ContactDraft]
+    let groups: [GroupDraft]
     let endpoints: [EndpointDraft]
     let rules: [RuleDraft]
 
     private static let vocabulary = Vocabulary(
-        "a rule document", known: ["version", "workspace", "endpoints", "rules"],
-        later: ["contacts": "people", "groups": "people"])
+        "a rule document", known: ["version", "workspace", "contacts", "groups", "endpoints", "rules"])
 
     init?(_ tree: Tree, by author: RuleAuthor, _ findings: inout Findings) {
         if let scalar = tree.scalar, scalar.isNull {
@@ -109,6 +110,8 @@ private struct Document {
             return nil
         }
         let name = fields.required("workspace", in: "a rule document", &findings)
+        contacts = fields["contacts"].map { contactDrafts($0, &findings) } ?? []
+        groups = fields["groups"].map { groupDrafts($0, &findings) } ?? []
         endpoints = fields["endpoints"].map { endpointDrafts($0, &findings) } ?? []
         rules = fields["rules"].map { ruleDrafts($0, &findings) } ?? []
         guard let name, let workspace = name.name("the workspace's name", &findings) else { return nil }
@@ -126,12 +129,14 @@ private struct WorkspaceDraft {
     var findings = Findings()
     /// All endpoints named, the faulty too, so that a fault is told once and not again by each rule.
     var endpoints: [String: EndpointDraft] = [:]
+    var people = PeopleDraft()
     var drafts: [RuleDraft] = []
 
     init(workspace: String) { self.workspace = workspace }
 
     mutating func add(_ document: Document, _ found: Findings) {
         findings.add(found)
+        people.add(document.contacts, document.groups, &findings)
         for endpoint in document.endpoints {
             if let other = endpoints[endpoint.name]?.place {
                 findings.report(
@@ -145,13 +150,16 @@ private struct WorkspaceDraft {
 
     /// The compiled workspace; `nil` when something in it is wrong.
     func link(_ limits: RuleLimits, _ all: inout Findings) -> WorkspaceRules? {
-        var findings = findings
+        var (findings, people) = (findings, people)
         checkNames(&findings)
-        let rules = drafts.map { rule($0, limits, &findings) }
+        people.link(&findings)
+        let linking = TargetLinking(endpoints: endpoints, people: people, limits: limits, workspace: workspace)
+        let rules = drafts.map { linking.rule($0, &findings) }
         var compiled: WorkspaceRules?
         if findings.areWarnings {
             let all = WorkspaceRules(
-                workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
+                workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec),
+                people: people.people(of: workspace))
             if let (reason, rule) = all.excess {
                 findings.report(reason, at: drafts[rule].place)
             } else {
@@ -175,36 +183,9 @@ private struct WorkspaceDraft {
             identities[draft.rule.identity] = draft.place
         }
     }
-
-    private func rule(_ draft: RuleDraft, _ limits: RuleLimits, _ findings: inout Findings) -> Rule {
-        let limit = limits.targets(in: workspace)
-        var targets: [String] = []
-        for target in draft.targets {
-            if endpoints[target.name] == nil {
-                let words = hint(target.name, endpoints.keys.sorted())
-                findings.report("there is no endpoint '\(target.name.shortened)'\(words)", at: target.place)
-            } else if targets.contains(target.name) {
-                findings.warn("endpoint '\(target.name)' is named twice and counts once", at: target.place)
-            } else {
-                if let kind = endpoints[target.name]?.spec?.kind {
-                    limits.offer.check(kind, for: draft.rule.events, at: target.place, &findings)
-                }
-                targets.append(target.name)
-            }
-        }
-        if draft.rule.incident != nil, !draft.targets.contains(where: { endpoints[$0.name]?.mayHaveIncidents ?? true })
-        {
-            findings.report(
-                "'incident' is for pagerduty, and rule '\(draft.rule.name)' names no such endpoint", at: draft.place)
-        }
-        if targets.count > limit {
-            findings.report(
-                "rule '\(draft.rule.name)' has \(targets.count) targets, the limit is \(limit)", at: draft.place)
-        }
-        return draft.rule.with(targets: targets)
-    }
 }
 
 extension Place {
-    fileprivate var shown: String { "\(source.file):\(line)" }
+    /// The file and the line, for a problem elsewhere.
+    var shown: String { "\(source.file):\(line)" }
 }

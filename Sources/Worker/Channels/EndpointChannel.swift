@@ -11,7 +11,7 @@ public protocol EndpointChannel: Channel {
 }
 
 /// A channel whose receivers are people: the endpoint's `recipient` is one's own address.
-public protocol PeopleChannel: Channel {
+public protocol PersonalChannel: Channel {
     /// Makes the channel from what the deployment says of it.
     ///
     /// - Throws: what is wrong with a key, without its value.

@@ -13,17 +13,22 @@ struct Addresses {
     struct Unresolved: Error {
         let words: String
     }
+    private static let mostKnown = 50_000
     private var known: [Place: Endpoint] = [:]
     private var revision: Revision = -1
     private let channels: [String: @Sendable (EndpointSpec) -> any Channel]
+    private let people: [String: any Channel]
 
     private let vault: SecretVault
 
     /// - Parameters:
     ///   - channels: by endpoint kind, what makes the channel of an endpoint.
+    ///   - people: the channels that reach people, by their names.
     ///   - vault: opens what the ledger keeps.
-    init(channels: [String: @Sendable (EndpointSpec) -> any Channel], vault: SecretVault) {
-        (self.channels, self.vault) = (channels, vault)
+    init(
+        channels: [String: @Sendable (EndpointSpec) -> any Channel], people: [String: any Channel], vault: SecretVault
+    ) {
+        (self.channels, self.people, self.vault) = (channels, people, vault)
     }
 
     mutating func endpoint(
@@ -36,9 +41,16 @@ struct Addresses {
         let place = Place(workspace: decided.workspace, name: name)
         if let endpoint = known[place] { return .success(endpoint) }
         do {
-            let spec = book.rules(of: decided.workspace)?.endpoints[name] ?? decided.endpoints[name]
-            guard let spec else { throw Unresolved(words: "endpoint \(name) is in no rule document") }
-            let endpoint = try resolve(spec, of: decided.workspace, ledger)
+            let current = book.rules(of: decided.workspace)
+            let endpoint =
+                if let spec = current?.endpoints[name] ?? decided.endpoints[name] {
+                    try resolve(spec, of: decided.workspace, ledger)
+                } else if let reach = current?.reach(name) ?? decided.reach(name) {
+                    try person(reach)
+                } else {
+                    throw Unresolved(words: "\(name) is in no rule document")
+                }
+            if known.count >= Self.mostKnown { known = [:] }
             known[place] = endpoint
             return .success(endpoint)
         } catch let unresolved as Unresolved {
@@ -46,6 +58,15 @@ struct Addresses {
         } catch {
             return .failure(Unresolved(words: "\(error)"))
         }
+    }
+
+    /// A person on a channel of the deployment.
+    private func person(_ reach: Reach) throws -> Endpoint {
+        guard let channel = people[reach.channel.rawValue] else {
+            throw Unresolved(words: "the channel \(reach.channel) is not offered by this worker's deployment")
+        }
+        return Endpoint(
+            name: reach.target, url: "", secrets: [], headers: [], recipient: reach.address, channel: channel)
     }
 
     private func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {

@@ -7,7 +7,7 @@ import Crypto
 ///
 /// A signature's nonce is used once: a second request with it is refused, so a try that libcurl would repeat by itself is
 /// told, not sent twice.
-public struct AliyunSMSChannel: PeopleChannel {
+public struct AliyunSMSChannel: PersonalChannel {
     private static let host = "https://dysmsapi.aliyuncs.com"
     /// The longest value of a template's variable, in characters.
     private static let variable = 35

@@ -5,7 +5,7 @@ import CarillonLedger
 ///
 /// Nothing is sent: the courier says yes at once, and the settlement keeps the page beside the delivery, in the one
 /// transaction that ends it. So there is neither a page without its delivery nor a copy.
-public struct InboxChannel: PeopleChannel {
+public struct InboxChannel: PersonalChannel {
     /// `inbox`.
     public var name: String { "inbox" }
 

@@ -6,7 +6,7 @@ import CarillonRules
 ///
 /// Every copy is the same message, byte for byte, with the `Message-ID` of the delivery, by which mailboxes fold copies.
 /// Its date is the event's.
-public struct MailChannel: PeopleChannel {
+public struct MailChannel: PersonalChannel {
     private let server: String
     private let from: MailAddress
     private let tls: SMTPEnvelope.TLS

@@ -4,7 +4,7 @@ public import CarillonEvents
 ///
 /// Twilio knows no copies: a message that is posted twice is sent, and paid for, twice. So each try has a connection of
 /// its own, and one whose answer was lost is not repeated unless the deployment says so. `201` means queued.
-public struct TwilioChannel: PeopleChannel {
+public struct TwilioChannel: PersonalChannel {
     private static let host = "https://api.twilio.com"
 
     let account, token, from: String
