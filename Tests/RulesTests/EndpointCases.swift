@@ -46,7 +46,7 @@ extension DocumentCase {
         .init(
             "there is no other HTTP",
             "{webhook: \"https://x.example\", http: 3}",
-            ["4:46: 'http' is one of 1.1, 2, not '3'"]),
+            ["4:46: 'http' is one of 1.1, 2, not '3'; did you mean '2'?"]),
     ]
 
     /// An endpoint, at line 4, column 9.
