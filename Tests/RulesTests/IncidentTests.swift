@@ -56,17 +56,11 @@ struct IncidentTests {
     @Test("an event that only ends an incident is known as such, one that is selected anyway is not")
     func resolving() throws {
         let rule = try rules("incident: {resolve_on: [pipeline.succeeded, pipeline.failed]}").rules[0]
-<<<<<<< HEAD
         // An expectation cannot hold a span.
         func onlyResolves(_ type: String) -> Bool { rule.onlyResolves(type.utf8.span) }
         #expect(onlyResolves("pipeline.succeeded"))
         #expect(!onlyResolves("pipeline.failed"))
         #expect(!onlyResolves("pipeline.stopped"))
-=======
-        let types = ["pipeline.succeeded", "pipeline.failed", "pipeline.stopped"]
-        let onlyResolving = types.filter { rule.onlyResolves($0.utf8.span) }
-        #expect(onlyResolving == ["pipeline.succeeded"])
->>>>>>> channels
     }
 
     @Test("the key's fields make the incident, without a key the subject")
