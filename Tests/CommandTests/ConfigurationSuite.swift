@@ -121,7 +121,7 @@ struct ConfigurationSuite {
             ("ledger: {kind: postgres}", "carillon.yaml:1:16: ledger.kind: postgres is not yet built"),
             ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not yet built"),
             ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
-            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:19: limits.default.sms is not yet built"),
+            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:20: limits.default.sms is not yet built"),
             (
                 "limits: {workspaces: {a: {voice: [5/15m]}}}",
                 "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
