@@ -211,7 +211,7 @@ struct ConfigurationSuite {
                 "channels: {mail: {password: a, password_file: b}}",
                 "carillon.yaml:1:47: channels.mail.password and channels.mail.password_file are both set; keep one"
             ),
-            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:19: limits.default.sms is not yet built"),
+            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:20: limits.default.sms is not yet built"),
             (
                 "limits: {workspaces: {a: {voice: [5/15m]}}}",
                 "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"

@@ -132,6 +132,17 @@ struct PeopleTests {
         #expect(try workspaces(text).first?.contacts["alice"]?.isVerified == false)
     }
 
+    @Test("what is in force is taken by a machine that lacks the zone, without the quiet hours")
+    func lackingZone() throws {
+        let text = peopleDocument(contact: "{mail: a@b.co, zone: Mars/Olympus, quiet: '22:00-07:00'}")
+        var limits = RuleLimits()
+        limits.areApplied = true
+        let loaded = RuleDocuments.load([("f", text)], limits: limits)
+        #expect(loaded.problems.map(\.isWarning) == [true])
+        let alice = try #require(loaded.workspaces.first?.contacts["alice"])
+        #expect(alice.mail == "a@b.co" && alice.quiet == nil)
+    }
+
     @Test("an endpoint cannot pass for a person")
     func endpoints() {
         let text = peopleDocument(more: "endpoints: {mail/alice: {webhook: 'https://x.example'}}")

@@ -128,7 +128,7 @@ struct Rules: ParsableCommand {
             var list = Listing(columns: ["workspace", "rule", "enabled", "severity", "events", "notify", "place"])
             for (name, texts) in sources.workspaces.sorted(by: { $0.key < $1.key }) where workspace ?? name == name {
                 let loaded = RuleDocuments.load(
-                    texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+                    texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
                 for problem in loaded.problems where !problem.isWarning { Console.error("\(problem)") }
                 for rule in loaded.workspaces.flatMap(\.rules) {
                     list.add(rule.cells(in: name), rule.members(in: name, revision: sources.changed[name] ?? 0))

@@ -73,7 +73,7 @@ struct RuleApplication {
         old: [SourceText]?, new: WorkspaceRules?, _ workspace: String, _ result: inout Result
     ) throws(Failure) {
         let before = old.flatMap { texts in
-            RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+            RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
                 .workspaces.first { $0.workspace == workspace }
         }
         let lines = RuleDifference.between(old: before, new: new)

@@ -8,11 +8,20 @@ public struct RuleLimits: Sendable, Equatable {
     public var perWorkspace: [String: Int]
     /// Which channels rules may name, and for which events.
     public var offer: ChannelOffer
+    /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
+    public var areApplied = false
 
     /// Makes limits; numbers outside 1...100 count as the nearest inside.
     public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:], offer: ChannelOffer = .everything) {
         (self.targetsPerRule, self.perWorkspace, self.offer) = (targetsPerRule, perWorkspace, offer)
     }
+
+    /// For documents that are in force: a ceiling lowered since must not silence their rules.
+    public static let inForce = {
+        var limits = RuleLimits(targetsPerRule: range.upperBound)
+        limits.areApplied = true
+        return limits
+    }()
 
     /// How many targets a rule of a workspace may have.
     public func targets(in workspace: String) -> Int {
@@ -59,6 +68,7 @@ public enum RuleDocuments {
             for tree in trees {
                 var found = Findings()
                 found.patternFields = ofFile.patternFields
+                found.areApplied = limits.areApplied
                 defer { ofFile.patternFields = found.patternFields }
                 if let document = Document(tree, by: author, &found) {
                     let place = places[document.workspace] ?? drafts.count

@@ -83,17 +83,13 @@ struct CurrentRules {
 
     private func compile(_ texts: [SourceText], of workspace: String) -> WorkspaceRules? {
         guard !texts.isEmpty else { return nil }
-        let loaded = RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .unlimited)
+        let loaded = RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
         let problems = loaded.problems.filter { !$0.isWarning }
         if let problem = problems.first {
             logger.error("rules of \(workspace) keep their last good form: \(problem)")
             return nil
         }
+        for problem in loaded.problems { logger.notice("rules of \(workspace): \(problem)") }
         return loaded.workspaces.first { $0.workspace == workspace }
     }
-}
-
-extension RuleLimits {
-    /// For documents that were checked when they were applied: a ceiling lowered since must not silence their rules.
-    static let unlimited = RuleLimits(targetsPerRule: 100)
 }

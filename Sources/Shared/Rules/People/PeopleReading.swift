@@ -81,8 +81,14 @@ private struct ContactReading {
         }
         let mail = fields["mail"].map { address("mail address", $0, MailAddress.fault, &findings) }
         let phone = fields["phone"].map { address("phone number", $0, PhoneNumber.fault, &findings) }
-        let zone = fields["zone"].map { self.zone($0, &findings) }
-        let quiet = fields["quiet"].map { self.quiet($0, zone, &findings) }
+        let lacksZone = findings.areApplied && fields["zone"]?.scalar.map { Zone.named($0.text) == nil } ?? false
+        if lacksZone {
+            findings.warn(
+                "this machine does not know the zone of '\(name.shortened)', whose quiet hours do not hold here; "
+                    + "install its zone database (the package tzdata)", at: fields.place(of: "zone"))
+        }
+        let zone = lacksZone ? nil : fields["zone"].map { self.zone($0, &findings) }
+        let quiet = lacksZone ? nil : fields["quiet"].map { self.quiet($0, zone, &findings) }
         let aliases = fields["aliases"].map { self.aliases($0, &findings) } ?? []
         let prefer = fields["prefer"].map { self.prefer($0, mail: mail != nil, phone: phone != nil, &findings) }
         let verified = fields["verified"].map { $0.bool("'verified'", &findings) } ?? true
