@@ -129,13 +129,15 @@ struct Draft: Sendable {
     var appended: Timestamp?
     var isWanted = true
     var isOrdered = true
+    var supersedes = false
 
     init(
         _ id: String, workspace: String = "vision", subject: String? = "job-1", rule: String = "failures",
         to targets: [String] = ["hook"], suppressed: Suppression? = nil, window: Decisions.Window? = nil,
         appended: Timestamp? = nil, wanted: Bool = true,
-        ordered: Bool = true
+        ordered: Bool = true, supersedes: Bool = false
     ) {
+        self.supersedes = supersedes
         (self.window, self.appended) = (window, appended)
         (self.id, self.workspace, self.subject) = (id, workspace, subject)
         (rules, self.suppressed, isWanted, isOrdered) = ([(rule, targets)], suppressed, wanted, ordered)
@@ -178,7 +180,8 @@ extension Decisions {
                 deliveries.append(
                     Delivery(
                         key: Key.delivery(event: draft.key, rule: rule, target: target), target: target,
-                        pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted))
+                        pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted,
+                        supersedes: draft.supersedes))
             }
             selections.append(
                 Selection(

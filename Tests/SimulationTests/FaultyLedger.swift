@@ -132,6 +132,27 @@ final class FaultyLedger: Ledger {
         }
     }
 
+    func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
+        -> Set<DeliveryID>
+    {
+        return try fate.pass("start") { () throws(LedgerError) in
+            try inner.start(deliveries, for: session, now: now)
+        }
+    }
+    func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int {
+        try fate.pass("hasten") { () throws(LedgerError) in try inner.hasten(lane, atMost: count, now: now) }
+    }
+    func suspended() throws(LedgerError) -> Set<Int64> {
+        try fate.pass("suspended") { () throws(LedgerError) in try inner.suspended() }
+    }
+    func note(
+        _ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp
+    ) throws(LedgerError) {
+        try fate.pass("note") { () throws(LedgerError) in
+            try inner.note(state, of: lane, reason: reason, for: session, now: now)
+        }
+    }
+
     func revision() throws(LedgerError) -> Revision {
         try fate.pass("revision") { () throws(LedgerError) in try inner.revision() }
     }

@@ -11,12 +11,13 @@ import CarillonSQLite
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
+// - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes])  // "CarL"
+    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, endpoints])  // "CarL"
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -75,6 +76,16 @@ enum LedgerSchema {
 
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
+
+    /// What keeps endpoints from getting messages (`session` 0: until a person ends it), which try of a delivery may be
+    /// the only one (the epoch it began under), and which deliveries take the place of older ones.
+    private static let endpoints = """
+        ALTER TABLE delivery ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE delivery ADD COLUMN supersedes INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE endpoint_state (
+            lane INTEGER NOT NULL, session INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (lane, session)) WITHOUT ROWID;
+        """
 
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;

@@ -121,7 +121,7 @@ extension SQLiteLedger {
         }
     }
 
-    private func nextRevision() throws(SQLiteFailure) -> Revision {
+    func nextRevision() throws(SQLiteFailure) -> Revision {
         try database.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
         return try storedRevision()
     }

@@ -65,7 +65,7 @@ extension Path {
         guard let pair = held.pair else { return }
         switch ending {
         case .delivered, .dead, .expired: settledPairs.append(pair)
-        case .retry, .released: for follower in followers.leave(pair) { giveBack(follower) }
+        case .retry, .released, .postponed: for follower in followers.leave(pair) { giveBack(follower) }
         }
     }
 
