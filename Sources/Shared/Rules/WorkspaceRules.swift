@@ -103,16 +103,27 @@ public final class WorkspaceRules: Sendable {
         }
     }
 
-    /// Whether any enabled rule wants events of this type, given as UTF-8 without quotes.
+    /// That some enabled rule wants a type of event; with it `match` need not look for them again.
+    public struct Interest: Sendable {
+        fileprivate let file: Int32
+        /// Whether rules in other files want the type, too.
+        fileprivate var isShared = false
+    }
+
+    /// Which enabled rules want events of this type, given as UTF-8 without quotes; `nil` when none does.
     ///
     /// Allocates nothing.
-    public func wants(type: Span<UInt8>) -> Bool {
-        var isWanted = false
-        types.visit(type) { _ in
-            isWanted = true
+    public func interest(inType type: Span<UInt8>) -> Interest? {
+        var interest: Interest?
+        types.visit(type) { file in
+            if interest == nil {
+                interest = Interest(file: Int32(truncatingIfNeeded: file))
+                return true
+            }
+            interest?.isShared = true
             return false
         }
-        return isWanted
+        return interest
     }
 
     /// Appends the indices into `rules` of the enabled rules that select the event, in ascending order, each once.
@@ -135,14 +146,20 @@ public final class WorkspaceRules: Sendable {
         if hits.count > before + 1 { hits.settle(from: before) }
     }
 
-    /// The same for an event whose outline nobody has read, with its type as UTF-8 without quotes.
+    /// The same for an event whose outline nobody has read, with its type as UTF-8 without quotes and what these rules
+    /// said to that type.
     ///
     /// On text that is no event it finds something or nothing, but does not fail.
     public func match(
-        _ text: Span<UInt8>, type: Span<UInt8>, into hits: inout [Int], using scratch: inout MatchScratch
+        _ text: Span<UInt8>, type: Span<UInt8>, _ interest: Interest, into hits: inout [Int],
+        using scratch: inout MatchScratch
     ) {
         let before = hits.count
-        collect(type, text, nil, &hits, &scratch)
+        if interest.isShared {
+            collect(type, text, nil, &hits, &scratch)
+        } else {
+            collect(Int(interest.file), text, nil, &hits, &scratch)
+        }
         if hits.count > before + 1 { hits.settle(from: before) }
     }
 
@@ -157,17 +174,23 @@ public final class WorkspaceRules: Sendable {
         _ scratch: inout MatchScratch
     ) {
         types.visit(type) { file in
-            for index in files[file].unconditional { hits.append(index) }
-            guard let patterns = files[file].patterns else { return true }
-            scratch.hits.removeAll(keepingCapacity: true)
-            if let outline {
-                patterns.match(text, outline, using: &scratch)
-            } else {
-                patterns.match(text, using: &scratch)
-            }
-            for rule in scratch.hits { hits.append(Int(rule)) }
+            collect(file, text, outline, &hits, &scratch)
             return true
         }
+    }
+
+    private func collect(
+        _ file: Int, _ text: Span<UInt8>, _ outline: EventOutline?, _ hits: inout [Int], _ scratch: inout MatchScratch
+    ) {
+        for index in files[file].unconditional { hits.append(index) }
+        guard let patterns = files[file].patterns else { return }
+        scratch.hits.removeAll(keepingCapacity: true)
+        if let outline {
+            patterns.match(text, outline, using: &scratch)
+        } else {
+            patterns.match(text, using: &scratch)
+        }
+        for rule in scratch.hits { hits.append(Int(rule)) }
     }
 
     /// The names of all secrets its endpoints need.

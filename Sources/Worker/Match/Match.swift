@@ -50,22 +50,22 @@ extension Path {
         matched.mismatched = decoded.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
         var room = lanes.plan(capacity)
-        for event in decoded.events { match(event, decoded.everywhere, at: now, &room, into: &matched) }
+        for event in decoded.events { match(event, of: decoded, at: now, &room, into: &matched) }
         return matched
     }
 
     private func match(
-        _ event: Decoded.Event, _ everywhere: WorkspaceRules?, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        _ event: Decoded.Event, of decoded: Decoded, at now: Timestamp, _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
-        let batch = matched.batch
+        let (batch, everywhere) = (decoded.batch, decoded.everywhere)
         let record = batch.records[event.record]
         let text = batch.bytes.span.extracting(record.value.range)
         selected.removeAll(keepingCapacity: true)
         selectedEverywhere.removeAll(keepingCapacity: true)
         let found: EventOutline?
         do throws(EventError) {
-            found = try candidates(of: event, everywhere, in: batch, &matched.mismatched)
+            found = try candidates(for: event, of: decoded, &matched.mismatched)
         } catch {
             return matched.park(event.record, error.description)
         }
@@ -100,22 +100,28 @@ extension Path {
 
     /// Finds the rules whose patterns fit, and the event's outline when there are any.
     private func candidates(
-        of event: Decoded.Event, _ everywhere: WorkspaceRules?, in batch: RecordBatch, _ mismatched: inout Int
+        for event: Decoded.Event, of decoded: Decoded, _ mismatched: inout Int
     ) throws(EventError) -> EventOutline? {
-        let record = batch.records[event.record]
-        let text = batch.bytes.span.extracting(record.value.range)
-        if let outline = event.outline {
+        let record = decoded.batch.records[event.record]
+        let bytes = decoded.batch.bytes.span
+        let text = bytes.extracting(record.value.range)
+        switch event.reading {
+        case .outline(let place):
+            let outline = decoded.outlines[place]
             event.rules?.match(text, outline, into: &selected, using: &scratch)
-            everywhere?.match(text, outline, into: &selectedEverywhere, using: &scratch)
+            decoded.everywhere?.match(text, outline, into: &selectedEverywhere, using: &scratch)
             return selected.isEmpty && selectedEverywhere.isEmpty ? nil : outline
+        case .type(let own, let everywhere):
+            let type = bytes.extracting(record.type.range)
+            if let own { event.rules?.match(text, type: type, own, into: &selected, using: &scratch) }
+            if let everywhere {
+                decoded.everywhere?.match(text, type: type, everywhere, into: &selectedEverywhere, using: &scratch)
+            }
+            guard !selected.isEmpty || !selectedEverywhere.isEmpty else { return nil }
+            let outline = try CloudEvents.outline(text)
+            if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
+            return outline
         }
-        let type = batch.bytes.span.extracting(record.type.range)
-        event.rules?.match(text, type: type, into: &selected, using: &scratch)
-        everywhere?.match(text, type: type, into: &selectedEverywhere, using: &scratch)
-        guard !selected.isEmpty || !selectedEverywhere.isEmpty else { return nil }
-        let outline = try CloudEvents.outline(text)
-        if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
-        return outline
     }
 
     private func select(
