@@ -164,6 +164,7 @@ private final class PatientCourier: Courier {
         }
     }
     func settled(_ tries: Int) {}
+    func withdraw(_ lane: Int64) {}
     func drain() {}
     func close() {}
 }

@@ -18,6 +18,8 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noWindows
     /// Decisions that are lost though their batch was counted.
     case lostDecisions
+    /// Tries that may be the only ones and are not marked before they begin.
+    case noStartMark
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
 }
@@ -135,6 +137,7 @@ final class FaultyLedger: Ledger {
     func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
         -> Set<DeliveryID>
     {
+        if bug == .noStartMark { return Set(deliveries) }
         return try fate.pass("start") { () throws(LedgerError) in
             try inner.start(deliveries, for: session, now: now)
         }

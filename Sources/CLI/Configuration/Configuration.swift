@@ -19,6 +19,8 @@ struct Configuration: Sendable, Equatable {
     struct Delivery: Sendable, Equatable {
         var timeout, retryFirst, retryMax, giveUpAfter, maxEventAge: Duration
         var retryFactor: Double
+        /// The name of a schedule that takes the place of the others.
+        var retrySchedule: String?
         var ssrfExempt: [String]
     }
     struct HTTP: Sendable, Equatable {
@@ -66,6 +68,7 @@ extension Configuration {
             retryMax: values.duration("delivery.retry.max"),
             giveUpAfter: values.duration("delivery.retry.give_up_after"),
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
+            retrySchedule: values.optionalText("delivery.retry.schedule"),
             ssrfExempt: values.list("delivery.ssrf_exempt"))
         rulesDirectory = values.optionalText("rules.dir")
         (http, logging) = (

@@ -5,7 +5,6 @@ enum NotYet {
         (["explain"], "`carillon deliveries show KEY` has a delivery's tries, `carillon rules test` says what matches"),
         (["quota"], "nothing is limited yet"),
         (["silence"], "`enabled: false` in a rule stops it"),
-        (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
         (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
     ]
 

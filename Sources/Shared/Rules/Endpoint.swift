@@ -23,6 +23,13 @@ extension SecretOrText: CustomDebugStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
+/// A retry schedule that a document may name.
+public enum RetryName: String, Sendable, CaseIterable {
+    case backoff = "BACKOFF_RETRY"
+    case exponentialDecay = "EXPONENTIAL_DECAY_RETRY"
+    case standardWebhooks = "STANDARD_WEBHOOKS"
+}
+
 /// Where a rule's notifications go.
 public struct EndpointSpec: Sendable {
     /// Its name in the document, unique in the workspace; the target's name in deliveries.
@@ -40,6 +47,8 @@ public struct EndpointSpec: Sendable {
     public let method: String
     /// Whether the receiver's certificate has to be valid.
     public let verifySSL: Bool
+    /// When a failed delivery is tried again; `nil` for the deployment's schedule.
+    public let retry: RetryName?
     /// Where it stands.
     public let file: String
     /// Its line in `file`, from 1.
@@ -49,8 +58,9 @@ public struct EndpointSpec: Sendable {
     public init(
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
-        file: String = "", line: Int = 0
+        retry: RetryName? = nil, file: String = "", line: Int = 0
     ) {
+        self.retry = retry
         (self.name, self.kind, self.url, self.secrets, self.headers) = (name, kind, url, secrets, headers)
         (self.method, self.verifySSL, self.file, self.line) = (method, verifySSL, file, line)
     }

@@ -47,7 +47,7 @@ private struct EndpointReading {
 
     private static let vocabulary = Vocabulary(
         "an endpoint",
-        known: ["kind", "webhook", "url", "secret", "headers", "method", "format", "verify_ssl"],
+        known: ["kind", "webhook", "url", "secret", "headers", "method", "format", "verify_ssl", "retry"],
         later: ["body": "bodies of one's own", "sign": "chat channels"].merging(
             ChannelNames.kinds.dropFirst().map { ($0, "this kind of endpoint") }, uniquingKeysWith: { a, _ in a }))
 
@@ -66,10 +66,11 @@ private struct EndpointReading {
             $0.word("'format'", as: Format.self, later: ["cloudevents", "body"], &findings)
         }
         let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
-        guard kind, let url, let method, let verify, format != .some(nil) else { return nil }
+        let retry = fields["retry"].map { $0.word("'retry'", as: RetryName.self, &findings) }
+        guard kind, let url, let method, let verify, format != .some(nil), retry != .some(nil) else { return nil }
         return EndpointSpec(
             name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify,
-            file: place.source.file, line: place.line)
+            retry: retry.flatMap(\.self), file: place.source.file, line: place.line)
     }
 
     /// Whether `kind` and `url`, or their shorthand `webhook`, are there.

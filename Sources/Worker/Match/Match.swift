@@ -49,7 +49,7 @@ extension Path {
         var matched = Matched(batch: batch, decisions: decisions)
         matched.mismatched = decoded.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
-        var room = lanes.plan(capacity)
+        var room = lanes.plan(capacity, without: troubles.shut)
         for event in decoded.events { match(event, of: decoded, at: now, &room, into: &matched) }
         return matched
     }
@@ -147,7 +147,8 @@ extension Path {
                 Decisions.Delivery(
                     key: Key.delivery(
                         event: facts.key, rule: rule.identity, target: target, isEverywhere: isEverywhere),
-                    target: target, pair: pair, expires: expires, wanted: room.take(rules.workspace, target)))
+                    target: target, pair: pair, expires: expires, wanted: room.take(rules.workspace, target),
+                    supersedes: rule.order == .supersede))
             matched.plans.append(
                 Matched.Plan(record: event.record, outline: event.outline, rules: rules, rule: index, target: target))
         }

@@ -10,8 +10,9 @@ struct Addresses {
         let workspace, name: String
     }
     /// Why an address could not be made.
-    struct Unresolved: Error {
+    struct Unresolved: Error, CustomStringConvertible {
         let words: String
+        var description: String { words }
     }
     private var known: [Place: Endpoint] = [:]
     private var revision: Revision = -1
@@ -42,7 +43,7 @@ struct Addresses {
         }
     }
 
-    private func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
+    func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
         guard let channel = channels[spec.kind] else {
             throw Unresolved(words: "endpoint \(spec.name) is of kind \(spec.kind), which this worker does not speak")
         }
@@ -70,6 +71,7 @@ struct Addresses {
         return Endpoint(
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
-            verifiesTLS: spec.verifySSL, channel: channel(spec))
+            verifiesTLS: spec.verifySSL,
+            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) }, channel: channel(spec))
     }
 }
