@@ -149,9 +149,13 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
-                "CarillonWorker", "CarillonKit",
-            ]),
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger",
+                "CarillonLedgerSQLite", "CarillonWorker", "CarillonKit",
+            ], exclude: ["Peers"]),
+        .testTarget(
+            name: "ChannelTests",
+            dependencies: ["CarillonEvents", "CarillonRules", "CarillonLedger", "CarillonWorker", "CarillonKit"],
+            exclude: ["Doubles", "Fixtures"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
@@ -160,7 +164,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: [
+                "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
+                "CarillonWorker",
+            ]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

@@ -74,6 +74,8 @@ extension Configuration {
         }
         settings.maxEventAge = delivery.maxEventAge
         settings.untilIdle = untilIdle
+        settings.offer = offer
+        settings.secrets = vault()
         let wire = try wire
         let configuration = self
         return CarillonWorker.Worker(
@@ -102,7 +104,7 @@ extension Configuration {
         get throws {
             CurlCourier.Configuration(
                 concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
-                exemptions: try delivery.ssrfExempt.map { try CIDR($0) })
+                exemptions: try delivery.ssrfExempt.map { try CIDR($0) }, authorities: delivery.authorities)
         }
     }
 
@@ -110,7 +112,8 @@ extension Configuration {
     func tryOut(_ spec: EndpointSpec, of workspace: String) async throws -> Ending {
         let ledger = try SQLiteLedger.open(at: ledger.path, keeping: keeping)
         let trial = try EndpointTrial(
-            spec, of: workspace, ledger, channels: CarillonWorker.Worker.Configuration().channels, now: clock.now())
+            spec, of: workspace, ledger, channels: CarillonWorker.Worker.Configuration().channels, vault: vault(),
+            now: clock.now())
         let wire = try wire
         return await trial.run { CurlCourier(configuration: wire, clock: clock, onEnding: $0) }
     }

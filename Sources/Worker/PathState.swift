@@ -81,7 +81,7 @@ public final class Path {
         capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
         troubles = TroubledLanes(Breaker.Policy(), fullRoom: capacity.perLane)
         announcements = Announcements(worker: configuration.name)
-        addresses = Addresses(channels: configuration.channels)
+        addresses = Addresses(channels: configuration.channels, vault: configuration.secrets)
         book = CurrentRules(limits: RuleLimits(), logger: logger)
         suspended = try ledger.suspended()
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)

@@ -10,7 +10,8 @@ struct CommandLineSuite {
     static let commands: [[String]] = [
         ["serve"], ["worker"], ["publish"], ["rules", "check"], ["rules", "apply"], ["rules", "list"],
         ["rules", "test"],
-        ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["deliveries", "list"], ["deliveries", "show"],
+        ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["secrets", "rekey"], ["deliveries", "list"],
+        ["deliveries", "show"],
         ["deliveries", "retry"], ["deliveries", "cancel"], ["dead", "list"], ["dead", "retry"], ["poison", "list"],
         ["poison", "show"], ["status"],
         ["verify"],

@@ -47,8 +47,7 @@ struct Rules: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            _ = try deployment.configuration()
-            let limits = RuleLimits()
+            let limits = try deployment.configuration().limits
             let workspaces = try Rules.load(paths, limits: limits).workspaces
             for rules in workspaces.sorted(by: { $0.workspace < $1.workspace }) {
                 for rule in rules.rules {
@@ -89,7 +88,7 @@ struct Rules: ParsableCommand {
 
         func run() throws {
             let configuration = try deployment.configuration()
-            let (files, workspaces) = try Rules.load(paths, limits: RuleLimits())
+            let (files, workspaces) = try Rules.load(paths, limits: configuration.limits)
             let application = RuleApplication(files: files, prunes: prune, keepsPending: keepPending)
             let result = try application.apply(workspaces, to: configuration.desk())
             for (workspace, lines) in result.differences {

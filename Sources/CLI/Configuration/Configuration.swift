@@ -22,6 +22,8 @@ struct Configuration: Sendable, Equatable {
         /// The name of a schedule that takes the place of the others.
         var retrySchedule: String?
         var ssrfExempt: [String]
+        /// The file of authorities that vouch for receivers beside the system's.
+        var authorities: String?
     }
     struct HTTP: Sendable, Equatable {
         var host: String
@@ -69,7 +71,7 @@ extension Configuration {
             giveUpAfter: values.duration("delivery.retry.give_up_after"),
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
             retrySchedule: values.optionalText("delivery.retry.schedule"),
-            ssrfExempt: values.list("delivery.ssrf_exempt"))
+            ssrfExempt: values.list("delivery.ssrf_exempt"), authorities: values.optionalText("delivery.ca_file"))
         rulesDirectory = values.optionalText("rules.dir")
         (http, logging) = (
             values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format"))
@@ -147,8 +149,14 @@ struct Values: Sendable, Equatable {
         return duration
     }
     func list(_ key: String) -> [String] {
-        guard case .list(let items) = all[key] else { preconditionFailure("\(key) is no list in Settings") }
+        guard let items = optionalList(key) else { preconditionFailure("\(key) is no list in Settings") }
         return items
+    }
+    func optionalList(_ key: String) -> [String]? {
+        if case .list(let items) = all[key] { items } else { nil }
+    }
+    func flag(_ key: String) -> Bool? {
+        if case .flag(let flag) = all[key] { flag } else { nil }
     }
     var http: Configuration.HTTP {
         guard case .address(let host, let port) = all["http.listen"] else {

@@ -5,7 +5,10 @@ import CarillonWorker
 // refused as such, so that nobody believes in a setting that does nothing.
 
 enum Settings {
-    static let all: [Setting] = [
+    /// A secret may stand in a file: each has a second key that names one.
+    static let all = withFileForms(deployment + ChannelKeys.all)
+
+    private static let deployment: [Setting] = [
         Setting("stream.kind", .choice(["sqlite"], notYet: ["kafka"]), "sqlite"),
         Setting("stream.path", .path, "stream.db"),
         Setting("stream.partitions", .integer(1...1024), "8"),
@@ -26,6 +29,8 @@ enum Settings {
         Setting("delivery.retry.give_up_after", .duration(.zero...long), "24h"),
         Setting("delivery.max_event_age", .duration(.seconds(1)...long), "24h"),
         Setting("delivery.ssrf_exempt", .networks, ""),
+        Setting("delivery.ca_file", .path, nil),
+        Setting("secrets.key", .secret, nil),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
         Setting(
@@ -35,10 +40,16 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "channels",
-        "limits",
+        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "limits",
         "links", "http.tokens_file",
     ]
+
+    /// The key that names the file of a secret.
+    static func fileForm(of key: String) -> String { key + "_file" }
+
+    private static func withFileForms(_ settings: [Setting]) -> [Setting] {
+        settings.flatMap { $0.kind.isSecret ? [$0, Setting(fileForm(of: $0.key), .path, nil)] : [$0] }
+    }
 
     private static let long = Duration.seconds(3650 * 86_400)
     private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })

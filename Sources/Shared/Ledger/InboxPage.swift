@@ -14,3 +14,16 @@ public struct InboxPage: Sendable, Hashable {
         (self.title, self.message, self.severity, self.url) = (title, message, severity, url)
     }
 }
+
+/// A page in somebody's inbox.
+public struct InboxRow: Sendable {
+    /// The delivery's key.
+    public var key: String
+    /// When it came, in milliseconds since the epoch.
+    public var at: Int64
+    /// What it says.
+    public var page: InboxPage
+
+    /// Makes one.
+    public init(key: String, at: Int64, page: InboxPage) { (self.key, self.at, self.page) = (key, at, page) }
+}

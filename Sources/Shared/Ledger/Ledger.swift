@@ -90,7 +90,7 @@ public protocol Ledger: AnyObject {
     func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources
     /// A workspace's documents as they were when `revision` decided.
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
-    /// A secret by name; `nil` when it was never set.
+    /// A secret by name, as it is kept: open it with `SecretVault`; `nil` when it was never set.
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]?
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
@@ -267,6 +267,8 @@ public enum Suppression: String, Sendable, CaseIterable {
     case expired
     /// An earlier event of the rule's dedup window was sent.
     case dedup
+    /// The deployment lets no target's channel carry this event: its type or its region is not among the channel's.
+    case channel
 }
 
 /// What came of deciding a batch.

@@ -231,12 +231,19 @@ public protocol LedgerDesk: AnyObject {
     ///   `nil` when somebody else changed the rules since `base`: read, compare and try again.
     func apply(_ changes: [RuleChange], base: Revision, keepPending: Bool, now: Timestamp) throws(LedgerError)
         -> (revision: Revision, expired: Int)?
-    /// Sets a secret.
+    /// Sets a secret: opaque bytes, sealed by who sets it (`SecretKeyring`).
     func setSecret(_ name: String, of workspace: String, to value: [UInt8], now: Timestamp) throws(LedgerError)
     /// Forgets a secret; false when there was none.
     func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
     /// The names of a workspace's secrets with the time each was set.
     func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)]
+    /// Every workspace's secrets as they are kept, by workspace and name.
+    func storedSecrets() throws(LedgerError) -> [StoredSecret]
+    /// Keeps the same secret in other bytes, provided it is still kept as it was; false when it is not.
+    ///
+    /// Its value is what it was, so this is no new revision and no new time of setting. The old bytes are wiped where the
+    /// backend can.
+    func replaceSecret(_ old: StoredSecret, with value: [UInt8]) throws(LedgerError) -> Bool
     /// Lists deliveries, newest first.
     func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow]
     /// Lists what was suppressed, newest first.
@@ -246,6 +253,12 @@ public protocol LedgerDesk: AnyObject {
     func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow]
     /// The failed tries of a delivery, oldest first.
     func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]
+    /// The pages of one reader's inbox, newest first, at most `limit`.
+    ///
+    /// - Parameters:
+    ///   - target: the deliveries' target, such as `inbox/alice`.
+    ///   - workspace: whose rules wrote to it.
+    func inbox(of target: String, in workspace: String, limit: Int) throws(LedgerError) -> [InboxRow]
     /// The event behind a delivery, as it was published.
     func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]?
     /// Reopens dead, expired and cancelled deliveries: pending, due now, with a new round; or makes waiting ones due now.

@@ -83,6 +83,34 @@ extension SQLiteLedger: LedgerDesk {
         }
     }
 
+    public func inbox(
+        of target: String, in workspace: String, limit: Int
+    ) throws(LedgerError) -> [InboxRow] {
+        try attempting("list the inbox of \(target)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                """
+                SELECT d.key, i.at, i.title, i.message, i.severity, i.url FROM inbox i
+                JOIN delivery d ON d.id = i.delivery
+                WHERE i.lane = (SELECT id FROM lane WHERE workspace = ?1 AND target = ?2)
+                ORDER BY i.delivery DESC LIMIT ?3
+                """)
+            query.bind(1, workspace)
+            query.bind(2, target)
+            query.bind(3, Int64(limit))
+            var rows: [InboxRow] = []
+            while try query.step() {
+                let key = query.halves(0)
+                rows.append(
+                    InboxRow(
+                        key: Key(high: key.high, low: key.low).description, at: query.int(1),
+                        page: InboxPage(
+                            title: query.text(2), message: query.text(3), severity: query.text(4),
+                            url: query.optionalText(5))))
+            }
+            return rows
+        }
+    }
+
     public func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]? {
         try attempting("read the event of \(delivery)") { () throws(SQLiteFailure) in
             let query = try database.statement(

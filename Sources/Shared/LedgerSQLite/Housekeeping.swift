@@ -75,6 +75,7 @@ extension SQLiteLedger {
         }
         try tally("retired.notified", notified)
         try database.execute("DELETE FROM attempt WHERE delivery < \(end)")
+        try database.execute("DELETE FROM inbox WHERE delivery < \(end)")
         try database.execute("DELETE FROM delivery WHERE id < \(end)")
         return Int(database.changes)
     }

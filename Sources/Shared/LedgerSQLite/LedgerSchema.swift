@@ -10,6 +10,7 @@ import CarillonSQLite
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
+// - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
@@ -17,7 +18,9 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, endpoints])  // "CarL"
+    static let schema = Schema(
+        application: 0x4361_724c,  // "CarL"
+        steps: [first, fresh, dedup, lowest, changes, inbox, endpoints])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -76,6 +79,14 @@ enum LedgerSchema {
 
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
+
+    /// What the channel `inbox` delivered, by the lane of its reader: the newest first.
+    private static let inbox = """
+        CREATE TABLE inbox (
+            delivery INTEGER PRIMARY KEY, lane INTEGER NOT NULL, at INTEGER NOT NULL, title TEXT NOT NULL,
+            message TEXT NOT NULL, severity TEXT NOT NULL, url TEXT);
+        CREATE INDEX inbox_reader ON inbox (lane, delivery);
+        """
 
     /// What keeps endpoints from getting messages (`session` 0: until a person ends it), which try of a delivery may be
     /// the only one (the epoch it began under), and which deliveries take the place of older ones.

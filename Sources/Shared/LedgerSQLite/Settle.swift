@@ -76,8 +76,24 @@ extension SQLiteLedger {
         fast.bind(4, Int64(settlement.status))
         try fast.run()
         let from: DeliveryState? = database.changes == 1 ? .leased : try deliverLate(settlement, now)
-        if from != nil { try freeNext(after: settlement.delivery, now) }
+        if from != nil {
+            try freeNext(after: settlement.delivery, now)
+            if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
+        }
         return from
+    }
+
+    /// A second yes finds the delivery delivered and comes not here, so a page is written once.
+    private func keep(_ page: InboxPage, of delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let insert = try database.fixed(
+            "INSERT OR REPLACE INTO inbox SELECT id, lane, ?2, ?3, ?4, ?5, ?6 FROM delivery WHERE id = ?1")
+        insert.bind(1, delivery)
+        insert.bind(2, now)
+        insert.bind(3, page.title)
+        insert.bind(4, page.message)
+        insert.bind(5, page.severity)
+        insert.bind(6, page.url)
+        try insert.run()
     }
 
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.

@@ -72,6 +72,8 @@ public struct Rule: Sendable {
     public let line: Int
     /// When it hears of the same thing again; `nil` for every time.
     public let dedup: Dedup?
+    /// What its notifications are to a pager.
+    public let incident: IncidentRule?
     /// How much of the target quota it uses.
     public var units: Int { targets.count }
 

@@ -46,6 +46,14 @@ public enum RuleDifference {
             headerChange(old.headers, new.headers),
             change("method", old.method, new.method),
             change("verify_ssl", "\(old.verifySSL)", "\(new.verifySSL)"),
+            old.wire.authorities == new.wire.authorities ? nil : "ca changed",
+            old.wire.certificate == new.wire.certificate ? nil : "client_cert changed",
+            old.wire.key == new.wire.key ? nil : "client_key changed",
+            change("http", old.wire.offersHTTP2 ? "2" : "1.1", new.wire.offersHTTP2 ? "2" : "1.1"),
+            old.credential == new.credential ? nil : "key changed",
+            change("format", old.format.rawValue, new.format.rawValue),
+            old.body == new.body ? nil : "body changed",
+            old.mentions == new.mentions ? nil : "at changed",
         ]
     }
 
@@ -79,6 +87,7 @@ public enum RuleDifference {
             old.message == new.message ? nil : "message changed",
             change("order", old.order.rawValue, new.order.rawValue),
             change("dedup", old.dedup?.spelled ?? "none", new.dedup?.spelled ?? "none"),
+            old.incident == new.incident ? nil : "incident changed",
             change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
         ]
     }

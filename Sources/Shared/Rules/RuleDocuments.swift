@@ -6,10 +6,12 @@ public struct RuleLimits: Sendable {
     public var targetsPerRule: Int
     /// The same for single workspaces.
     public var perWorkspace: [String: Int]
+    /// Which channels rules may name, and for which events.
+    public var offer: ChannelOffer
 
     /// Makes limits; numbers outside 1...100 count as the nearest inside.
-    public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:]) {
-        (self.targetsPerRule, self.perWorkspace) = (targetsPerRule, perWorkspace)
+    public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:], offer: ChannelOffer = .everything) {
+        (self.targetsPerRule, self.perWorkspace, self.offer) = (targetsPerRule, perWorkspace, offer)
     }
 
     /// How many targets a rule of a workspace may have.
@@ -145,7 +147,7 @@ private struct WorkspaceDraft {
     func link(_ limits: RuleLimits, _ all: inout Findings) -> WorkspaceRules? {
         var findings = findings
         checkNames(&findings)
-        let rules = drafts.map { rule($0, limits.targets(in: workspace), &findings) }
+        let rules = drafts.map { rule($0, limits, &findings) }
         var compiled: WorkspaceRules?
         if findings.areWarnings {
             let all = WorkspaceRules(
@@ -174,7 +176,8 @@ private struct WorkspaceDraft {
         }
     }
 
-    private func rule(_ draft: RuleDraft, _ limit: Int, _ findings: inout Findings) -> Rule {
+    private func rule(_ draft: RuleDraft, _ limits: RuleLimits, _ findings: inout Findings) -> Rule {
+        let limit = limits.targets(in: workspace)
         var targets: [String] = []
         for target in draft.targets {
             if endpoints[target.name] == nil {
@@ -183,8 +186,16 @@ private struct WorkspaceDraft {
             } else if targets.contains(target.name) {
                 findings.warn("endpoint '\(target.name)' is named twice and counts once", at: target.place)
             } else {
+                if let kind = endpoints[target.name]?.spec?.kind {
+                    limits.offer.check(kind, for: draft.rule.events, at: target.place, &findings)
+                }
                 targets.append(target.name)
             }
+        }
+        if draft.rule.incident != nil, !draft.targets.contains(where: { endpoints[$0.name]?.mayHaveIncidents ?? true })
+        {
+            findings.report(
+                "'incident' is for pagerduty, and rule '\(draft.rule.name)' names no such endpoint", at: draft.place)
         }
         if targets.count > limit {
             findings.report(

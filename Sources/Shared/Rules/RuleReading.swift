@@ -31,10 +31,10 @@ struct RuleReading {
         "a rule",
         known: [
             "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
-            "expire_after", "enabled", "dedup", "condition", "on_error",
+            "expire_after", "enabled", "dedup", "condition", "on_error", "incident",
         ],
         later: [
-            "group": "grouped notifications", "after": "thresholds", "incident": "incidents",
+            "group": "grouped notifications", "after": "thresholds",
             "per_rule": "people, of whom one gets one copy", "for": "timers", "expect": "timers",
         ])
     private static let expiry = Duration.seconds(1)...Duration.seconds(365 * 86_400)
@@ -43,7 +43,9 @@ struct RuleReading {
         let name = fields.required("name", in: "a rule", &findings)?.name("a rule's name", &findings)
         let what = name.map { "rule '\($0.shortened)'" } ?? "a rule"
         let id = fields["id"].map { $0.name("a rule's id", &findings) }
-        let events = fields.required("events", in: what, &findings).flatMap { self.events($0, &findings) }
+        let events = fields.required("events", in: what, &findings).flatMap {
+            self.events($0, "'events'", &findings)
+        }
         let scope = fields["scope"].map { self.scope($0, for: events ?? [], &findings) }
         let pattern = fields["pattern"].map { Pattern($0, &findings) }
         let condition = fields["condition"].map { self.condition($0, &findings) }
@@ -59,7 +61,12 @@ struct RuleReading {
             ?? Rule.defaultExpiry
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
         let dedup = fields["dedup"].map { Dedup($0, &findings) }
-        guard condition != .some(nil), let onError else { return nil }
+        let incident = fields["incident"].map {
+            IncidentRule($0, &findings) { tree, findings in
+                self.events(tree, "'resolve_on'", &findings)?.map(\.selector)
+            }
+        }
+        guard condition != .some(nil), incident != .some(nil), let onError else { return nil }
         guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
             id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
             dedup != .some(nil)
@@ -69,7 +76,8 @@ struct RuleReading {
             scope: scope.flatMap(\.self), severity: severity, targets: [], condition: condition.flatMap(\.self),
             onError: onError, title: title.flatMap(\.self),
             message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
-            line: fields.place.line, dedup: dedup.flatMap(\.self), pattern: pattern.flatMap(\.self))
+            line: fields.place.line, dedup: dedup.flatMap(\.self),
+            incident: incident.flatMap(\.self), pattern: pattern.flatMap(\.self))
         return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
     }
 }
@@ -79,10 +87,10 @@ struct RuleReading {
 extension RuleReading {
     private typealias Event = (selector: EventSelector, place: Place)
 
-    private func events(_ tree: Tree, _ findings: inout Findings) -> [Event]? {
-        guard let items = tree.list("'events'", &findings) else { return nil }
+    private func events(_ tree: Tree, _ key: String, _ findings: inout Findings) -> [Event]? {
+        guard let items = tree.list(key, &findings) else { return nil }
         guard !items.isEmpty else {
-            findings.report("'events' is empty; name an event type, such as job.failed", at: tree.place)
+            findings.report("\(key) is empty; name an event type, such as job.failed", at: tree.place)
             return nil
         }
         let events = items.compactMap { item -> Event? in

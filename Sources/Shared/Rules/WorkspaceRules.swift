@@ -33,7 +33,7 @@ public final class WorkspaceRules: Sendable {
         var types = TypeIndex()
         var filed: [[Int]] = []
         for (index, rule) in rules.enumerated() where rule.enabled {
-            for file in Set(rule.events.flatMap { types.files(for: $0) }) {
+            for file in Set(rule.selectors.flatMap { types.files(for: $0) }) {
                 filed += Array(repeating: [], count: max(0, types.count - filed.count))
                 filed[file].append(index)
             }

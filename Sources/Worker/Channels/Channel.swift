@@ -51,17 +51,15 @@ public final class Notice: Sendable {
     public let event: ArraySlice<UInt8>
     /// The event's W3C trace context, when it had one.
     public let traceparent: String?
-    /// What it opens or closes at a pager.
-    public let incident: Incident
+    /// What it opens or closes at a pager, when its rule says.
+    public let incident: Incident?
 
     /// Makes one.
-    ///
-    /// - Parameter incident: `nil` for one of its own that nothing closes.
     public init(
         key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
         title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil
     ) {
-        self.incident = incident ?? Incident(key: key, resolves: false)
+        self.incident = incident
         (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
         (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
         (self.event, self.traceparent) = (event, traceparent)
@@ -90,6 +88,8 @@ public final class Endpoint: Sendable {
     public let method: String
     /// Whether a receiver's certificate must be good.
     public let verifiesTLS: Bool
+    /// What else is particular about its connections; `nil` for nothing.
+    public let wire: WireTerms?
     /// Signing secrets, newest first; two while one rotates.
     public let secrets: [[UInt8]]
     /// Headers the document adds.
@@ -111,12 +111,14 @@ public final class Endpoint: Sendable {
     /// A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
-        headers: [(name: String, value: String)], verifiesTLS: Bool = true, recipient: String? = nil,
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil,
+        recipient: String? = nil,
         credential: String? = nil, retry: RetrySchedule? = nil, channel: any Channel
     ) {
         self.retry = retry
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
-        (self.method, self.verifiesTLS, self.recipient, self.credential) = (method, verifiesTLS, recipient, credential)
+        (self.method, self.verifiesTLS, self.wire) = (method, verifiesTLS, wire)
+        (self.recipient, self.credential) = (recipient, credential)
         signers = secrets.map(WebhookSigner.init)
     }
 }

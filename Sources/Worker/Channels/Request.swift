@@ -37,8 +37,6 @@ public struct Request: Sendable {
     public var isTrusted = false
     /// The file of the authorities that vouch for the receiver; `nil` for the system's.
     public var authorities: String?
-    /// The files of Carillon's own certificate and its key, for receivers that ask for one.
-    public var certificate: ClientCertificate?
 
     /// Makes one; what is not named here can be set behind.
     public init(
@@ -48,14 +46,6 @@ public struct Request: Sendable {
         (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
         (self.verifiesTLS, self.transport) = (verifiesTLS, transport)
     }
-}
-
-/// The files of a certificate that Carillon shows.
-public struct ClientCertificate: Sendable, Equatable {
-    /// The files' paths, both PEM.
-    public var certificate, key: String
-    /// Makes one.
-    public init(certificate: String, key: String) { (self.certificate, self.key) = (certificate, key) }
 }
 
 /// What a mail server is told beside the message.

@@ -13,9 +13,9 @@ public struct EndpointTrial: Sendable {
     /// - Throws: in words for people, when one of them cannot be found.
     public init(
         _ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger,
-        channels: [String: @Sendable (EndpointSpec) -> any Channel], now: Timestamp
+        channels: [String: @Sendable (EndpointSpec) -> any Channel], vault: SecretVault, now: Timestamp
     ) throws {
-        let endpoint = try Addresses(channels: channels).resolve(spec, of: workspace, ledger)
+        let endpoint = try Addresses(channels: channels, vault: vault).resolve(spec, of: workspace, ledger)
         var hasher = KeyHasher("trial")
         hasher.add("\(workspace)/\(spec.name)/\(now.milliseconds)")
         let key = hasher.key()

@@ -132,9 +132,15 @@ extension Path {
         let (facts, isEverywhere) = (event.facts, rules.workspace == RuleBook.everywhereName)
         let first = matched.decisions.deliveries.count
         let expires = facts.time + rule.expireAfter
-        let suppressed: Suppression? =
+        var suppressed: Suppression? =
             facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
-        for target in rule.targets where suppressed == nil {
+        let resolves = rule.onlyResolves(
+            type: event.outline,
+            in: matched.batch.bytes.span.extracting(matched.batch.records[event.record].value.range))
+        let targets = suppressed == nil ? targets(of: rule, in: rules, event, matched.batch) : []
+        if suppressed == nil, targets.isEmpty, !rule.targets.isEmpty { suppressed = .channel }
+        for target in targets {
+            if resolves, rules.endpoints[target]?.hasIncidents != true { continue }
             // Also of a rule for every workspace: subjects of two workspaces have nothing to do with each other.
             let pair =
                 rule.order == .none
@@ -152,11 +158,25 @@ extension Path {
             matched.plans.append(
                 Matched.Plan(record: event.record, outline: event.outline, rules: rules, rule: index, target: target))
         }
-        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
+        let window =
+            suppressed == nil && !resolves
+            ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
         matched.decisions.selections.append(
             Decisions.Selection(
                 rule: rule.identity, of: isEverywhere ? rules.workspace : nil, suppressed: suppressed,
                 deliveries: first..<matched.decisions.deliveries.count, window: window))
+    }
+
+    /// The rule's targets whose channels may carry the event.
+    private func targets(
+        of rule: Rule, in rules: WorkspaceRules, _ event: Chosen, _ batch: RecordBatch
+    ) -> [String] {
+        guard !configuration.offer.isFree else { return rule.targets }
+        let text = batch.bytes.span.extracting(batch.records[event.record].value.range)
+        return rule.targets.filter { target in
+            guard let kind = rules.endpoints[target]?.kind else { return true }
+            return configuration.offer.allows(kind, type: event.facts.type, event.outline, in: text)
+        }
     }
 
     private func window(

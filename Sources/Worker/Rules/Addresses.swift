@@ -18,8 +18,14 @@ struct Addresses {
     private var revision: Revision = -1
     private let channels: [String: @Sendable (EndpointSpec) -> any Channel]
 
-    /// - Parameter channels: by endpoint kind, what makes the channel of an endpoint.
-    init(channels: [String: @Sendable (EndpointSpec) -> any Channel]) { self.channels = channels }
+    private let vault: SecretVault
+
+    /// - Parameters:
+    ///   - channels: by endpoint kind, what makes the channel of an endpoint.
+    ///   - vault: opens what the ledger keeps.
+    init(channels: [String: @Sendable (EndpointSpec) -> any Channel], vault: SecretVault) {
+        (self.channels, self.vault) = (channels, vault)
+    }
 
     mutating func endpoint(
         _ name: String, of decided: WorkspaceRules, in book: RuleBook, _ ledger: any Ledger
@@ -51,16 +57,19 @@ struct Addresses {
             switch value {
             case .text(let text): return text
             case .secret(let name):
-                guard let secret = try ledger.secret(name, of: workspace) else {
+                guard let stored = try ledger.secret(name, of: workspace) else {
                     throw Unresolved(
                         words: "secret \(name) is not set [carillon secrets set --workspace \(workspace) \(name)]")
                 }
+                let secret = try vault.open(stored, as: SecretName(name, of: workspace))
                 return String(decoding: secret, as: UTF8.self)
             }
         }
         // What a secret holds was never seen by `rules check`, so it is judged here.
         let url = try clear(spec.url)
-        if let fault = WebAddress.fault(of: url) { throw Unresolved(words: "the address of \(spec.name): \(fault)") }
+        if !url.isEmpty || spec.url != .text(""), let fault = WebAddress.fault(of: url) {
+            throw Unresolved(words: "the address of \(spec.name): \(fault)")
+        }
         let headers = try spec.headers.map { header in
             let value = try clear(header.value)
             if let fault = HeaderRules.fault(ofValue: value) {
@@ -68,10 +77,30 @@ struct Addresses {
             }
             return (name: header.name, value: value)
         }
+        let credential = try spec.credential.map(clear)
+        if let credential, let fault = ChannelKey.fault(of: credential) {
+            throw Unresolved(words: "the key of \(spec.name) \(fault)")
+        }
         return Endpoint(
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
-            verifiesTLS: spec.verifySSL,
-            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) }, channel: channel(spec))
+            verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), credential: credential,
+            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) },
+            channel: channel(spec))
+    }
+
+    private func wire(_ spec: EndpointSpec, _ clear: (SecretOrText) throws -> String) throws -> WireTerms? {
+        guard !spec.wire.isPlain else { return nil }
+        func pem(_ part: SecretOrText?, _ what: String, _ kind: String) throws -> [UInt8]? {
+            guard let text = try part.map(clear) else { return nil }
+            if let fault = PEMText.fault(of: text, holding: kind) {
+                throw Unresolved(words: "\(what) of \(spec.name) \(fault)")
+            }
+            return Array(text.utf8)
+        }
+        return WireTerms(
+            authorities: try pem(spec.wire.authorities, "ca", "CERTIFICATE"),
+            certificate: try pem(spec.wire.certificate, "client_cert", "CERTIFICATE"),
+            key: try pem(spec.wire.key, "client_key", "PRIVATE KEY"), offersHTTP2: spec.wire.offersHTTP2)
     }
 }
