@@ -166,7 +166,9 @@ struct EndpointContract {
 
     // At most once
 
-    @Test("what was started and not settled when its worker died is dead and not sent again", arguments: Backend.available)
+    @Test(
+        "what was started and not settled when its worker died is dead and not sent again", arguments: Backend.available
+    )
     func started(backend: Backend) throws {
         let bed = try backend.make()
         let (first, second) = (try bed.worker("first"), try bed.worker("second"))

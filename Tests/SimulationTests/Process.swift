@@ -88,7 +88,7 @@ struct OnceChannel: Channel {
     var name: String { "once" }
     var onAmbiguous: OnAmbiguous { .skip }
     func request(for outgoing: Outgoing, now: Timestamp) throws(Unsendable) -> Request {
-        WebhookChannel().request(for: outgoing, now: now)
+        try WebhookChannel().request(for: outgoing, now: now)
     }
     func outcome(of answer: Response) -> Outcome { WebhookChannel().outcome(of: answer) }
 }

@@ -23,7 +23,9 @@ struct BreakerTests {
         var (breaker, random) = (Breaker(.init()), SplitMix(seed: 1))
         var opened = false
         for number in 1...64 where !opened {
-            if number % answersEvery == 0 { _ = breaker.answered() } else {
+            if number % answersEvery == 0 {
+                _ = breaker.answered()
+            } else {
                 opened = breaker.failed(at: .zero, using: &random)
             }
         }

@@ -198,7 +198,8 @@ extension SQLiteLedger {
         end.bind(3, Settlement.ambiguous)
         try end.run()
         let words = "its worker ended after the try was begun; it may have arrived, and is not sent again by itself"
-        try note(Settlement(delivery: delivery, epoch: 0, ending: .dead, reason: Settlement.ambiguous, words: words), now)
+        try note(
+            Settlement(delivery: delivery, epoch: 0, ending: .dead, reason: Settlement.ambiguous, words: words), now)
     }
 
     /// A leased delivery waits again: due now, unless an elder of its pair was reopened meanwhile and goes first.

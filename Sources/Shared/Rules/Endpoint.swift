@@ -69,7 +69,8 @@ public struct EndpointSpec: Sendable {
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
         wire: EndpointWire = EndpointWire(), credential: SecretOrText? = nil, format: EndpointFormat = .standard,
-        body: Template? = nil, mentions: Mentions = Mentions(), retry: RetryName? = nil, file: String = "", line: Int = 0
+        body: Template? = nil, mentions: Mentions = Mentions(), retry: RetryName? = nil, file: String = "",
+        line: Int = 0
     ) {
         self.retry = retry
         (self.credential, self.format, self.body, self.mentions) = (credential, format, body, mentions)

@@ -70,7 +70,8 @@ final class CourierDesk: Sendable {
         state.withLock { state in
             let orders = state.orders
             state.sleeps =
-                orders.deliveries.isEmpty && orders.settled == 0 && orders.withdrawn.isEmpty && orders.drain == seen.drain
+                orders.deliveries.isEmpty && orders.settled == 0 && orders.withdrawn.isEmpty
+                && orders.drain == seen.drain
                 && orders.close == seen.close
             return state.sleeps
         }

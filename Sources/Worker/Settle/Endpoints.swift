@@ -50,7 +50,8 @@ extension Path {
     private func shut(_ lane: Int64) {
         guard let trouble = troubles[lane] else { return }
         logger.warning(
-            "endpoint \(trouble.name) of \(trouble.workspace) is down: \(trouble.reason); it is probed until it answers")
+            "endpoint \(trouble.name) of \(trouble.workspace) is down: \(trouble.reason); it is probed until it answers"
+        )
         endpointNotes.append((lane, .down, trouble.reason))
         announcements.wentDown(lane, trouble, at: clock.uptime())
         takeBack([lane])
