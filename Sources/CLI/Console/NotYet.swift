@@ -4,7 +4,6 @@ enum NotYet {
         (["replay"], "`carillon dead retry` and `carillon deliveries retry` reopen deliveries"),
         (["explain"], "`carillon deliveries show KEY` has a delivery's tries, `carillon rules test` says what matches"),
         (["quota"], "nothing is limited yet"),
-        (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
         (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
     ]
 

@@ -12,6 +12,7 @@ import CarillonSQLite
 //   `SeenKeys`.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
+// - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
@@ -19,7 +20,8 @@ import CarillonSQLite
 enum LedgerSchema {
     /// "CarL".
     private static let application: Int32 = 0x4361_724c
-    static let schema = Schema(application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people])
+    static let schema = Schema(
+        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -94,6 +96,16 @@ enum LedgerSchema {
         CREATE TABLE silence (
             id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
             comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+        """
+
+    /// What keeps endpoints from getting messages (`session` 0: until a person ends it), which try of a delivery may be
+    /// the only one (the epoch it began under), and which deliveries take the place of older ones.
+    private static let endpoints = """
+        ALTER TABLE delivery ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE delivery ADD COLUMN supersedes INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE endpoint_state (
+            lane INTEGER NOT NULL, session INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (lane, session)) WITHOUT ROWID;
         """
 
     private static let dedup = """
