@@ -26,6 +26,7 @@ enum Settings {
         Setting("delivery.ssrf_exempt", .networks, ""),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
+        Setting("http.tokens_file", .path, nil),
         Setting(
             "logging.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info"),
         Setting("logging.format", .choice(["text", "json"]), "text"),
@@ -35,7 +36,7 @@ enum Settings {
     static let notYet = [
         "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "channels",
         "limits",
-        "links", "http.tokens_file",
+        "links",
     ]
 
     private static let long = Duration.seconds(3650 * 86_400)
