@@ -129,7 +129,7 @@ let package = Package(
                 "CMallocCount",
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
                 "CarillonLedger",
-                "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
+                "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Benchmarks/carillon-bench"),
@@ -174,8 +174,18 @@ let package = Package(
                 "CarillonSQLite", "CarillonWorker", "CarillonKit", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonStream", "CarillonServer",
+                "CarillonKit",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: [
+                "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonServer",
+                .product(name: "Yams", package: "Yams"),
+            ], exclude: ["Fixtures"]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

@@ -3,20 +3,21 @@ import CarillonEvents
 import CarillonPlatform
 import CarillonProducer
 
-// The functions of carillon.h, one by one; what each promises stands there.
+// The functions of carillon.h, one by one; what each promises stands there. `@c @implementation`, which has the compiler check
+// them against the header, is to stand here once Swift 6.3 is the least we build with.
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_version")
 public func carillon_version() -> UnsafePointer<CChar>? { unsafe text(Names.version) }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_result_name")
 public func carillon_result_name(_ result: CInt) -> UnsafePointer<CChar>? {
     unsafe text(Names.results.indices.contains(Int(result)) ? Names.results[Int(result)] : "unknown")
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_open")
 public func carillon_producer_open(
     _ config: UnsafePointer<CChar>?, _ report: carillon_report?, _ context: UnsafeMutableRawPointer?,
     _ producer: UnsafeMutablePointer<OpaquePointer?>?, _ why: UnsafeMutablePointer<CChar>?, _ whySize: Int
@@ -36,7 +37,7 @@ public func carillon_producer_open(
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_append")
 public func carillon_producer_append(
     _ producer: OpaquePointer?, _ event: UnsafePointer<CChar>?, _ length: Int,
     _ ticket: UnsafeMutablePointer<carillon_ticket>?, _ why: UnsafeMutablePointer<CChar>?, _ whySize: Int
@@ -57,7 +58,7 @@ public func carillon_producer_append(
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_append_parts")
 public func carillon_producer_append_parts(
     _ producer: OpaquePointer?, _ attributes: UnsafePointer<carillon_attribute>?, _ count: Int,
     _ contentType: UnsafePointer<CChar>?, _ data: UnsafeRawPointer?, _ length: Int,
@@ -83,7 +84,7 @@ public func carillon_producer_append_parts(
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_flush")
 public func carillon_producer_flush(_ producer: OpaquePointer?, _ milliseconds: Int64) -> CInt {
     guard let handle = unsafe Handle.behind(producer) else { return CARILLON_ARGUMENT }
     guard !handle.isForked else { return CARILLON_FORKED }
@@ -92,7 +93,7 @@ public func carillon_producer_flush(_ producer: OpaquePointer?, _ milliseconds: 
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_counts")
 public func carillon_producer_counts(
     _ producer: OpaquePointer?, _ counts: UnsafeMutablePointer<carillon_counts>?, _ size: Int
 ) -> CInt {
@@ -102,7 +103,7 @@ public func carillon_producer_counts(
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_trouble")
 public func carillon_producer_trouble(
     _ producer: OpaquePointer?, _ why: UnsafeMutablePointer<CChar>?, _ whySize: Int
 ) -> CInt {
@@ -113,7 +114,7 @@ public func carillon_producer_trouble(
 }
 
 /// See carillon.h.
-@c @implementation
+@_cdecl("carillon_producer_close")
 public func carillon_producer_close(
     _ producer: OpaquePointer?, _ milliseconds: Int64, _ counts: UnsafeMutablePointer<carillon_counts>?, _ size: Int
 ) -> CInt {
@@ -150,8 +151,8 @@ private func headers(
 ) -> [(name: String, value: String)]? {
     var headers: [(name: String, value: String)] = []
     var hasVersion = false
-    for unsafe attribute in unsafe UnsafeBufferPointer(start: attributes, count: count) {
-        guard let name = unsafe attribute.name, let value = unsafe attribute.value else { return nil }
+    for index in 0..<count {
+        guard let name = unsafe attributes?[index].name, let value = unsafe attributes?[index].value else { return nil }
         unsafe headers.append(("ce_" + String(cString: name), String(cString: value)))
         hasVersion = hasVersion || headers.last?.name == "ce_specversion"
     }

@@ -47,7 +47,8 @@ struct ProducerConfiguration: Sendable {
         let kind = values["stream.kind"]?.value ?? "sqlite"
         guard let backend = Backend.all.first(where: { $0.kind == kind }) else {
             let known = Backend.all.map(\.kind).joined(separator: ", ")
-            throw Self.fault(source, values["stream.kind"]?.line, "stream.kind \(kind) is not in this library (\(known))")
+            throw Self.fault(
+                source, values["stream.kind"]?.line, "stream.kind \(kind) is not in this library (\(known))")
         }
         var settings: [String: String] = [:]
         for (key, entry) in values where !Self.keys.contains(key) {
@@ -60,7 +61,9 @@ struct ProducerConfiguration: Sendable {
             settings[name] = entry.value
         }
         appender = try backend.opener(settings, home)
-        if let path = values["spool.path"]?.value { spool = path.isEmpty ? nil : path } else {
+        if let path = values["spool.path"]?.value {
+            spool = path.isEmpty ? nil : path
+        } else {
             spool = try home.file("spool")
         }
         limits = try Self.limits(values, source)

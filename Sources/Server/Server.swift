@@ -29,6 +29,7 @@ public final class Server: Service {
     private let registry: MetricsRegistry
     private let observatory: Observatory
     private let door: EventDoor
+    private let patience: Duration
     private let reload: @Sendable () async throws -> Reload
     private let isReloaded: @Sendable () -> Bool
     private let listening: @Sendable (Int) -> Void
@@ -39,18 +40,20 @@ public final class Server: Service {
     /// - Parameters:
     ///   - version: what `carillon_build_info` says.
     ///   - door: takes the events.
+    ///   - patience: how long a connection may be idle, and how long a request's body may take to arrive.
     ///   - reload: reads again what can be read again; an error leaves everything as it was.
     ///   - isReloaded: whether all that was read again last, by a reload or by itself, could be taken.
     ///   - listening: called with the port once the server listens.
     public init(
         host: String, port: Int, version: String, registry: MetricsRegistry, sources: Sources, door: EventDoor,
-        clock: any Clock, logger: Logger, reload: @escaping @Sendable () async throws -> Reload,
+        patience: Duration = .seconds(60), clock: any Clock, logger: Logger,
+        reload: @escaping @Sendable () async throws -> Reload,
         isReloaded: @escaping @Sendable () -> Bool,
         listening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
         (self.reload, self.isReloaded, self.listening, self.logger) = (reload, isReloaded, listening, logger)
-        self.door = door
+        (self.door, self.patience) = (door, patience)
         observatory = Observatory(sources: sources, clock: clock)
     }
 
@@ -65,7 +68,8 @@ public final class Server: Service {
         quiet.logLevel = max(logger.logLevel, .warning)
         let (fallback, listening) = (port, listening)
         let app = Application(
-            router: router(), server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(60))),
+            router: router(),
+            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: TimeAmount(patience))),
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port),
                 availableConnectionsDelegate: .maximum(Self.connections, logger: quiet)),
@@ -78,7 +82,7 @@ public final class Server: Service {
 
     private func router() -> Router<ServerContext> {
         let router = Router(context: ServerContext.self)
-        router.add(middleware: BodyDeadline.Middleware())
+        router.add(middleware: BodyDeadline.Middleware(time: TimeAmount(patience)))
         EventRoutes(door: door).add(to: router)
         router.get("metrics") { _, _ in await self.metrics() }
         router.get("-/healthy") { _, _ in Self.text(.ok, "healthy\n") }

@@ -72,7 +72,10 @@ struct TokensFile {
         let before = problems.count
         for (key, _) in mapping where !Self.keys.contains(key.scalar?.string ?? "") {
             let meant = nearest(to: Self.shown(key), among: Self.keys).map { "; did you mean \($0)?" } ?? ""
-            report(key, "unknown key \(Self.shown(key))\(meant.isEmpty ? "; known here: " + Self.keys.joined(separator: ", ") : meant)")
+            report(
+                key,
+                "unknown key \(Self.shown(key))\(meant.isEmpty ? "; known here: " + Self.keys.joined(separator: ", ") : meant)"
+            )
         }
         guard let name = mapping["name"]?.scalar?.string, !name.isEmpty else { return report(item, "name is missing") }
         let grant = AccessTokens.Grant(
@@ -91,7 +94,9 @@ struct TokensFile {
             guard let token = node.scalar?.string, token.count >= Self.shortest,
                 token.utf8.allSatisfy({ 0x21...0x7e ~= $0 })
             else {
-                report(node, "\(name): a token is \(Self.shortest) or more letters, digits and signs: openssl rand -hex 32")
+                report(
+                    node, "\(name): a token is \(Self.shortest) or more letters, digits and signs: openssl rand -hex 32"
+                )
                 return nil
             }
             return tokens.add(token: token, grant)

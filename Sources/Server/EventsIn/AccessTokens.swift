@@ -20,8 +20,9 @@ public struct AccessTokens: Sendable {
             (self.name, self.workspaces, self.sources) = (name, workspaces, sources)
         }
 
-        /// Whether it covers a workspace. `*` in front covers no name that begins with an underscore, as `_system` does:
-        /// those are given by name.
+        /// Whether it covers a workspace.
+        ///
+        /// `*` in front covers no name that begins with an underscore, as `_system` does: those are given by name.
         func covers(workspace: String) -> Bool {
             workspaces.contains { glob in
                 guard workspace.hasPrefix("_"), !glob.hasPrefix("_") else { return matches(glob, workspace) }

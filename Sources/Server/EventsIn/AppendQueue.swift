@@ -25,6 +25,9 @@ final class AppendQueue: Sendable {
 
     init(open: @escaping @Sendable () throws(StreamError) -> any StreamAppender) { stream = OpenedStream(open) }
 
+    /// How many requests wait; those being appended are not among them.
+    var count: Int { state.withLock { $0.waiting.count } }
+
     /// Appends events, all or none.
     ///
     /// - Returns: why they are not durable; `nil` when they are.

@@ -54,6 +54,9 @@ public final class EventDoor: Sendable {
     /// From now on lets in whom `access` says.
     public func admit(_ access: Access) { self.access.withLock { $0 = access } }
 
+    /// How many requests wait to be appended.
+    var waiting: Int { queue.count }
+
     /// Who may enter now.
     var openTo: Access { access.withLock { $0 } }
 

@@ -20,15 +20,13 @@ struct ServerContext: RequestContext {
 ///
 /// Called off only by who reads the body to its end: what nobody reads may go on arriving behind the answer.
 final class BodyDeadline: Sendable {
-    private static let time = TimeAmount.seconds(60)
-
     private let channel: any Channel
     private let scheduled = Mutex<Scheduled<Void>?>(nil)
 
     init(_ channel: any Channel) { self.channel = channel }
 
-    func begin() {
-        let closing = channel.eventLoop.scheduleTask(in: Self.time) { [channel] in channel.close(promise: nil) }
+    func begin(_ time: TimeAmount) {
+        let closing = channel.eventLoop.scheduleTask(in: time) { [channel] in channel.close(promise: nil) }
         scheduled.withLock { $0 = closing }
     }
 
@@ -36,11 +34,13 @@ final class BodyDeadline: Sendable {
 
     /// Begins it for each request that has a body, whatever becomes of the request.
     struct Middleware: RouterMiddleware {
+        let time: TimeAmount
+
         func handle(
             _ request: Request, context: ServerContext,
             next: @concurrent (Request, ServerContext) async throws -> Response
         ) async throws -> Response {
-            if RequestHead(request).hasBody { context.deadline.begin() }
+            if RequestHead(request).hasBody { context.deadline.begin(time) }
             return try await next(request, context)
         }
     }
@@ -98,7 +98,8 @@ struct EventRoutes: Sendable {
                 body += part.readableBytesView
             }
         } catch let problem as Problem { throw problem } catch {
-            throw Problem(.badRequest, .incomplete, "the connection ended before the promised length; nothing was taken")
+            throw Problem(
+                .badRequest, .incomplete, "the connection ended before the promised length; nothing was taken")
         }
         context.deadline.callOff()
         return body

@@ -53,7 +53,8 @@ struct Problem: Error, Sendable {
 
         /// As in `urn:carillon:problem:stream-away`.
         var name: String {
-            rawValue == "notJSON" ? "not-json" : rawValue.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
+            rawValue == "notJSON"
+                ? "not-json" : rawValue.map { $0.isUppercase ? "-\($0.lowercased())" : "\($0)" }.joined()
         }
     }
 
