@@ -12,6 +12,8 @@ let package = Package(
         .library(name: "CarillonProducer", targets: ["CarillonProducer"]),
         .library(name: "CarillonStreamSQLite", targets: ["CarillonStreamSQLite"]),
         .library(name: "CarillonKit", targets: ["CarillonKit"]),
+        // The producer for C; `make library` links it as libcarillon.so, which needs no Swift.
+        .library(name: "CarillonC", type: .dynamic, targets: ["CarillonC"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -31,6 +33,8 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
+        // Ours, and the other way round: what C programs see of the producer.
+        .systemLibrary(name: "CCarillon", path: "Sources/C/CCarillon"),
 
         // What a job event is.
         .target(name: "CarillonEvents", path: "Sources/Shared/Events"),
@@ -66,6 +70,13 @@ let package = Package(
             name: "CarillonProducer",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CPlatform"],
             path: "Sources/Producer"),
+        // The same for programs in C and whatever calls C. A composition root: it names backends.
+        .target(
+            name: "CarillonC",
+            dependencies: [
+                "CCarillon", "CarillonEvents", "CarillonPlatform", "CarillonProducer", "CarillonStream",
+                "CarillonStreamSQLite",
+            ], path: "Sources/CProducer"),
 
         // The path of an event.
         .target(
@@ -81,8 +92,12 @@ let package = Package(
             name: "CarillonServer",
             dependencies: [
                 "CarillonEvents", "CarillonLedger", "CarillonStream",
-                .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"), .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Sources/Server"),
 
@@ -114,7 +129,7 @@ let package = Package(
                 "CMallocCount",
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
                 "CarillonLedger",
-                "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
+                "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ], path: "Benchmarks/carillon-bench"),
@@ -165,11 +180,18 @@ let package = Package(
                 "CarillonSQLite", "CarillonWorker", "CarillonKit", .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonStream", "CarillonServer",
+                "CarillonKit",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
             name: "CommandTests",
             dependencies: [
                 "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
-                "CarillonWorker",
-            ]),
+                "CarillonWorker", "CarillonServer", .product(name: "Yams", package: "Yams"),
+            ], exclude: ["Fixtures"]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

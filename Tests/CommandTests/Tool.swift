@@ -191,7 +191,8 @@ final class Serving {
         }
         guard connected == 0 else { throw ToolError(words: "nobody listens: \(words)") }
         let head =
-            ["\(method) \(path) HTTP/1.1", "host: test", "connection: close", "content-length: \(body.count)"] + headers
+            ["\(method) \(path) HTTP/1.1", "host: 127.0.0.1", "connection: close", "content-length: \(body.count)"]
+            + headers
         let bytes = Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
         guard unsafe send(socket, bytes, bytes.count, 0) == bytes.count else { throw ToolError(words: "not sent") }
         var answer: [UInt8] = []

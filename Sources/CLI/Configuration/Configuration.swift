@@ -29,6 +29,8 @@ struct Configuration: Sendable, Equatable {
     struct HTTP: Sendable, Equatable {
         var host: String
         var port: Int
+        /// Who may send events, when there is such a file.
+        var tokensFile: String?
     }
     struct Logging: Sendable, Equatable {
         var level, format: String
@@ -175,6 +177,6 @@ struct Values: Sendable, Equatable {
         guard case .address(let host, let port) = all["http.listen"] else {
             preconditionFailure("http.listen is no address in Settings")
         }
-        return Configuration.HTTP(host: host, port: port)
+        return Configuration.HTTP(host: host, port: port, tokensFile: optionalText("http.tokens_file"))
     }
 }

@@ -35,6 +35,7 @@ enum Settings {
         Setting("limits.default.targets_per_rule", .integer(RuleLimits.range), "5"),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
+        Setting("http.tokens_file", .path, nil),
         Setting(
             "logging.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info"),
         Setting("logging.format", .choice(["text", "json"]), "text"),
@@ -44,7 +45,7 @@ enum Settings {
     static let notYet = [
         "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host",
         "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
-        "links", "http.tokens_file",
+        "links",
     ]
 
     /// The key that names the file of a secret.

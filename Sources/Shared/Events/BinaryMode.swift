@@ -89,7 +89,7 @@ extension CloudEvents {
     }
 
     /// The media type in lower case, without parameters.
-    static func mediaType(_ contentType: String) -> String {
+    public static func mediaType(_ contentType: String) -> String {
         let bare = contentType.prefix { $0 != ";" }
         return bare.filter { $0 != " " && $0 != "\t" }.lowercased()
     }
