@@ -88,7 +88,11 @@ extension Configuration {
                 let reader = try configuration.createStream().reader(group: configuration.worker.group)
                 return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
             },
-            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
+            courier: { onEnding in
+                TwoCouriers(
+                    quick: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none),
+                    slow: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none))
+            },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
     }

@@ -92,7 +92,9 @@ import Glibc
         // Answers are short, and glibc serves memory of up to this size without a search.
         set(CURLOPT_BUFFERSIZE, 1024)
         set(CURLOPT_TCP_KEEPALIVE, 1)
-        set(CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps")
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        // Only a mail server's goodbye is waited for, when its connection makes room for another.
+        set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 1)
         // No proxy, also not the environment's, which is not even read.
         set(CURLOPT_PROXY, "")
         set(CURLOPT_NOPROXY, "*")
@@ -193,6 +195,8 @@ import Glibc
             codes += [set(CURLOPT_SSLCERT, certificate.certificate), set(CURLOPT_SSLKEY, certificate.key)]
         }
         if let mail = manner.mail {
+            set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
+            set(CURLOPT_SERVER_RESPONSE_TIMEOUT, max(1, Int(timeout.milliseconds / 1000)))
             set(CURLOPT_UPLOAD, 1)
             let security: curl_usessl =
                 switch mail.tls {
