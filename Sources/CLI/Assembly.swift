@@ -96,7 +96,11 @@ extension Configuration {
                     ledger: ledger, reader: try stream.reader(group: configuration.worker.group),
                     appender: try configuration.appender())
             },
-            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
+            courier: { onEnding in
+                TwoCouriers(
+                    quick: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none),
+                    slow: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none))
+            },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
     }

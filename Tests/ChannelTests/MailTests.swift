@@ -57,7 +57,7 @@ struct MailTests {
         #expect(mail.header("from") == ["Carillon 任务 <carillon@example.com>"])
         #expect(mail.header("message-id") == ["<00000000000000070000000000000001@example.com>"])
         #expect(mail.header("date") == ["Mon, 05 Jan 2026 08:00:00 +0000"])
-        #expect(mail.text.hasPrefix("resnet-50 failed\n" + message + "\n"))
+        #expect(mail.text.replacing("\r\n", with: "\n").hasPrefix("resnet-50 failed\n" + message + "\n"))
         #expect(
             mail.html.contains("<h2>resnet-50 failed</h2>") && mail.html.contains("https://console.example.com/jobs/7"))
         #expect(mail.raw.split(separator: "\r\n").allSatisfy { $0.utf8.count <= 78 })

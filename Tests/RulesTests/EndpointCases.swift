@@ -184,7 +184,7 @@ extension DocumentCase {
             "a body is a template",
             "{kind: webhook, url: \"https://x.example\", body: '{{ '}",
             [
-                "4:61: the body: an expression is missing"
+                "4:58: the body: '{{' is never closed by '}}'"
             ]),
         .init("the format cloudevents", "{kind: webhook, url: \"https://x.example\", format: cloudevents}", []),
         .init(

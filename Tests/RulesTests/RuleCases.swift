@@ -157,7 +157,7 @@ extension DocumentCase {
             "an incident is for pagers",
             "incident: {key: [data.pipeline], resolve_on: [job.succeeded]}",
             [
-                "6:11: 'incident' is for pagerduty, and rule 'failures' names no such endpoint"
+                "6:5: 'incident' is for pagerduty, and rule 'failures' names no such endpoint"
             ]),
         .init(
             "an incident's key names fields",
@@ -165,10 +165,6 @@ extension DocumentCase {
             [
                 "9:21: 'key' names 1 to 16 fields, not 0"
             ]),
-        .init(
-            "an incident's end is a list of types",
-            "incident: {resolve_on: [Job.x, 7]}",
-            []),
         .init(
             "per_rule is true or false",
             "per_rule: always",

@@ -131,6 +131,8 @@ public protocol Channel: Sendable {
     var secrets: [String] { get }
     /// What becomes of a delivery of which nobody knows whether it arrived.
     var onAmbiguous: OnAmbiguous { get }
+    /// Whether a try may hold up the thread that carries it, so that it needs one apart from the others.
+    var needsOwnThread: Bool { get }
     /// The request for one try; a pure function, so every copy has the same body.
     ///
     /// - Throws: when the delivery cannot be said in this channel. Trying again would not help.
@@ -145,6 +147,8 @@ extension Channel {
     public var secrets: [String] { [] }
     /// `resend`: a receiver that deduplicates on the id sees one.
     public var onAmbiguous: OnAmbiguous { .resend }
+    /// No: HTTP never waits.
+    public var needsOwnThread: Bool { false }
 }
 
 /// What becomes of a delivery whose answer was lost.

@@ -200,6 +200,7 @@ import CarillonLedger
         publish()
         idle = []
         transfers = []
+        sockets.hangUp()
         unsafe _ = curl_multi_cleanup(multi)
     }
 }

@@ -97,7 +97,9 @@ import Glibc
         // Answers are short, and glibc serves memory of up to this size without a search.
         set(CURLOPT_BUFFERSIZE, 1024)
         set(CURLOPT_TCP_KEEPALIVE, 1)
-        set(CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps")
+        set(CURLOPT_PROTOCOLS_STR, "http,https")
+        // Only a mail server's goodbye is waited for, when its connection makes room for another.
+        set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 1)
         if let file = configuration.authorities { set(CURLOPT_CAINFO, file) }
         // No proxy, also not the environment's, which is not even read.
         set(CURLOPT_PROXY, "")
@@ -202,6 +204,8 @@ import Glibc
         var codes: [CURLcode] = []
         if let authorities = manner.authorities { codes.append(set(CURLOPT_CAINFO, authorities)) }
         if let mail = manner.mail {
+            set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
+            set(CURLOPT_SERVER_RESPONSE_TIMEOUT, max(1, Int(configuration.timeout.milliseconds / 1000)))
             set(CURLOPT_UPLOAD, 1)
             let security: curl_usessl =
                 switch mail.tls {

@@ -25,7 +25,7 @@ class Handler:
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         parts = {part.get_content_type(): part.get_content() for part in message.walk() if not part.is_multipart()}
         print(json.dumps({
-            "from": envelope.mail_from, "to": envelope.rcpt_tos, "tls": session.ssl is not None,
+            "from": envelope.mail_from, "to": envelope.rcpt_tos, "tls": server.transport.get_extra_info("sslcontext") is not None,
             "login": bool(session.authenticated), "peer": session.peer[1], "greeting": session.host_name,
             "headers": [[name, str(value)] for name, value in message.items()],
             "text": parts.get("text/plain", ""), "html": parts.get("text/html", ""),
@@ -36,7 +36,7 @@ class Handler:
 
 def authenticate(server, session, envelope, mechanism, data):
     good = data.login == b"carillon" and data.password == b"mail-password"
-    return AuthResult(success=good)
+    return AuthResult(success=good, handled=False)
 
 
 def secured():

@@ -17,6 +17,9 @@ public struct MailChannel: PersonalChannel {
     /// What becomes of a message of which nobody knows whether the server took it.
     public let onAmbiguous: OnAmbiguous
 
+    /// Yes: libcurl stands still until a mail server has answered a message's last line.
+    public var needsOwnThread: Bool { true }
+
     /// `mail`.
     public var name: String { "mail" }
     /// The password, and both as a server's log might repeat them.
@@ -103,7 +106,7 @@ public struct MailChannel: PersonalChannel {
             "Date: \(MailText.date(Timestamp(rfc3339: notice.time) ?? now))", "From: \(from.header)",
             "To: \(recipient)", "Subject: \(MailText.words(subject))", "Message-ID: <\(notice.key)@\(from.domain)>",
             "Auto-Submitted: auto-generated", "MIME-Version: 1.0",
-            "Content-Type: multipart/alternative; boundary=\"\(boundary)\"", "",
+            "Content-Type: multipart/alternative;\r\n boundary=\"\(boundary)\"", "",
         ]
         var message = Array(head.map { $0 + "\r\n" }.joined().utf8)
         for (kind, text) in [("plain", plain(notice)), ("html", markup(notice))] {
