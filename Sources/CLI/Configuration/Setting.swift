@@ -28,8 +28,17 @@ struct Setting: Sendable {
         case duration(ClosedRange<Duration>)
         case address
         case networks
+        /// Words without commas.
+        case words
+        /// Texts by key; outside of the file a JSON object.
+        case map
 
-        var isList: Bool { if case .networks = self { true } else { false } }
+        var isList: Bool {
+            switch self {
+            case .networks, .words: true
+            default: false
+            }
+        }
     }
 
     /// A checked value.
@@ -40,6 +49,7 @@ struct Setting: Sendable {
         case duration(Duration)
         case address(host: String, port: Int)
         case list([String])
+        case map([String: String])
     }
 
     /// Why a text is no value, in words that say what is.
@@ -85,6 +95,16 @@ struct Setting: Sendable {
                 }
             }
             return .list(items)
+        case .words:
+            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            guard !items.isEmpty else { throw Misfit(words: "\(key) must not be empty") }
+            return .list(items)
+        case .map:
+            guard let map = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+                // Not shown: a value may be a secret.
+                throw Misfit(words: "\(key) has to be keys with texts; outside of the file a JSON object of strings")
+            }
+            return .map(map)
         }
     }
 

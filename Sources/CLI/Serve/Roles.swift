@@ -17,7 +17,7 @@ struct Roles {
 
     /// Makes stream and ledger where they are not there, and applies the watched rules, before anything runs.
     func prepare() throws -> RuleWatch? {
-        _ = try configuration.createStream()
+        try configuration.prepareStream()
         _ = try configuration.createLedger()
         try SpoolWatch.drain(configuration)
         guard let folder = configuration.rulesDirectory else { return nil }
