@@ -119,7 +119,8 @@ let package = Package(
             name: "carillon-bench",
             dependencies: [
                 "CMallocCount",
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonStreamSQLite",
                 "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -20,6 +20,8 @@ enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static var waiting: [Backend] { available.filter { $0 != .memory } }
     /// Those that carry any bytes; Kafka carries events.
     static var verbatim: [Backend] { [.memory, .sqlite] }
+    /// Those whose times are the appender's: the broker's topics have its own.
+    static var timed: [Backend] { [.memory, .sqlite, .kafkaMock] }
     /// Those that can remove records, and whose supply of records is not another process's business.
     static var local: [Backend] { [.memory, .sqlite] }
 

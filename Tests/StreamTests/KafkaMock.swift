@@ -76,6 +76,7 @@ enum KafkaBroker {
 final class RunningBroker: @unchecked Sendable {
     // Written once, before it is shared.
     private let process = Process()
+    private let input = Pipe()
     private let folder: TemporaryDirectory
     private let topics = Mutex(0)
     let servers: String
@@ -84,8 +85,13 @@ final class RunningBroker: @unchecked Sendable {
         folder = try TemporaryDirectory("kafka")
         let port = try Self.freePort()
         servers = "127.0.0.1:\(port)"
-        process.executableURL = URL(filePath: program)
-        process.arguments = ["start", "--only", "kafka", "--kafka-port", "\(port)", "--data-dir", folder.path]
+        // The shell ends the broker with all it started when this process is gone, however it went.
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = [
+            "-c", #"set -m; "$@" </dev/null & cat; kill -- -$!"#, "sh", program, "start", "--only", "kafka",
+            "--kafka-port", "\(port)", "--data-dir", folder.path,
+        ]
+        process.standardInput = input
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()

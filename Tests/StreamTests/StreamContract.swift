@@ -66,7 +66,7 @@ struct StreamContract {
         #expect(pump.gaps[0] == 0)
     }
 
-    @Test("the append time never steps back, even when the wall clock does", arguments: Backend.available)
+    @Test("the append time never steps back, even when the wall clock does", arguments: Backend.timed)
     func appendTimes(backend: Backend) throws {
         let bed = try backend.make(partitions: 1)
         let appender = try bed.stream.appender()

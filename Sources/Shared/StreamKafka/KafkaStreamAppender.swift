@@ -145,7 +145,7 @@ private final class Delivery: Sendable {
 
     deinit {
         unsafe topics.withLock { topics in
-            for unsafetopic in unsafe topics.values { unsafe rd_kafka_topic_destroy(topic) }
+            unsafe topics.values.forEach { unsafe rd_kafka_topic_destroy($0) }
             unsafe topics = [:]
         }
     }

@@ -10,7 +10,7 @@ extension KafkaClient {
         let doing = "make the topic \(names.joined(separator: ", "))"
         var topics: [OpaquePointer?] = unsafe []
         defer {
-            for unsafetopic in unsafe topics { if let topic = unsafe topic { unsafe rd_kafka_NewTopic_destroy(topic) } }
+            unsafe topics.forEach { unsafe rd_kafka_NewTopic_destroy($0) }
         }
         for name in names {
             guard let topic = unsafe rd_kafka_NewTopic_new(name, partitions, Int32(copies), nil, 0) else {
