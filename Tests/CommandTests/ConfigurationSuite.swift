@@ -103,7 +103,7 @@ struct ConfigurationSuite {
             ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
             ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
             ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
-            ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
+            ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, kafka, not \"redis\""),
             (
                 "stream: {partitions: 0}",
                 "carillon.yaml:1:22: stream.partitions has to be a whole number from 1 to 1024, not \"0\""

@@ -176,7 +176,7 @@ private final class CheckedReader: StreamReader {
     init(_ inner: MemoryReader, isChecked: Bool) { (self.inner, self.isChecked) = (inner, isChecked) }
 
     func place(of partition: Partition) -> Place { inner.place(of: partition) }
-    func partitions() throws(StreamError) -> [Partition] { try inner.partitions() }
+    func partitions() -> [Partition] { inner.partitions() }
     func keep(only filter: (any RecordFilter)?) { inner.keep(only: filter) }
     var doorbell: any Doorbell { inner.doorbell }
 

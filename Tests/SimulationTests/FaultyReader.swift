@@ -14,7 +14,7 @@ final class FaultyReader: StreamReader {
     }
 
     func place(of partition: Partition) -> Place { inner.place(of: partition) }
-    func partitions() throws(StreamError) -> [Partition] { try inner.partitions() }
+    func partitions() -> [Partition] { inner.partitions() }
     func keep(only filter: (any RecordFilter)?) { inner.keep(only: filter) }
     var doorbell: any Doorbell { inner.doorbell }
 

@@ -40,7 +40,7 @@ struct KafkaPresence {
 }
 
 @Suite(
-    "Kafka: other implementations agree", .timeLimit(.minutes(5)),
+    "Kafka: other implementations agree", .timeLimit(.minutes(5)), .ownThreads,
     .enabled(if: Python.isThere || isCI, "confluent-kafka is not installed; Scripts/install-deps test installs it"))
 struct KafkaInterop {
     @Test("Python reads what Carillon wrote: the same attributes, data, key and partition")

@@ -38,7 +38,7 @@ import Testing
     }
 }
 
-@Suite("Kafka: what other programs write is read", .timeLimit(.minutes(5)))
+@Suite("Kafka: what other programs write is read", .timeLimit(.minutes(5)), .ownThreads)
 struct KafkaRecords {
     private static let least = [
         ("ce_specversion", "1.0"), ("ce_id", "1"), ("ce_source", "/s"), ("ce_type", "job.failed"),
@@ -186,7 +186,7 @@ struct KafkaRecords {
     }
 }
 
-@Suite("Kafka: what goes wrong is told, with what to do", .timeLimit(.minutes(5)))
+@Suite("Kafka: what goes wrong is told, with what to do", .timeLimit(.minutes(5)), .ownThreads)
 struct KafkaTroubles {
     @Test("brokers that are away refuse for now, and what is appended again arrives")
     func brokersAway() throws {
@@ -223,6 +223,18 @@ struct KafkaTroubles {
         try pump.run { $0.seen.count >= 20 }
         #expect(pump.seen.map(\.text) == (0..<20).map { "\($0)" })
         pump.reader.close()
+    }
+
+    @Test("a reader that leaves while it joins takes nothing with it", arguments: 1...8)
+    func leavesWhileJoining(milliseconds: Int) throws {
+        let bed = try KafkaMock.shared.get().bed(1, WallByHand())
+        for _ in 0..<3 {
+            let reader = try bed.reader(group: "g")
+            if case .records = try reader.poll(wait: .milliseconds(milliseconds * milliseconds)) {
+                Issue.record("read before its seek")
+            }
+            reader.close()
+        }
     }
 
     @Test("a topic that is not there is missing; publishers do not make it")

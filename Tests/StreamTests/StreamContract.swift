@@ -3,7 +3,7 @@ import CarillonKit
 import CarillonStream
 import Testing
 
-@Suite("Stream: every backend keeps the contract", .timeLimit(.minutes(5)))
+@Suite("Stream: every backend keeps the contract", .timeLimit(.minutes(5)), .ownThreads)
 struct StreamContract {
     // Order and places
 

@@ -1,6 +1,7 @@
 import CKafka
 import CarillonEvents
 import CarillonStream
+import Synchronization
 
 /// Owns one `rd_kafka_t`.
 @safe final class KafkaClient: @unchecked Sendable {
@@ -10,6 +11,11 @@ import CarillonStream
     private let role: ClientRole
     /// What the library's callbacks use; outlives the library's threads, which `deinit` ends before it is released.
     private let companion: AnyObject?
+    /// Whether the library survives its own end.
+    ///
+    /// Up to 2.0.2 at least it asserts, when it is destroyed, that a member which joined was given something, if only
+    /// nothing. Such a client is left to the end of the process.
+    let isDestroyable = Atomic<Bool>(true)
     /// How long a question may take.
     static let patience: Int32 = 10_000
 
@@ -34,6 +40,7 @@ import CarillonStream
     }
 
     deinit {
+        guard isDestroyable.load(ordering: .relaxed) else { return }
         if case .member = role {
             unsafe rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         } else {

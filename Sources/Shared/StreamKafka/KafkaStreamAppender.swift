@@ -116,11 +116,12 @@ private final class Delivery: Sendable {
 
 /// A producing client with its background thread.
 @safe private final class ProducingClient: @unchecked Sendable {
+    // rdkafka.h: the API "is completely thread-safe"; what else is here stands behind a mutex or never changes.
     private let client: KafkaClient
     private let troubles: Troubles
     /// The largest record, with room for its headers.
     let largest: Int
-    // rdkafka.h: the API "is completely thread-safe"; the pointers are kept behind the mutex and live as long as this.
+    /// By name; they live as long as this.
     private let topics = unsafe Mutex<[String: OpaquePointer]>([:])
 
     init(_ stream: KafkaStream) throws(StreamError) {

@@ -2,6 +2,7 @@ import CKafka
 import CarillonEvents
 import CarillonPlatform
 import CarillonStream
+import Synchronization
 
 // The group's business (who reads what) comes over the consumer's queue, records over a queue for each partition. A
 // rebalance is answered on the polling thread: what was given is told to the caller, who seeks it to the ledger's position,
@@ -46,6 +47,7 @@ import CarillonStream
         unsafe self.group = unsafe queue
         unsafe wakeup.watch(queue)
         let raw = unsafe client.raw
+        client.isDestroyable.store(false, ordering: .relaxed)
         try unsafe PartitionList(stream.topics.subscription.map { (TopicPartition(topic: $0, partition: -1), 0) }).with
         {
             list throws(StreamError) in
@@ -55,7 +57,7 @@ import CarillonStream
 
     deinit {
         feeds = [:]
-        if !isClosed { unsafe rd_kafka_queue_destroy(group) }
+        if !isClosed { leaveQueue() }
     }
 
     var doorbell: any Doorbell { wakeup }
@@ -140,6 +142,7 @@ import CarillonStream
 
     private func gain(_ places: [TopicPartition]) throws(StreamError) -> Polled? {
         owesAnswer = true
+        client.isDestroyable.store(true, ordering: .relaxed)
         guard !places.isEmpty else {
             try tellLibrary()
             return nil
@@ -281,13 +284,19 @@ import CarillonStream
 
     // MARK: - The end
 
+    /// The queue may outlive us in a client that is not destroyed, and must not ring what is no more.
+    private func leaveQueue() {
+        unsafe rd_kafka_queue_io_event_enable(group, -1, nil, 0)
+        unsafe rd_kafka_queue_destroy(group)
+    }
+
     func close() {
         guard !isClosed else { return }
         isClosed = true
         writeHints(force: true)
         (feeds, order) = ([:], [])
         let raw = unsafe client.raw
-        defer { unsafe rd_kafka_queue_destroy(group) }
+        defer { leaveQueue() }
         guard (try? unsafe calling("leave the group") { unsafe rd_kafka_consumer_close_queue(raw, group) }) != nil
         else {
             return

@@ -42,6 +42,7 @@ struct TopicSelection: Sendable {
 
 /// One pattern, compiled.
 @safe private final class TopicPattern: @unchecked Sendable {
+    // See `compiled`: nothing here changes, and POSIX has regexec() thread-safe.
     let text: String
     private let beginning: String
     private let isPlainBehind: Bool
