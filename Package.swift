@@ -11,6 +11,7 @@ let package = Package(
         .executable(name: "carillon-bench", targets: ["carillon-bench"]),
         .library(name: "CarillonProducer", targets: ["CarillonProducer"]),
         .library(name: "CarillonStreamSQLite", targets: ["CarillonStreamSQLite"]),
+        .library(name: "CarillonStreamKafka", targets: ["CarillonStreamKafka"]),
         .library(name: "CarillonKit", targets: ["CarillonKit"]),
         // The producer for C; `make library` links it as libcarillon.so, which needs no Swift.
         .library(name: "CarillonC", type: .dynamic, targets: ["CarillonC"]),
@@ -32,6 +33,8 @@ let package = Package(
             name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CKafka", path: "Sources/C/CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
         // Ours, and the other way round: what C programs see of the producer.
         .systemLibrary(name: "CCarillon", path: "Sources/C/CCarillon"),
@@ -54,6 +57,10 @@ let package = Package(
             name: "CarillonStreamSQLite",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CarillonSQLite"],
             path: "Sources/Shared/StreamSQLite"),
+        .target(
+            name: "CarillonStreamKafka",
+            dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CKafka"],
+            path: "Sources/Shared/StreamKafka"),
 
         // The ledger: contract, then backend.
         .target(
@@ -110,8 +117,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
-                "CarillonLedger",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -127,7 +134,8 @@ let package = Package(
             name: "carillon-bench",
             dependencies: [
                 "CMallocCount",
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonStreamSQLite",
                 "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -150,13 +158,15 @@ let package = Package(
         .testTarget(
             name: "StreamTests",
             dependencies: [
-                "CarillonEvents", "CarillonStream", "CarillonStreamSQLite", "CarillonSQLite", "CarillonKit",
-                "stream-probe",
-            ]),
+                "CarillonEvents", "CarillonStream", "CarillonStreamKafka", "CarillonStreamSQLite", "CarillonSQLite",
+                "CarillonKit", "CKafka", "kafka-mock", "stream-probe",
+            ], exclude: ["Interop"]),
         // Another process for the stream's tests.
         .executableTarget(
             name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
             path: "Tests/Tools/StreamProbe"),
+        // A Kafka cluster that fails when it is told to.
+        .executableTarget(name: "kafka-mock", dependencies: ["CKafka"], path: "Tests/Tools/KafkaMock"),
         .testTarget(
             name: "LedgerTests",
             dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),

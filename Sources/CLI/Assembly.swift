@@ -4,6 +4,7 @@ import CarillonLedgerSQLite
 import CarillonPlatform
 import CarillonRules
 import CarillonStream
+import CarillonStreamKafka
 import CarillonStreamSQLite
 import CarillonWorker
 import Foundation
@@ -12,15 +13,38 @@ import Foundation
 
 extension Configuration {
     /// A door to the stream that is there; publishers never make one.
-    func appender() throws(StreamError) -> any StreamAppender { try SQLiteStream.open(at: stream.path).appender() }
-
-    /// The earliest kept and the next offset of each partition of the stream that is there.
-    func streamEnds() throws(StreamError) -> StreamEnds {
-        try SQLiteStream.open(at: stream.path).ends()
+    func appender() throws(StreamError) -> any StreamAppender {
+        switch stream.kind {
+        case .sqlite: try SQLiteStream.open(at: stream.path).appender()
+        case .kafka: try kafkaStream().appender()
+        }
     }
 
-    /// Opens the stream, making it when it is not there: for workers and servers.
-    func createStream() throws(StreamError) -> SQLiteStream {
+    /// The earliest kept and the next offset of each partition of the stream that is there.
+    func streamEnds() throws(StreamError) -> [StreamEnds] {
+        switch stream.kind {
+        case .sqlite: [try SQLiteStream.open(at: stream.path).ends()]
+        case .kafka: try kafkaStream().ends()
+        }
+    }
+
+    /// Makes the stream when it is not there: for workers and servers.
+    func prepareStream() throws(StreamError) {
+        switch stream.kind {
+        case .sqlite: _ = try createStream()
+        case .kafka: _ = try createKafkaStream()
+        }
+    }
+
+    /// A member of the workers' group, for one thread.
+    func reader() throws(StreamError) -> any StreamReader {
+        switch stream.kind {
+        case .sqlite: try createStream().reader(group: worker.group)
+        case .kafka: try createKafkaStream().reader(group: worker.group)
+        }
+    }
+
+    private func createStream() throws(StreamError) -> SQLiteStream {
         do throws(PlatformError) { try Folder.make(folder(of: stream.path)) } catch {
             throw StreamError(.other, doing: "make the folder of \(stream.path)", cause: error.cause)
         }
@@ -31,7 +55,8 @@ extension Configuration {
     ///
     /// - Returns: whether there is more to remove.
     func trimStream() throws(StreamError) -> Bool {
-        try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
+        if stream.kind == .kafka { return false }  // the cluster's own business
+        return try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
     }
 
     /// Opens the ledger that is there, for one thread.
@@ -91,10 +116,8 @@ extension Configuration {
                         return true
                     }
                 }
-                let stream = try configuration.createStream()
                 return CarillonWorker.Worker.Parts(
-                    ledger: ledger, reader: try stream.reader(group: configuration.worker.group),
-                    appender: try configuration.appender())
+                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
             },
             courier: { onEnding in
                 TwoCouriers(

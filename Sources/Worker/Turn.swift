@@ -24,15 +24,16 @@ extension Path {
         let claimed = try claim()
         let limit = pace.limit(room: capacity.total - lanes.total, now: clock.uptime())
         let isBusy = claimed > 0
+        reader.keep(only: WantedByRules(book: book.current))
         switch try reader.poll(wait: wait && !isBusy ? pause(limit) : .zero, limit: limit) {
         case .records(let batch):
             try handle(batch)
-            try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
+            if let next = positions[batch.partition] { try reader.commit(batch.partition, next: next) }
             return true
         case .assigned(let partitions):
             assigned.formUnion(partitions)
             for partition in partitions {
-                try seek(partition, to: try ledger.position(reader.name, partition))
+                try seek(partition, to: try ledgerPosition(of: partition))
             }
             return true
         case .revoked(let partitions):
@@ -48,8 +49,8 @@ extension Path {
     public func isIdle() throws -> Bool {
         guard held.isEmpty, settlements.isEmpty else { return false }
         var all: [Partition: Offset] = [:]
-        for partition in 0..<reader.partitionCount {
-            all[partition] = try positions[partition] ?? ledger.position(reader.name, partition)
+        for partition in try reader.partitions() {
+            all[partition] = try positions[partition] ?? ledgerPosition(of: partition)
         }
         guard try reader.isDrained(positions: all) else { return false }
         // What an endpoint in trouble keeps waiting is not due.
@@ -78,7 +79,13 @@ extension Path {
     ///
     /// A batch that could not be decided was read all the same, so a turn without this would go on behind it.
     public func recover() throws {
-        for partition in assigned { try seek(partition, to: try ledger.position(reader.name, partition)) }
+        for partition in assigned { try seek(partition, to: try ledgerPosition(of: partition)) }
+    }
+
+    /// Where the group stands; `nil` when it has decided nothing of the partition.
+    func ledgerPosition(of partition: Partition) throws(LedgerError) -> Offset? {
+        let place = reader.place(of: partition)
+        return try ledger.position(place.stream, place.partition)
     }
 
     /// Where a partition of ours goes on.

@@ -221,8 +221,9 @@ final class CheckedReader: StreamReader {
 
     init(_ inner: MemoryReader, isChecked: Bool) { (self.inner, self.isChecked) = (inner, isChecked) }
 
-    var name: String { inner.name }
-    var partitionCount: Partition { inner.partitionCount }
+    func place(of partition: Partition) -> Place { inner.place(of: partition) }
+    func partitions() -> [Partition] { inner.partitions() }
+    func keep(only filter: (any RecordFilter)?) { inner.keep(only: filter) }
     var doorbell: any Doorbell { inner.doorbell }
 
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {

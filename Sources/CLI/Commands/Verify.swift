@@ -52,10 +52,10 @@ struct Verify: ParsableCommand {
 
 extension LedgerStatus {
     /// What the ledger has decided of this stream and the stream does not have.
-    fileprivate func positions(beyond ends: StreamEnds) -> [String] {
+    fileprivate func positions(beyond ends: [StreamEnds]) -> [String] {
         positions.compactMap { position in
-            guard position.stream == ends.stream, let end = ends.partitions[position.partition]?.next,
-                position.next > end
+            guard let stream = ends.first(where: { $0.stream == position.stream }),
+                let end = stream.partitions[position.partition]?.next, position.next > end
             else { return nil }
             return
                 "\(position.stream)/\(position.partition): decided up to \(position.next), the stream ends at \(end): "

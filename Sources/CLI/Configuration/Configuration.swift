@@ -4,12 +4,21 @@ import CarillonRules
 /// The deployment's settings, complete and checked.
 struct Configuration: Sendable, Equatable {
     struct Stream: Sendable, Equatable {
+        enum Kind: String { case sqlite, kafka }
+        var kind: Kind
+        /// The file, or the broker's addresses.
+        var whereabouts: String { kind == .kafka ? properties["bootstrap.servers"] ?? "" : path }
         var path: String
+        var topics: [String]
+        /// As librdkafka takes them; one that ends in `_file` names a file with the value.
+        var properties: [String: String]
         var partitions: Int32
         var retention: Duration
     }
     struct Ledger: Sendable, Equatable {
         var path: String
+        /// Whether all workers run on one machine, which a SQLite ledger beside Kafka demands.
+        var isSingleHost: Bool
         var retention, dedupHorizon: Duration
     }
     struct Worker: Sendable, Equatable {
@@ -62,10 +71,13 @@ extension Configuration {
         self.home = home
         (self.file, self.values) = (file, values)
         stream = Stream(
-            path: values.text("stream.path"), partitions: Int32(clamping: values.integer("stream.partitions")),
+            kind: Stream.Kind(rawValue: values.text("stream.kind")) ?? .sqlite, path: values.text("stream.path"),
+            topics: values.list("stream.topics"), properties: values.map("stream.properties"),
+            partitions: Int32(clamping: values.integer("stream.partitions")),
             retention: values.duration("stream.retention"))
         ledger = Ledger(
-            path: values.text("ledger.path"), retention: values.duration("ledger.retention"),
+            path: values.text("ledger.path"), isSingleHost: values.text("ledger.single_host") == "true",
+            retention: values.duration("ledger.retention"),
             dedupHorizon: values.duration("ledger.dedup_horizon"))
         worker = Worker(
             group: values.text("worker.group"), batch: values.integer("worker.batch"),
@@ -87,7 +99,7 @@ extension Configuration {
 
     /// What does not go together, each with the keys at fault.
     var contradictions: [(keys: [String], words: String)] {
-        var found: [(keys: [String], words: String)] = []
+        var found: [(keys: [String], words: String)] = kafkaContradictions
         if ledger.retention < stream.retention + delivery.giveUpAfter {
             let least = (stream.retention + delivery.giveUpAfter).text
             found.append(
@@ -147,6 +159,10 @@ struct Values: Sendable, Equatable {
     func integer(_ key: String) -> Int {
         guard case .integer(let number) = all[key] else { preconditionFailure("\(key) is no integer in Settings") }
         return number
+    }
+    func map(_ key: String) -> [String: String] {
+        guard case .map(let texts) = all[key] else { preconditionFailure("\(key) is no map in Settings") }
+        return texts
     }
     func number(_ key: String) -> Double {
         guard case .number(let number) = all[key] else { preconditionFailure("\(key) is no number in Settings") }

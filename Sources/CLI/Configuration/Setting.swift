@@ -30,7 +30,10 @@ struct Setting: Sendable {
         case networks
         /// Types of events, as a rule's `events`.
         case events
+        /// Words without commas.
         case words
+        /// Texts by key; outside of the file a JSON object.
+        case map
         case flag
         /// Never shown; its `*_file` form is a setting of its own.
         case secret
@@ -54,6 +57,7 @@ struct Setting: Sendable {
         case list([String])
         case flag(Bool)
         case secret(MaskedText)
+        case map([String: String])
     }
 
     /// Why a text is no value, in words that say what is.
@@ -107,6 +111,12 @@ struct Setting: Sendable {
         case .secret:
             guard !text.isEmpty, !text.contains("\0") else { throw Misfit(words: "\(key) must not be empty") }
             return .secret(MaskedText(text))
+        case .map:
+            guard let map = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+                // Not shown: a value may be a secret.
+                throw Misfit(words: "\(key) has to be keys with texts; outside of the file a JSON object of strings")
+            }
+            return .map(map)
         }
     }
 

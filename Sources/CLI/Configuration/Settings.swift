@@ -10,12 +10,15 @@ enum Settings {
     static let all = withFileForms(deployment + ChannelKeys.all)
 
     private static let deployment: [Setting] = [
-        Setting("stream.kind", .choice(["sqlite"], notYet: ["kafka"]), "sqlite"),
+        Setting("stream.kind", .choice(["sqlite", "kafka"]), "sqlite"),
         Setting("stream.path", .path, "stream.db"),
+        Setting("stream.topics", .words, "carillon.events"),
+        Setting("stream.properties", .map, "{}"),
         Setting("stream.partitions", .integer(1...1024), "8"),
         Setting("stream.retention", .duration(.seconds(60)...long), "7d"),
         Setting("ledger.kind", .choice(["sqlite"], notYet: ["postgres"]), "sqlite"),
         Setting("ledger.path", .path, "ledger.db"),
+        Setting("ledger.single_host", .choice(["true", "false"]), "false"),
         Setting("ledger.retention", .duration(.seconds(60)...long), "30d"),
         Setting("ledger.dedup_horizon", .duration(.seconds(60)...long), "7d"),
         Setting("worker.group", .text, "carillon"),
@@ -43,7 +46,7 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host",
+        "ledger.url", "ledger.url_file",
         "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
         "links",
     ]

@@ -80,8 +80,8 @@ extension StreamError {
         case .unreachable: "; check that it is there and try again"
         case .tooLarge: "; put what is large behind a URL"
         case .schema(let found, let known): schemaAdvice(found: found, known: known)
-        case .corrupt: "; stream.path has to name a stream of Carillon's, restore it or move it away"
-        case .other: "; check stream.path and its permissions"
+        case .corrupt: "; `stream` has to name a stream of Carillon's, restore it or move it away"
+        case .other: "; check `stream` in the configuration and the permissions there"
         }
     }
 }

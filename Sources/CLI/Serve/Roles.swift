@@ -18,7 +18,7 @@ struct Roles {
 
     /// Makes stream and ledger where they are not there, and applies the watched rules, before anything runs.
     func prepare() throws -> RuleWatch? {
-        _ = try configuration.createStream()
+        try configuration.prepareStream()
         _ = try configuration.createLedger()
         configuration.sealClearSecrets()
         try SpoolWatch.drain(configuration)

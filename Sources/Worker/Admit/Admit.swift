@@ -44,7 +44,7 @@ extension Path {
             meters.decided(
                 matched.decisions, duplicates: duplicates, suppressed: suppressed, mismatched: matched.mismatched)
             meters.failed(conditions: matched.failedConditions)
-            pace.learn(records: matched.batch.records.count, deliveries: births.count)
+            pace.learn(records: matched.batch.read, deliveries: births.count)
             return Admitted(matched: matched, deliveries: leased(births, of: matched))
         }
     }

@@ -38,12 +38,23 @@ struct Decoded {
     }
 }
 
+/// Lets a stream that knows types without parsing leave behind what no rule wants.
+struct WantedByRules: RecordFilter {
+    let book: RuleBook
+    func wants(workspace: Span<UInt8>, type: Span<UInt8>) -> Bool { book.wants(workspace: workspace, type: type) }
+}
+
 extension Path {
     /// Finds the events in a batch that are worth matching.
     func decode(_ batch: RecordBatch, wanted book: RuleBook) -> Decoded {
         var decoded = Decoded(batch: batch, everywhere: book.everywhere)
         let bytes = batch.bytes.span
+        var refused = batch.refused[...]
         for (index, record) in batch.records.enumerated() {
+            if let first = refused.first, first.record == index {
+                decoded.poison.append(refused.removeFirst())
+                continue
+            }
             if record.key.count > 0, record.type.count > 0 {
                 let type = bytes.extracting(record.type.range)
                 let rules = book.rules(of: bytes.extracting(record.key.range))

@@ -42,14 +42,15 @@ extension Path {
     /// Finds the rules that select each event and writes down what follows.
     func match(_ decoded: Decoded, at now: Timestamp) -> Matched {
         let batch = decoded.batch
+        let place = reader.place(of: batch.partition)
         var decisions = Decisions(
-            stream: reader.name, partition: batch.partition, from: batch.expected, next: batch.next,
+            stream: place.stream, partition: place.partition, from: batch.expected, next: batch.next,
             revision: book.current.revision, bytes: batch.bytes)
-        decisions.read = batch.records.count
+        decisions.read = batch.read
         decisions.gap = batch.gap
-        decisions.unmatched = decoded.unmatched
+        decisions.unmatched = decoded.unmatched + batch.dropped
         var matched = Matched(batch: batch, decisions: decisions)
-        matched.mismatched = decoded.mismatched
+        matched.mismatched = decoded.mismatched + batch.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
         var room = lanes.plan(capacity, without: troubles.shut)
         for event in decoded.events { match(event, of: decoded, at: now, &room, into: &matched) }
