@@ -320,7 +320,9 @@ public struct Room: Sendable {
     public var perLane: Int
     /// What each lane holds now.
     public var used: [Int64: Int]
-    /// How much more lanes in trouble may hold. With none a lane is passed over, as if nothing in it waited.
+    /// How much more lanes in trouble may hold.
+    ///
+    /// With none a lane is passed over, as if nothing in it waited.
     public var limits: [Int64: Int]
     /// Makes one.
     public init(total: Int, perLane: Int, used: [Int64: Int] = [:], limits: [Int64: Int] = [:]) {
