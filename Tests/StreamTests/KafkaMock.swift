@@ -88,7 +88,7 @@ final class RunningBroker: @unchecked Sendable {
         // The shell ends the broker with all it started when this process is gone, however it went.
         process.executableURL = URL(filePath: "/bin/sh")
         process.arguments = [
-            "-c", #"set -m; "$@" </dev/null & cat; kill -- -$!"#, "sh", program, "start", "--only", "kafka",
+            "-c", #"setsid "$@" </dev/null & cat; kill -9 -$!; rm -rf "$8""#, "sh", program, "start", "--only", "kafka",
             "--kafka-port", "\(port)", "--data-dir", folder.path,
         ]
         process.standardInput = input
