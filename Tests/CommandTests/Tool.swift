@@ -126,7 +126,8 @@ final class Serving {
         process = try tool.start(arguments, out: out, error: error)
         self.out = out
         let signs = ["serve": ["http://", "worker is ready"], "worker": ["worker is ready"]]
-        let awaited = signs[arguments.first ?? ""] ?? ["http://"]
+        let isAlone = arguments.contains("--without-worker")
+        let awaited = isAlone ? ["http://"] : signs[arguments.first ?? ""] ?? ["http://"]
         var text = ""
         while !awaited.allSatisfy(text.contains) || !text.hasSuffix("\n") {
             let data = error.fileHandleForReading.availableData
