@@ -134,7 +134,7 @@ struct SocketSuite {
             host: "127.0.0.1", port: 0, version: "test", registry: MetricsRegistry(),
             sources: Sources(
                 desk: { throw LedgerError(.missing, doing: "open") },
-                ends: { StreamEnds(stream: "none", partitions: [:]) }),
+                ends: { [StreamEnds(stream: "none", partitions: [:])] }),
             door: door, patience: patience, clock: ManualClock(), logger: Logger(label: "test"),
             reload: { Server.Reload(taken: [], needsRestart: []) }, isReloaded: { true },
             listening: { continuation.yield($0) })
