@@ -1,3 +1,4 @@
+import CarillonAnswers
 import CarillonEvents
 import CarillonLedger
 import CarillonLedgerSQLite
@@ -36,6 +37,14 @@ extension Configuration {
     /// Opens the ledger that is there, for one thread.
     func desk() throws(LedgerError) -> any LedgerDesk { try SQLiteLedger.open(at: ledger.path, keeping: keeping) }
 
+    /// Opens the ledger that is there for questions and replays, for one thread.
+    func answers() throws(LedgerError) -> any AnsweringLedger {
+        try SQLiteLedger.open(at: ledger.path, keeping: keeping)
+    }
+
+    /// Reads the stream that is there beside its groups.
+    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
+
     /// Opens the ledger, making it when it is not there: for workers and servers.
     func createLedger() throws(LedgerError) -> SQLiteLedger {
         do throws(PlatformError) { try Folder.make(folder(of: ledger.path)) } catch {
@@ -54,11 +63,8 @@ extension Configuration {
 }
 
 extension Configuration {
-    /// The worker of this deployment.
-    ///
-    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
-    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
-        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+    /// What workers and replays are told about this deployment.
+    func workerSettings() throws -> CarillonWorker.Worker.Configuration {
         var settings = CarillonWorker.Worker.Configuration()
         settings.name = "\(ProcessInfo.processInfo.hostName):\(getpid())"
         settings.concurrency = worker.concurrency
@@ -69,6 +75,15 @@ extension Configuration {
             first: delivery.retryFirst, factor: delivery.retryFactor, max: delivery.retryMax,
             giveUpAfter: delivery.giveUpAfter)
         settings.maxEventAge = delivery.maxEventAge
+        return settings
+    }
+
+    /// The worker of this deployment.
+    ///
+    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
+    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
+        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+        var settings = try workerSettings()
         settings.untilIdle = untilIdle
         let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
         let wire = CurlCourier.Configuration(

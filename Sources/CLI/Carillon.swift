@@ -27,7 +27,7 @@ struct Carillon: AsyncParsableCommand {
         subcommands: [
             Serve.self, Work.self, Publish.self, Rules.self, Templates.self, Secrets.self, Deliveries.self,
             Dead.self, Poison.self,
-            Status.self,
+            Replay.self, Explain.self, Status.self,
             Verify.self, Sink.self,
         ])
 

@@ -162,6 +162,8 @@ public struct Decisions: Sendable {
         public var expires: Timestamp
         /// Whether the worker has room to send it at once.
         public var wanted: Bool
+        /// Whether the receiver is known to have a copy: it is born delivered. For replays.
+        public var isReceived = false
         /// Makes one.
         public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
@@ -219,6 +221,11 @@ public struct Decisions: Sendable {
     public var deliveries: [Delivery] = []
     /// What could not be decided.
     public var parked: [Parked] = []
+    /// Whether it is decided beside the position, in a range that no batch has: the position stays where it is, and when
+    /// some of the range is decided the answer is `moved`. For replays.
+    public var isBeside = false
+    /// Whether it was matched against the rules of an earlier revision on purpose. For replays.
+    public var isByRulesOfThen = false
 
     /// An empty batch, to fill.
     public init(

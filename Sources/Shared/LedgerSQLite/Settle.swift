@@ -14,7 +14,8 @@ extension SQLiteLedger {
             for settlement in settlements {
                 guard let from = try settle(settlement, session, now.milliseconds) else { continue }
                 counts[from, default: 0] -= 1
-                counts[settlement.ending.state, default: 0] += 1
+                let isKept = settlement.ending.isFailure ? try keepDelivered(settlement.delivery) : false
+                counts[isKept ? .delivered : settlement.ending.state, default: 0] += 1
             }
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             try pass(.inSettle)
@@ -30,6 +31,7 @@ extension SQLiteLedger {
         if settlement.ending == .delivered {
             return try deliver(settlement, now)
         }
+
         let update = try database.fixed(
             """
             UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
@@ -71,26 +73,27 @@ extension SQLiteLedger {
         fast.bind(3, now)
         fast.bind(4, Int64(settlement.status))
         try fast.run()
-        let from: DeliveryState? = database.changes == 1 ? .leased : try deliverLate(settlement, now)
+        let from: DeliveryState? =
+            database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
         if from != nil { try freeNext(after: settlement.delivery, now) }
         return from
     }
 
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
-    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+    func deliverLate(_ delivery: DeliveryID, status: Int, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
         let query = try database.fixed("SELECT state, lane, due FROM delivery WHERE id = ?")
-        query.bind(1, settlement.delivery)
+        query.bind(1, delivery)
         defer { query.reset() }
         guard try query.step(), let from = DeliveryState(code: query.int(0)), from != .delivered else { return nil }
-        if let due = query.optionalInt(2) { try dequeue(settlement.delivery, lane: query.int(1), at: due) }
+        if let due = query.optionalInt(2) { try dequeue(delivery, lane: query.int(1), at: due) }
         let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, due = NULL, not_before = NULL, settled = ?2, reason = '', status = ?3
             WHERE id = ?1
             """)
-        update.bind(1, settlement.delivery)
+        update.bind(1, delivery)
         update.bind(2, now)
-        update.bind(3, Int64(settlement.status))
+        update.bind(3, Int64(status))
         try update.run()
         return from
     }
@@ -177,6 +180,7 @@ extension Settlement.Ending {
         }
     }
     fileprivate var code: Int64 { state.code }
+    fileprivate var isFailure: Bool { self == .dead || self == .expired }
     fileprivate func due(_ now: Int64) -> Int64? {
         switch self {
         case .retry(let at): at.milliseconds

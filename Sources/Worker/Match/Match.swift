@@ -20,7 +20,7 @@ struct Matched {
         let target: String
     }
     let batch: RecordBatch
-    fileprivate(set) var decisions: Decisions
+    var decisions: Decisions
     fileprivate(set) var plans: [Plan] = []
     /// Events whose partitionkey names another workspace.
     fileprivate(set) var mismatched = 0
@@ -133,7 +133,9 @@ extension Path {
         let first = matched.decisions.deliveries.count
         let expires = facts.time + rule.expireAfter
         let suppressed: Suppression? =
-            facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
+            ignoresAge
+            ? nil
+            : facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
         for target in rule.targets where suppressed == nil {
             // Also of a rule for every workspace: subjects of two workspaces have nothing to do with each other.
             let pair =
