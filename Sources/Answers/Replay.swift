@@ -27,7 +27,8 @@ public struct ReplayQuestion: Sendable {
     public var includesWithheld = false, includesExpired = false
     /// Whose rules; `nil` for the rules of now where nothing was decided, and the old text where something was.
     public var rules: RulesOf?
-    /// What the receivers have, when it is known: only what they lack is sent.
+    /// What the receivers have, when it is known: only what they lack is sent. What the ledger knows to be delivered is
+    /// sent again only with `all`, as a log may be older than the delivery.
     public var received: Set<Key>?
     /// The window as it was asked for, such as `2h`: a replay that was killed is known again by it.
     public var window = ""
@@ -41,7 +42,7 @@ public struct ReplayQuestion: Sendable {
     var states: Set<DeliveryState> {
         if let state { return [state] }
         var states: Set<DeliveryState> = [.dead]
-        if all || received != nil { states.insert(.delivered) }
+        if all { states.insert(.delivered) }
         if received != nil { states.insert(.pending) }
         if includesWithheld { states.insert(.withheld) }
         if includesExpired { states.insert(.expired) }

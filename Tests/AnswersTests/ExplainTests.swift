@@ -3,6 +3,8 @@ import CarillonEvents
 import CarillonKit
 import CarillonLedger
 import CarillonRules
+import CarillonStreamSQLite
+import CarillonWorker
 import Testing
 
 @Suite("Explain: the answer is the truth", .timeLimit(.minutes(10)))

@@ -3,6 +3,7 @@ import CarillonEvents
 import CarillonKit
 import CarillonLedger
 import CarillonStream
+import CarillonStreamSQLite
 import CarillonWorker
 import Testing
 
