@@ -134,7 +134,9 @@ let package = Package(
             path: "examples/embedded"),
         // Tests, a target for each module; the long forms are targets of their own.
         .testTarget(name: "EventsTests", dependencies: ["CarillonEvents", "CarillonKit"]),
-        .testTarget(name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
+        .testTarget(
+            name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"],
+            exclude: ["Oracle", "Fixtures"]),
         .testTarget(name: "PatternTests", dependencies: ["CarillonEvents", "CarillonRules"]),
         .testTarget(
             name: "TemplateTests", dependencies: ["CarillonEvents", "CarillonRules"], exclude: ["Oracle", "Fixtures"]),
@@ -157,9 +159,13 @@ let package = Package(
         .testTarget(
             name: "WorkerTests",
             dependencies: [
-                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonLedgerSQLite",
-                "CarillonWorker", "CarillonKit",
-            ]),
+                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger",
+                "CarillonLedgerSQLite", "CarillonWorker", "CarillonKit",
+            ], exclude: ["Peers"]),
+        .testTarget(
+            name: "ChannelTests",
+            dependencies: ["CarillonEvents", "CarillonRules", "CarillonLedger", "CarillonWorker", "CarillonKit"],
+            exclude: ["Doubles", "Fixtures"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
@@ -175,7 +181,10 @@ let package = Package(
             ]),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger"]),
+            dependencies: [
+                "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
+                "CarillonWorker",
+            ]),
         .testTarget(
             name: "CrashTests",
             dependencies: [

@@ -247,7 +247,7 @@ extension Explainer {
         if let known = compiled[name] { return known }
         let texts = try ledger.rules(of: workspace, at: revision)
         let loaded = RuleDocuments.load(
-            texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+            texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
         let rules = loaded.workspaces.first { $0.workspace == workspace }
         compiled[name] = .some(rules)
         return rules

@@ -40,7 +40,8 @@ public final class Replayer {
         var count = ReplayCount()
         var cursor: DeliveryID? = 0
         while let after = cursor {
-            let page = try ledger.owed(question.owed(since: question.since, until: question.until), after: after, upTo: nil)
+            let page = try ledger.owed(
+                question.owed(since: question.since, until: question.until), after: after, upTo: nil)
             let (reopened, received) = sort(page.rows, question)
             count.received += received.count
             count.reopened += reopened.count

@@ -75,6 +75,7 @@ extension Configuration {
             first: delivery.retryFirst, factor: delivery.retryFactor, max: delivery.retryMax,
             giveUpAfter: delivery.giveUpAfter)
         settings.maxEventAge = delivery.maxEventAge
+        settings.offer = offer
         return settings
     }
 
@@ -85,10 +86,14 @@ extension Configuration {
         let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
         var settings = try workerSettings()
         settings.untilIdle = untilIdle
+        let channels = try channelSettings()
+        settings.channels = try Channels.kinds(channels)
+        settings.people = try Channels.people(channels)
+        settings.secrets = vault()
         let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
         let wire = CurlCourier.Configuration(
             concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
-            exemptions: exemptions)
+            exemptions: exemptions, authorities: delivery.authorities)
         let configuration = self
         return CarillonWorker.Worker(
             configuration: settings,

@@ -67,8 +67,9 @@ public final class Path {
         pace = Pace(most: configuration.batch)
         // More would not be sent sooner, and would spread over more of the ledger's pages.
         capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
-        addresses = Addresses(channels: configuration.channels)
-        book = CurrentRules(limits: RuleLimits(), logger: logger)
+        addresses = Addresses(
+            channels: configuration.channels, people: configuration.people, vault: configuration.secrets)
+        book = CurrentRules(clock: clock, logger: logger)
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
         try book.refresh(from: ledger)
     }

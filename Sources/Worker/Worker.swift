@@ -31,7 +31,13 @@ public final class Worker: Service {
         /// Ends the worker once the stream is read to its end and nothing is leased or due.
         public var untilIdle = false
         /// By endpoint kind, what makes its channel.
-        public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = ["webhook": { _ in WebhookChannel() }]
+        public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = Channels.byDefault
+        /// Which channels may carry which events.
+        public var offer = ChannelOffer.everything
+        /// Opens the secrets that the ledger keeps.
+        public var secrets = SecretVault.keyless
+        /// By the name of a channel that reaches people and that the deployment offers, the channel.
+        public var people: [String: any Channel] = [:]
         /// The defaults of the deployment config.
         public init() {}
     }

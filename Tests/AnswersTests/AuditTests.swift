@@ -13,7 +13,9 @@ struct AuditTests {
         let start = house.now
         for hour in 0..<3 {
             try house.publish(
-                (0..<10).map { SampleEvent(workspace: "vision", id: "\(hour)/\($0)", subject: "s\($0)", time: house.now) })
+                (0..<10).map {
+                    SampleEvent(workspace: "vision", id: "\(hour)/\($0)", subject: "s\($0)", time: house.now)
+                })
             try house.work()
             house.clock.advance(by: .seconds(3_600))
         }

@@ -13,12 +13,16 @@ struct ExplainTests {
     static func rules(_ random: inout SplitMix) -> String {
         func pick(_ all: [String]) -> String { all.randomElement(using: &random) ?? "" }
         return (0..<6).map { number in
-            var line = "  - {name: rule-\(number), events: [\(pick(["job.failed", "job.*", "job.ended", "job.running"]))]"
+            var line =
+                "  - {name: rule-\(number), events: [\(pick(["job.failed", "job.*", "job.ended", "job.running"]))]"
             if number % 2 == 0 { line += ", scope: {owner: \(pick(["alice", "bob", "wei"]))}" }
             if number % 3 == 0 {
-                line += ", pattern: {data: {kind: [\(pick(["dlc", "batch, notebook"]))], attempt: [{numeric: ['>', \(number % 2)]}]}}"
+                line +=
+                    ", pattern: {data: {kind: [\(pick(["dlc", "batch, notebook"]))], attempt: [{numeric: ['>', \(number % 2)]}]}}"
             }
-            if number > 2 { line += ", condition: \(pick(["data.priority > 4", "data.final", "data.exitCode == 137"]))" }
+            if number > 2 {
+                line += ", condition: \(pick(["data.priority > 4", "data.final", "data.exitCode == 137"]))"
+            }
             if number == 4 { line += ", dedup: {by: [data.owner], within: 10m}" }
             if number == 5 { line += ", enabled: \(pick(["true", "false"]))" }
             return line + ", notify: [\(pick(["hook", "room", "hook, room"]))]}"
@@ -32,7 +36,9 @@ struct ExplainTests {
         var isDecided = false
     }
 
-    @Test("of random questions, absent ones included, every verdict is the matcher's and the ledger's", arguments: UInt64(1)...20)
+    @Test(
+        "of random questions, absent ones included, every verdict is the matcher's and the ledger's",
+        arguments: UInt64(1)...20)
     func oracle(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
         let house = try House()
@@ -54,7 +60,8 @@ struct ExplainTests {
                 known[place].rules = compiled
             }
         }
-        let latest = try Self.compiled(try #require(house.ledger().rules().workspaces["vision"]?.first?.text), isWhole: true)
+        let latest = try Self.compiled(
+            try #require(house.ledger().rules().workspaces["vision"]?.first?.text), isWhole: true)
         let explainer = try Explainer(ledger: house.ledger(), stream: house.stream().scanner())
         for _ in 0..<500 {
             var one = try #require(known.randomElement(using: &random))
@@ -99,7 +106,9 @@ struct ExplainTests {
             var known: Set<String> = []
             for target in line.answer.rule.targets {
                 let delivery = Key.delivery(event: key, rule: line.answer.rule.identity, target: target)
-                for row in try desk.deliveries(DeliveryFilter(key: delivery)) { known.insert("\(row.key) \(row.state)") }
+                for row in try desk.deliveries(DeliveryFilter(key: delivery)) {
+                    known.insert("\(row.key) \(row.state)")
+                }
             }
             #expect(told == known, "\(place), \(line.name)")
             #expect(line.deliveries.isEmpty != line.suppressed.isEmpty, "\(place), \(line.name)")

@@ -93,7 +93,9 @@ struct ReplayTests {
         #expect(law.read == 60 && law.deliveries == ["delivered": 48])
     }
 
-    @Test("a range without a batch is decided beside the position, by the rules of then or of now", arguments: [nil, ReplayQuestion.RulesOf.then, .now])
+    @Test(
+        "a range without a batch is decided beside the position, by the rules of then or of now",
+        arguments: [nil, ReplayQuestion.RulesOf.then, .now])
     func hole(rules: ReplayQuestion.RulesOf?) throws {
         try house.apply(rule)
         house.clock.advance(by: .seconds(1))

@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Explaining a pattern: the field that is named is one the event does not fit", .timeLimit(.minutes(5)))
 struct MissTests {
-    @Test("a reason is given exactly when the pattern does not fit, and taking its field away helps", arguments: UInt64(0)..<40)
+    @Test(
+        "a reason is given exactly when the pattern does not fit, and taking its field away helps",
+        arguments: UInt64(0)..<40)
     func random(seed: UInt64) throws {
         for round in 0..<50 {
             var make = Generator(random: SplitMix(seed: seed * 1_000 + UInt64(round)), isOdd: round % 3 == 0)

@@ -159,16 +159,26 @@ extension DocumentCase {
                 "9:5: not yet: 'after' (thresholds)"
             ]),
         .init(
-            "incidents are not built",
-            "incident: {key: [data.pipeline]}",
+            "an incident is for pagers",
+            "incident: {key: [data.pipeline], resolve_on: [job.succeeded]}",
             [
-                "9:5: not yet: 'incident' (incidents)"
+                "6:11: 'incident' is for pagerduty, and rule 'failures' names no such endpoint"
             ]),
         .init(
-            "per_rule is not built",
-            "per_rule: true",
+            "an incident's key names fields",
+            "incident: {key: []}",
             [
-                "9:5: not yet: 'per_rule' (people, of whom one gets one copy)"
+                "9:21: 'key' names 1 to 16 fields, not 0"
+            ]),
+        .init(
+            "an incident's end is a list of types",
+            "incident: {resolve_on: [Job.x, 7]}",
+            []),
+        .init(
+            "per_rule is true or false",
+            "per_rule: always",
+            [
+                "9:15: 'per_rule' is true or false, not 'always'"
             ]),
         .init(
             "for is not built",

@@ -145,6 +145,9 @@ final class FaultyLedger: Ledger {
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
         try fate.pass("rules at") { () throws(LedgerError) in try inner.rules(of: workspace, at: revision) }
     }
+    func silences(at moment: Timestamp) throws(LedgerError) -> [Silence] {
+        try fate.pass("silences") { () throws(LedgerError) in try inner.silences(at: moment) }
+    }
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
         try fate.pass("secret") { () throws(LedgerError) in try inner.secret(name, of: workspace) }
     }

@@ -97,8 +97,8 @@ final class ManualCourier: Courier {
             answer(.ambiguous(.other), 0)
             return (request.outgoing, false)
         case 14: answer(.ambiguous(.dns), 0)
-        case 15: answer(.failed(.rateLimited, after: .seconds(3)), 429)
-        case 16: answer(.refused(.clientError), 410)
+        case 15: answer(.rateLimited(after: .seconds(3)), 429)
+        case 16: answer(.gone(.clientError), 410)
         default: answer(.failed(.serverError, after: nil), 503)
         }
         return nil

@@ -112,7 +112,8 @@ extension Conservation {
     fileprivate func json(unread: Int64?) -> JSONValue {
         let states = DeliveryState.allCases.map { JSONValue.Member.integer($0.rawValue, deliveries[$0.rawValue] ?? 0) }
         return .object([
-            JSONValue.Member("unread", unread.map { .integer($0) } ?? .null), .integer("read", read), .integer("unmatched", unmatched),
+            JSONValue.Member("unread", unread.map { .integer($0) } ?? .null), .integer("read", read),
+            .integer("unmatched", unmatched),
             .integer("matched", matched),
             .integer("duplicate", duplicate), .integer("parked", parked), .integer("lost", lost),
             .integer("selected", selected), .integer("notified", notified), .integer("suppressed", suppressed),

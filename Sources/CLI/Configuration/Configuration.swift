@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonRules
 
 /// The deployment's settings, complete and checked.
 struct Configuration: Sendable, Equatable {
@@ -20,6 +21,8 @@ struct Configuration: Sendable, Equatable {
         var timeout, retryFirst, retryMax, giveUpAfter, maxEventAge: Duration
         var retryFactor: Double
         var ssrfExempt: [String]
+        /// The file of authorities that vouch for receivers beside the system's.
+        var authorities: String?
     }
     struct HTTP: Sendable, Equatable {
         var host: String
@@ -41,6 +44,8 @@ struct Configuration: Sendable, Equatable {
     var delivery: Delivery
     /// The watched folder of rule documents, when there is one.
     var rulesDirectory: String?
+    /// The ceilings for rule documents.
+    var ruleLimits: RuleLimits
     var http: HTTP
     var logging: Logging
 
@@ -66,11 +71,13 @@ extension Configuration {
             retryMax: values.duration("delivery.retry.max"),
             giveUpAfter: values.duration("delivery.retry.give_up_after"),
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
-            ssrfExempt: values.list("delivery.ssrf_exempt"))
+            ssrfExempt: values.list("delivery.ssrf_exempt"), authorities: values.optionalText("delivery.ca_file"))
         rulesDirectory = values.optionalText("rules.dir")
+        ruleLimits = values.ruleLimits
         (http, logging) = (
             values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format"))
         )
+        ruleLimits.offer = offer
     }
 
     /// What does not go together, each with the keys at fault.
@@ -121,7 +128,8 @@ struct Values: Sendable, Equatable {
 
     /// The keys whose values differ.
     func differences(from other: Values) -> [String] {
-        Settings.all.map(\.key).filter { all[$0] != other.all[$0] }
+        let own = Set(all.keys).union(other.all.keys).subtracting(Settings.all.map(\.key))
+        return (Settings.all.map(\.key) + own.sorted()).filter { all[$0] != other.all[$0] }
     }
 
     func optionalText(_ key: String) -> String? {
@@ -143,9 +151,22 @@ struct Values: Sendable, Equatable {
         guard case .duration(let duration) = all[key] else { preconditionFailure("\(key) is no duration in Settings") }
         return duration
     }
+    var ruleLimits: RuleLimits {
+        var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
+        for key in all.keys {
+            if let workspace = Settings.limitedWorkspace(key) { limits.perWorkspace[workspace] = integer(key) }
+        }
+        return limits
+    }
     func list(_ key: String) -> [String] {
-        guard case .list(let items) = all[key] else { preconditionFailure("\(key) is no list in Settings") }
+        guard let items = optionalList(key) else { preconditionFailure("\(key) is no list in Settings") }
         return items
+    }
+    func optionalList(_ key: String) -> [String]? {
+        if case .list(let items) = all[key] { items } else { nil }
+    }
+    func flag(_ key: String) -> Bool? {
+        if case .flag(let flag) = all[key] { flag } else { nil }
     }
     var http: Configuration.HTTP {
         guard case .address(let host, let port) = all["http.listen"] else {

@@ -47,6 +47,7 @@ struct Failure: Error {
         case let error as ConfigurationError: Failure(code: .usage, lines: error.problems)
         case let error as StreamError: Failure(error.description + error.advice)
         case let error as LedgerError: Failure(error.description + error.advice)
+        case let error as SecretError: Failure("\(error)")
         case let error as SpoolError: Failure(error.description)
         case is CleanExit, is ValidationError, is ExitCode: nil
         default: Carillon.exitCode(for: error) == .failure ? Failure("\(error)") : nil

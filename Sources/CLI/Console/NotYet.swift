@@ -2,7 +2,6 @@
 enum NotYet {
     private static let commands: [(words: [String], instead: String)] = [
         (["quota"], "nothing is limited yet"),
-        (["silence"], "`enabled: false` in a rule stops it"),
         (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
     ]
 

@@ -68,7 +68,10 @@ extension RuleLine {
                 "suppressed",
                 .array(
                     suppressed.map { row in
-                        .object([.string("reason", row.reason), .string("by", row.by), .time("decided", row.decidedAt)])
+                        .object([
+                            .string("reason", row.reason), .string("by", row.by), .string("target", row.target),
+                            .time("decided", row.decidedAt),
+                        ])
                     })))
         return .object(members)
     }

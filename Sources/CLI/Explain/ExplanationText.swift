@@ -91,7 +91,7 @@ extension RuleLine {
         guard answer.isSelected else { return ["✗ \(name): \(answer.words)"] }
         var lines = deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
         lines += suppressed.map { row in
-            let target = row.shownTarget.map { " → \(printable($0))" } ?? ""
+            let target = row.target.map { " → \(printable($0))" } ?? ""
             return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))"
         }
         if lines.isEmpty { lines = [outcome(name, fate)] }
@@ -128,11 +128,6 @@ extension RuleLine {
     }
 }
 
-extension SuppressedRow {
-    /// The target it is about, when it is about one.
-    fileprivate var shownTarget: String? { nil }
-}
-
 /// Why a selected event sends nothing, in the same words everywhere.
 enum SuppressionWords {
     static func words(_ reason: String, by: String?) -> String {
@@ -143,6 +138,7 @@ enum SuppressionWords {
         case "dedup": "dedup: an earlier event of the window was sent\(by.map { ", as delivery \($0)" } ?? "")"
         case "silence": "silence\(by.map { " \($0)" } ?? "") held; `carillon silence list` shows it"
         case "already_sent": "already_sent: \(by.map { "rule \($0)" } ?? "another rule") told the same person"
+        case "channel": "channel: the deployment does not let this event use it"
         case "no_contact": "no_contact: \(by.map { "the owner \($0) is no contact" } ?? "the event names no owner")"
         case "no_address": "no_address: \(by ?? "the contact") has no address on the channel"
         default: printable(reason) + (by.map { " (\($0))" } ?? "")

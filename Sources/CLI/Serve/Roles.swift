@@ -19,6 +19,7 @@ struct Roles {
     func prepare() throws -> RuleWatch? {
         _ = try configuration.createStream()
         _ = try configuration.createLedger()
+        configuration.sealClearSecrets()
         try SpoolWatch.drain(configuration)
         guard let folder = configuration.rulesDirectory else { return nil }
         let watch = RuleWatch(configuration: configuration, folder: folder, logger: Log.logger("carillon.rules"))

@@ -66,7 +66,11 @@ public protocol Ledger: AnyObject {
     func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources
     /// A workspace's documents as they were when `revision` decided.
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
-    /// A secret by name; `nil` when it was never set.
+    /// The silences that are not over at a moment, oldest first.
+    ///
+    /// Adding one and ending one early are new revisions, as changes of the rules are; running out is none.
+    func silences(at moment: Timestamp) throws(LedgerError) -> [Silence]
+    /// A secret by name, as it is kept: open it with `SecretVault`; `nil` when it was never set.
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]?
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
@@ -130,6 +134,8 @@ public struct Decisions: Sendable {
         }
     }
     /// A rule that selected an event: suppressed for a reason, or with deliveries.
+    ///
+    /// One selection for each rule, and one more for each target of it that is suppressed by itself.
     public struct Selection: Sendable {
         /// The rule's identity.
         public var rule: String
@@ -137,17 +143,21 @@ public struct Decisions: Sendable {
         public var workspace: String?
         /// Why nothing is sent; `nil` when something is.
         public var suppressed: Suppression?
+        /// What suppressed it, in words a person can look up: a silence's number, an owner's name.
+        public var by: String?
+        /// The target that is not told, when the rule's other targets are another selection; `nil` for the whole rule.
+        public var target: String?
         /// Its deliveries in `deliveries`.
         public var deliveries: Range<Int>
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
         /// Makes one.
         public init(
-            rule: String, of workspace: String? = nil, suppressed: Suppression?, deliveries: Range<Int>,
-            window: Window? = nil
+            rule: String, of workspace: String? = nil, suppressed: Suppression?, by: String? = nil,
+            target: String? = nil, deliveries: Range<Int>, window: Window? = nil
         ) {
             (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
-            (self.deliveries, self.window) = (deliveries, window)
+            (self.by, self.target, self.deliveries, self.window) = (by, target, deliveries, window)
         }
     }
     /// A target of a notification.
@@ -164,10 +174,30 @@ public struct Decisions: Sendable {
         public var wanted: Bool
         /// Whether the receiver is known to have a copy: it is born delivered. For replays.
         public var isReceived = false
+        /// What it waits for although there is room; `nil` for nothing.
+        public var wait: Wait?
+        /// The address it reaches, the same for all that reach it; `nil` when it is sent whatever else reaches it.
+        ///
+        /// Of an event's deliveries to one address the first is sent, in the order of the selections and leaving out what
+        /// falls into a window. Each other one is suppressed by itself (`alreadySent`, by that one's rule).
+        public var copy: String?
         /// Makes one.
-        public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
+        public init(
+            key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool, wait: Wait? = nil,
+            copy: String? = nil
+        ) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
+            (self.wait, self.copy) = (wait, copy)
         }
+    }
+    /// A delivery's time has not come: it is pending until then, and nothing but a person's hand pulls it forward.
+    public struct Wait: Sendable, Hashable {
+        /// When it is due.
+        public var until: Timestamp
+        /// Why, as the delivery's reason says until it is sent.
+        public var reason: String
+        /// Makes one.
+        public init(until: Timestamp, reason: String) { (self.until, self.reason) = (until, reason) }
     }
     /// A rule's dedup window: the first event of it is sent, and the others by it are suppressed.
     ///
@@ -236,16 +266,6 @@ public struct Decisions: Sendable {
     }
 }
 
-/// Why a selected event sends nothing.
-public enum Suppression: String, Sendable, CaseIterable {
-    /// The event was older than `delivery.max_event_age` when it was decided.
-    case stale
-    /// The rule's `expire_after` had passed when it was decided.
-    case expired
-    /// An earlier event of the rule's dedup window was sent.
-    case dedup
-}
-
 /// What came of deciding a batch.
 public enum Decided: Sendable {
     /// Done. One answer for each delivery of the batch, in order; how many events were duplicates; how many selections
@@ -263,11 +283,12 @@ public enum Birth: Sendable, Equatable {
     ///
     /// Send it; but when `follows`, only after the one before it, leased to the same session, is settled for good.
     case leased(DeliveryID, epoch: Int64, lane: Int64, follows: Bool)
-    /// It waits in the ledger: no room, or an earlier one of its pair waits there or is leased to another session.
+    /// It waits in the ledger: no room, its time has not come, or an earlier one of its pair waits there or is leased to
+    /// another session.
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
-    /// Nothing is sent: its selection fell into a window that was open.
+    /// Nothing is sent: its selection fell into a window that was open, or another delivery reaches the same address.
     case suppressed
 }
 
@@ -371,12 +392,14 @@ public struct Settlement: Sendable {
     public var words: String
     /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
     public var notBefore: Timestamp?
+    /// With `delivered`: what a person will read in the inbox.
+    public var page: InboxPage?
     /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
-        notBefore: Timestamp? = nil
+        notBefore: Timestamp? = nil, page: InboxPage? = nil
     ) {
-        self.notBefore = notBefore
+        (self.notBefore, self.page) = (notBefore, page)
         (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
         (self.reason, self.status, self.words) = (reason, status, words)
     }

@@ -170,7 +170,8 @@ public protocol LedgerAnswers: AnyObject {
     func begin(replay question: String, since: Timestamp, until: Timestamp, now: Timestamp) throws(LedgerError)
         -> ReplayRow
     /// Looks for deliveries behind one and up to another (`nil`: all there are), through a bounded number of rows.
-    func owed(_ question: OwedQuestion, after cursor: DeliveryID, upTo last: DeliveryID?) throws(LedgerError) -> OwedPage
+    func owed(_ question: OwedQuestion, after cursor: DeliveryID, upTo last: DeliveryID?) throws(LedgerError)
+        -> OwedPage
     /// Reopens deliveries and moves the replay's cursor behind `next`: pending, due now, with a new round.
     ///
     /// One that was delivered stays delivered whatever becomes of the new try. What is open is left alone.

@@ -88,7 +88,7 @@ private struct DecisionWriter {
         delivery = try ledger.database.statement(
             """
             INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
-                session, due) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13)
+                session, due, not_before, reason) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13,?14,?15)
             """)
         openHead = try ledger.database.statement(
             "SELECT id, state, due, lane, not_before, session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1"
@@ -120,21 +120,39 @@ private struct DecisionWriter {
             return
         }
         let row = try insert(event)
-        selected += event.selections.count
-        for selection in batch.selections[event.selections] {
-            let workspace = selection.workspace ?? event.workspace
-            let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
-            if let reason = selection.suppressed {
-                try suppress(row, rule, reason)
-            } else if let window = selection.window, let earlier = try enter(window, event, selection) {
-                try suppress(row, rule, .dedup, by: earlier)
-                births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+        var reached: [String: String] = [:]
+        for selection in batch.selections[event.selections] { try write(selection, of: event, row, &reached) }
+    }
+
+    /// Writes what a rule makes of an event.
+    ///
+    /// - Parameter reached: the addresses that other rules tell of it, each with the rule.
+    private mutating func write(
+        _ selection: Decisions.Selection, of event: Decisions.Event, _ row: Int64, _ reached: inout [String: String]
+    ) throws(SQLiteFailure) {
+        let workspace = selection.workspace ?? event.workspace
+        let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
+        if let reason = selection.suppressed {
+            return try suppress(row, rule, reason, by: selection.by, target: selection.target)
+        }
+        if let window = selection.window, let earlier = try enter(window, event, selection) {
+            births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+            return try suppress(row, rule, .dedup, earlier: earlier)
+        }
+        var part = 0
+        for delivery in batch.deliveries[selection.deliveries] {
+            if let copy = delivery.copy, let other = reached[copy] {
+                try suppress(row, rule, .alreadySent, by: other, target: delivery.target)
+                births.append(.suppressed)
                 continue
             }
-            for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
-                births.append(try insert(delivery, part, of: workspace, row, rule))
+            if let copy = delivery.copy {
+                reached[copy] = workspace == event.workspace ? selection.rule : "\(workspace)/\(selection.rule)"
             }
+            births.append(try insert(delivery, part, of: workspace, row, rule))
+            part += 1
         }
+        if part > 0 { selected += 1 }
     }
 
     private func insert(_ event: Decisions.Event) throws(SQLiteFailure) -> Int64 {
@@ -158,8 +176,10 @@ private struct DecisionWriter {
         let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
         let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
-        let isLeased = delivery.wanted && lowest != nil && standing != .waits
-        let due: Int64? = standing == .first && !isLeased ? now : nil
+        let wait = delivery.wait.flatMap { $0.until.milliseconds > now ? $0 : nil }
+        let later = wait?.until.milliseconds
+        let isLeased = delivery.wanted && later == nil && lowest != nil && standing != .waits
+        let due: Int64? = standing == .first && !isLeased ? later ?? now : nil
         let insert = self.delivery
         insert.bind(1, row)
         insert.bind(2, rule)
@@ -174,6 +194,8 @@ private struct DecisionWriter {
         insert.bind(11, isLeased ? 1 : 0)
         insert.bind(12, isLeased ? session : 0)
         insert.bind(13, due)
+        insert.bind(14, later)
+        insert.bind(15, wait?.reason ?? "")
         try insert.run()
         let id = ledger.database.lastInserted
         if let due { try ledger.enqueue(id, lane: lane, at: due) }
@@ -245,10 +267,11 @@ private struct DecisionWriter {
     }
 
     private mutating func suppress(
-        _ event: Int64, _ rule: Int64, _ reason: Suppression, by earlier: Key? = nil
+        _ event: Int64, _ rule: Int64, _ reason: Suppression, earlier: Key? = nil, by words: String? = nil,
+        target: String? = nil
     ) throws(SQLiteFailure) {
         let insert = try ledger.database.fixed(
-            "INSERT INTO suppressed (event, rule, reason, at, earlier) VALUES (?, ?, ?, ?, ?)")
+            "INSERT INTO suppressed (event, rule, reason, at, earlier, by, target) VALUES (?, ?, ?, ?, ?, ?, ?)")
         insert.bind(1, event)
         insert.bind(2, rule)
         insert.bind(3, reason.rawValue)
@@ -258,8 +281,11 @@ private struct DecisionWriter {
         } else {
             insert.bind(5, nil as Int64?)
         }
+        insert.bind(6, words)
+        insert.bind(7, target)
         try insert.run()
         suppressed[reason, default: 0] += 1
+        selected += 1
     }
 
     private func park(_ parked: Decisions.Parked) throws(SQLiteFailure) {

@@ -31,10 +31,11 @@ extension SQLiteLedger: LedgerDesk {
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
-        guard filter.contact == nil, filter.state == nil else { return [] }
+        guard filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
             var conditions = Conditions(filter, reason: "s.reason")
             conditions.since("s.at", filter.since)
+            conditions.contact("s.target", filter.contact)
             conditions.key("s.earlier", filter.key)
             if let event = filter.event {
                 let first = try first(of: "suppressed", naming: event)
@@ -43,8 +44,8 @@ extension SQLiteLedger: LedgerDesk {
             }
             let query = try database.prepare(
                 """
-                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
-                FROM suppressed s
+                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier,
+                    s.by, s.target FROM suppressed s
                 JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
                 WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
                 """)
@@ -56,8 +57,9 @@ extension SQLiteLedger: LedgerDesk {
                     SuppressedRow(
                         workspace: query.text(0), rule: query.text(1), type: query.text(2),
                         subject: query.optionalText(3), reason: query.text(4),
-                        by: query.isNull(7) ? nil : Key(high: earlier.high, low: earlier.low).description,
-                        decidedAt: query.int(5), event: query.blob(6)))
+                        by: query.isNull(7)
+                            ? query.optionalText(8) : Key(high: earlier.high, low: earlier.low).description,
+                        target: query.optionalText(9), decidedAt: query.int(5), event: query.blob(6)))
             }
             return rows
         }
@@ -83,6 +85,34 @@ extension SQLiteLedger: LedgerDesk {
                     AttemptRow(
                         number: Int(query.int(0)), at: query.int(1), reason: query.text(2), status: Int(query.int(3)),
                         words: query.text(4)))
+            }
+            return rows
+        }
+    }
+
+    public func inbox(
+        of target: String, in workspace: String, limit: Int
+    ) throws(LedgerError) -> [InboxRow] {
+        try attempting("list the inbox of \(target)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                """
+                SELECT d.key, i.at, i.title, i.message, i.severity, i.url FROM inbox i
+                JOIN delivery d ON d.id = i.delivery
+                WHERE i.lane = (SELECT id FROM lane WHERE workspace = ?1 AND target = ?2)
+                ORDER BY i.delivery DESC LIMIT ?3
+                """)
+            query.bind(1, workspace)
+            query.bind(2, target)
+            query.bind(3, Int64(limit))
+            var rows: [InboxRow] = []
+            while try query.step() {
+                let key = query.halves(0)
+                rows.append(
+                    InboxRow(
+                        key: Key(high: key.high, low: key.low).description, at: query.int(1),
+                        page: InboxPage(
+                            title: query.text(2), message: query.text(3), severity: query.text(4),
+                            url: query.optionalText(5))))
             }
             return rows
         }

@@ -44,11 +44,13 @@ extension SQLiteLedger {
                     OR \(Self.isOrphan)
                     OR \(Self.hasWindowsOver(horizon))
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
+                    OR EXISTS (SELECT 1 FROM silence WHERE until < \(old))
                 """) != nil
         }
         guard isDue else { return false }
         return try transaction(.process, "remove old rows") { () throws(SQLiteFailure) in
             try seen.drop(before: horizon)
+            try database.execute("DELETE FROM silence WHERE until < \(old)")
             let deliveries = try retireDeliveries(old)
             let events = try retireEvents(old)
             let batches = try retireBatches(old)
@@ -77,6 +79,7 @@ extension SQLiteLedger {
         try tally("retired.notified", notified)
         try database.execute("DELETE FROM attempt WHERE delivery < \(end)")
         try database.execute("DELETE FROM resend WHERE delivery < \(end)")
+        try database.execute("DELETE FROM inbox WHERE delivery < \(end)")
         try database.execute("DELETE FROM delivery WHERE id < \(end)")
         return Int(database.changes)
     }

@@ -10,6 +10,7 @@ import CarillonSQLite
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
+// - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go; see `Lookup`.
 // - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
@@ -18,7 +19,10 @@ import CarillonSQLite
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes, answers])  // "CarL"
+    /// "CarL".
+    private static let application: Int32 = 0x4361_724c
+    static let schema = Schema(
+        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, answers])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -77,6 +81,23 @@ enum LedgerSchema {
 
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
+
+    /// What the channel `inbox` delivered, by the lane of its reader: the newest first.
+    private static let inbox = """
+        CREATE TABLE inbox (
+            delivery INTEGER PRIMARY KEY, lane INTEGER NOT NULL, at INTEGER NOT NULL, title TEXT NOT NULL,
+            message TEXT NOT NULL, severity TEXT NOT NULL, url TEXT);
+        CREATE INDEX inbox_reader ON inbox (lane, delivery);
+        """
+
+    /// What suppressed a selection and which target of it, in words; and silences.
+    private static let people = """
+        ALTER TABLE suppressed ADD COLUMN by TEXT;
+        ALTER TABLE suppressed ADD COLUMN target TEXT;
+        CREATE TABLE silence (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
+            comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+        """
 
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;

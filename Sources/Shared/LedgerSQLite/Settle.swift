@@ -75,8 +75,24 @@ extension SQLiteLedger {
         try fast.run()
         let from: DeliveryState? =
             database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
-        if from != nil { try freeNext(after: settlement.delivery, now) }
+        if from != nil {
+            try freeNext(after: settlement.delivery, now)
+            if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
+        }
         return from
+    }
+
+    /// A second yes finds the delivery delivered and comes not here, so a page is written once.
+    private func keep(_ page: InboxPage, of delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let insert = try database.fixed(
+            "INSERT OR REPLACE INTO inbox SELECT id, lane, ?2, ?3, ?4, ?5, ?6 FROM delivery WHERE id = ?1")
+        insert.bind(1, delivery)
+        insert.bind(2, now)
+        insert.bind(3, page.title)
+        insert.bind(4, page.message)
+        insert.bind(5, page.severity)
+        insert.bind(6, page.url)
+        try insert.run()
     }
 
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
@@ -128,14 +144,14 @@ extension SQLiteLedger {
     func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
         let next = try database.fixed(
             """
-            SELECT id, lane, state, due FROM delivery
+            SELECT id, lane, state, due, not_before FROM delivery
             WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?) ORDER BY id LIMIT 1
             """)
         next.bind(1, delivery)
         defer { next.reset() }
         guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3), try !isOneLeased(with: next.int(0))
         else { return }
-        try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+        try reschedule(next.int(0), lane: next.int(1), from: nil, to: max(now, next.optionalInt(4) ?? now))
     }
 
     /// Whether a younger one of its pair is on its way, as when this one was reopened by hand.

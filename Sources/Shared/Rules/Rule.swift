@@ -50,8 +50,12 @@ public struct Rule: Sendable {
     public let scope: Scope?
     /// Its severity; `warning` unless the document says otherwise.
     public let severity: Severity
-    /// The names of the endpoints it notifies, each once, in the document's order.
+    /// The targets it notifies, each once, in the document's order: names of endpoints, and `channel/contact`.
     public private(set) var targets: [String]
+    /// The channels on which it tells the owner that the event names.
+    public private(set) var ownerChannels: [PeopleChannel] = []
+    /// Whether people get it also when another rule tells them of the same event.
+    public let isPerRule: Bool
     /// What has to be true of an event beside the pattern; `nil` for nothing.
     public let condition: Condition?
     /// What becomes of an event on which the condition fails.
@@ -70,15 +74,35 @@ public struct Rule: Sendable {
     public let line: Int
     /// When it hears of the same thing again; `nil` for every time.
     public let dedup: Dedup?
-    /// How much of the target quota it uses.
-    public var units: Int { targets.count }
+    /// What its notifications are to a pager.
+    public let incident: IncidentRule?
+    /// How much of the target quota it uses: each endpoint, and each contact once on each channel.
+    public var units: Int { targets.count + ownerChannels.count }
+    /// Everything it notifies, for lists; the owner as `channel/$owner`.
+    public var notifies: [String] { targets + ownerChannels.map { "\($0)/\(Self.ownerName)" } }
+    /// How `notify` calls the contact that the event names as its owner.
+    static let ownerName = "$owner"
 
     let pattern: Pattern?
 
+    init(
+        name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
+        targets: [String], condition: Condition?, onError: OnError, title: Template?, message: Template?,
+        expireAfter: Duration, order: Order, file: String, line: Int, dedup: Dedup?,
+        incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false
+    ) {
+        (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
+        (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
+        (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
+        (self.file, self.line, self.dedup, self.pattern, self.isPerRule) = (file, line, dedup, pattern, isPerRule)
+        self.incident = incident
+    }
+
     /// The same rule with targets that exist.
-    func with(targets: [String]) -> Rule {
+    func with(targets: [String], owner: [PeopleChannel]) -> Rule {
         var rule = self
         rule.targets = targets
+        rule.ownerChannels = owner
         return rule
     }
 

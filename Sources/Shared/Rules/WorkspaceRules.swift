@@ -10,6 +10,7 @@ public final class WorkspaceRules: Sendable {
     public let rules: [Rule]
     /// Its endpoints by name.
     public let endpoints: [String: EndpointSpec]
+    let people: People
 
     /// Rules filed under selectors: those that ask no more than the type, and the patterns of the others.
     private struct File: Sendable {
@@ -28,12 +29,12 @@ public final class WorkspaceRules: Sendable {
     private let files: [File]
 
     /// Compiles rules that have been checked.
-    init(workspace: String, rules: [Rule], endpoints: [String: EndpointSpec]) {
-        (self.workspace, self.rules, self.endpoints) = (workspace, rules, endpoints)
+    init(workspace: String, rules: [Rule], endpoints: [String: EndpointSpec], people: People = People()) {
+        (self.workspace, self.rules, self.endpoints, self.people) = (workspace, rules, endpoints, people)
         var types = TypeIndex()
         var filed: [[Int]] = []
         for (index, rule) in rules.enumerated() where rule.enabled {
-            for file in Set(rule.events.flatMap { types.files(for: $0) }) {
+            for file in Set(rule.selectors.flatMap { types.files(for: $0) }) {
                 filed += Array(repeating: [], count: max(0, types.count - filed.count))
                 filed[file].append(index)
             }
@@ -195,4 +196,31 @@ public final class WorkspaceRules: Sendable {
 
     /// The names of all secrets its endpoints need.
     public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
+
+    /// Its contacts by name.
+    public var contacts: [String: Contact] { people.contacts }
+
+    /// What a target `channel/contact` stands for; `nil` for endpoints and contacts that are not here.
+    public func reach(_ target: String) -> Reach? { people.reach(target) }
+
+    /// The contact that is named, or has the alias, by which an event calls its owner.
+    public func owner(_ name: String) -> Contact? { people.owner(name) }
+
+    /// The identities of the enabled rules, each with all targets it may notify; for `$owner` those of every contact.
+    public var livingTargets: [String: Set<String>] {
+        var owners: [PeopleChannel: Set<String>] = [:]
+        var living: [String: Set<String>] = [:]
+        for rule in rules where rule.enabled {
+            // Sets are shared until something is added, so that a thousand rules with `$owner` are one set.
+            var targets: Set<String> = []
+            for channel in rule.ownerChannels {
+                let all = owners[channel] ?? people.targets(on: channel)
+                owners[channel] = all
+                targets = targets.isEmpty ? all : targets.union(all)
+            }
+            for target in rule.targets where !targets.contains(target) { targets.insert(target) }
+            living[rule.identity] = living[rule.identity]?.union(targets) ?? targets
+        }
+        return living
+    }
 }

@@ -22,15 +22,21 @@ public final class CurlCourier: Courier {
         public var timeout: Duration
         /// Inside addresses that may be called.
         public var exemptions: [CIDR]
+        /// A file of authorities that vouch for receivers beside the system's folder of them; `nil` for the system's alone.
+        public var authorities: String?
+        /// What stands in for the resolver in tests: the addresses of a host, asked before each request.
+        package var resolver: (@Sendable (_ host: String) -> [String])?
+        /// Where the lines of the channel `console` go.
+        public var console: Int32 = 1
 
         /// Makes a configuration.
         public init(
-            concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = []
+            concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = [],
+            authorities: String? = nil
         ) {
             precondition(concurrency > 0 && perLane > 0 && timeout > .zero, "a courier that can carry nothing")
-            (self.concurrency, self.perLane, self.timeout, self.exemptions) = (
-                concurrency, perLane, timeout, exemptions
-            )
+            (self.concurrency, self.perLane, self.timeout) = (concurrency, perLane, timeout)
+            (self.exemptions, self.authorities) = (exemptions, authorities)
         }
     }
 

@@ -128,6 +128,18 @@ extension Notice {
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
             title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],
-            traceparent: string(outline.traceparent))
+            traceparent: string(outline.traceparent), incident: Incident(rule, text, outline))
+    }
+}
+
+extension Incident {
+    /// What an event is to its rule's pagers; `nil` when the rule says nothing of it.
+    fileprivate init?(_ rule: Rule, _ text: Span<UInt8>, _ outline: EventOutline) {
+        guard let incident = rule.incident else { return nil }
+        let workspace = JSON.string(outline.workspace, in: text) ?? ""
+        let type = JSON.string(outline.type, in: text) ?? ""
+        self.init(
+            key: .incident(workspace: workspace, rule: rule.identity, values: incident.values(in: text, outline)),
+            resolves: incident.isOver(by: type.utf8.span))
     }
 }

@@ -62,16 +62,22 @@ extension Path {
     private func settlement(for ending: Ending, _ held: Held) -> Settlement {
         switch ending.outcome {
         case .delivered:
-            Settlement(delivery: ending.delivery, epoch: ending.epoch, ending: .delivered, status: ending.status)
+            Settlement(
+                delivery: ending.delivery, epoch: ending.epoch, ending: .delivered, status: ending.status,
+                page: ending.page)
         case .unsent:
             Settlement(delivery: ending.delivery, epoch: ending.epoch, ending: .released)
-        case .refused(let reason):
+        case .refused(let reason), .gone(let reason):
             Settlement(
                 delivery: ending.delivery, epoch: ending.epoch, ending: .dead, reason: reason.rawValue,
                 status: ending.status, words: ending.words)
         case .failed(let reason, let after):
             settlement(
                 ending.delivery, ending.epoch, held, retry: reason, after: after, status: ending.status,
+                words: ending.words)
+        case .rateLimited(let after):
+            settlement(
+                ending.delivery, ending.epoch, held, retry: .rateLimited, after: after, status: ending.status,
                 words: ending.words)
         case .ambiguous(let reason):
             settlement(
