@@ -3,6 +3,7 @@ import CarillonEvents
 import CarillonLedger
 import CarillonLedgerSQLite
 import CarillonPlatform
+import CarillonRules
 import CarillonStream
 import CarillonStreamSQLite
 import CarillonWorker
@@ -74,6 +75,9 @@ extension Configuration {
         settings.retry = RetrySchedule(
             first: delivery.retryFirst, factor: delivery.retryFactor, max: delivery.retryMax,
             giveUpAfter: delivery.giveUpAfter)
+        if let name = delivery.retrySchedule.flatMap({ RetrySchedule.Name(rawValue: $0) }) {
+            settings.retry = RetrySchedule(name)
+        }
         settings.maxEventAge = delivery.maxEventAge
         settings.offer = offer
         return settings
@@ -90,10 +94,7 @@ extension Configuration {
         settings.channels = try Channels.kinds(channels)
         settings.people = try Channels.people(channels)
         settings.secrets = vault()
-        let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
-        let wire = CurlCourier.Configuration(
-            concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
-            exemptions: exemptions, authorities: delivery.authorities)
+        let wire = try wire
         let configuration = self
         return CarillonWorker.Worker(
             configuration: settings,
@@ -105,11 +106,33 @@ extension Configuration {
                         return true
                     }
                 }
-                let reader = try configuration.createStream().reader(group: configuration.worker.group)
-                return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
+                let stream = try configuration.createStream()
+                return CarillonWorker.Worker.Parts(
+                    ledger: ledger, reader: try stream.reader(group: configuration.worker.group),
+                    appender: try configuration.appender())
             },
             courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
+    }
+}
+
+extension Configuration {
+    private var wire: CurlCourier.Configuration {
+        get throws {
+            CurlCourier.Configuration(
+                concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
+                exemptions: try delivery.ssrfExempt.map { try CIDR($0) }, authorities: delivery.authorities)
+        }
+    }
+
+    /// Sends one marked message to an endpoint, as a worker would, and returns how that ended.
+    func tryOut(_ spec: EndpointSpec, of workspace: String) async throws -> Ending {
+        let ledger = try SQLiteLedger.open(at: ledger.path, keeping: keeping)
+        let trial = try EndpointTrial(
+            spec, of: workspace, ledger, channels: try Channels.kinds(channelSettings()), vault: vault(),
+            now: clock.now())
+        let wire = try wire
+        return await trial.run { CurlCourier(configuration: wire, clock: clock, onEnding: $0) }
     }
 }

@@ -32,7 +32,7 @@ actor Observatory {
     struct Reading: Sendable {
         var pending, dead, lag: Double
         var oldestPending: Double
-        var residue: Double
+        var residue, breakersOpen: Double
         var others: [(name: String, value: Double)]
     }
 
@@ -103,7 +103,8 @@ actor Observatory {
             pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
             dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag),
             oldestPending: Double(max(0, oldest)) / 1000,
-            residue: residue?.value ?? 0, others: sources.gauges())
+            residue: residue?.value ?? 0,
+            breakersOpen: Double(status.endpoints.count { $0.state == .down }), others: sources.gauges())
     }
 }
 

@@ -92,6 +92,7 @@ public final class Server: Service {
                 (.init("carillon_dead_letters"), reading.dead),
                 (.init("carillon_stream_lag_records"), reading.lag),
                 (.init("carillon_ledger_residue"), reading.residue),
+                (.init("carillon_breakers_open"), reading.breakersOpen),
             ]
             gauges += reading.others.map { (.init($0.name), $0.value) }
         } catch { logger.warning("metrics lack the ledger's numbers: \(error)") }

@@ -124,6 +124,7 @@ final class InstantCourier: Courier {
         }
     }
     func settled(_ tries: Int) {}
+    func withdraw(_ lane: Int64) {}
     func drain() {}
     func close() {}
 }

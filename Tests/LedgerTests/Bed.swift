@@ -135,14 +135,15 @@ struct Draft: Sendable {
     var copies: [String: String] = [:]
     /// The rules that the window is of; `nil` for all.
     var windowed: Set<String>?
+    var supersedes = false
 
     init(
         _ id: String, workspace: String = "vision", subject: String? = "job-1", rule: String = "failures",
         to targets: [String] = ["hook"], suppressed: Suppression? = nil, window: Decisions.Window? = nil,
         appended: Timestamp? = nil, wanted: Bool = true,
-        ordered: Bool = true, wait: Decisions.Wait? = nil, copy: String? = nil
+        ordered: Bool = true, wait: Decisions.Wait? = nil, copy: String? = nil, supersedes: Bool = false
     ) {
-        self.wait = wait
+        (self.wait, self.supersedes) = (wait, supersedes)
         if let copy { for target in targets { copies[target] = copy } }
         (self.window, self.appended) = (window, appended)
         (self.id, self.workspace, self.subject) = (id, workspace, subject)
@@ -187,7 +188,7 @@ extension Decisions {
                     Delivery(
                         key: Key.delivery(event: draft.key, rule: rule, target: target), target: target,
                         pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted,
-                        wait: draft.wait, copy: draft.copies[target]))
+                        wait: draft.wait, copy: draft.copies[target], supersedes: draft.supersedes))
             }
             selections.append(
                 Selection(

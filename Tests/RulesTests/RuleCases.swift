@@ -120,17 +120,12 @@ extension DocumentCase {
                 "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '-5m'"
             ]),
         .init(
-            "order knows subject and none",
+            "order knows subject, none and supersede",
             "order: fifo",
             [
-                "9:12: 'order' is one of subject, none, not 'fifo'"
+                "9:12: 'order' is one of subject, none, supersede, not 'fifo'"
             ]),
-        .init(
-            "order supersede is not built",
-            "order: supersede",
-            [
-                "9:12: not yet: 'order' 'supersede'; this build knows subject, none"
-            ]),
+        .init("order supersede works", "order: supersede", []),
         .init("order none works", "order: none", []),
         .init("a condition is an expression", "condition: data.x > 1 and data.labels.team in ['a', 'b']", []),
         .init(

@@ -209,6 +209,7 @@ final class PatientCourier: Courier {
         }
     }
     func settled(_ tries: Int) {}
+    func withdraw(_ lane: Int64) {}
     func drain() {}
     func close() {}
 }

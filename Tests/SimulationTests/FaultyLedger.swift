@@ -18,6 +18,8 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noWindows
     /// Decisions that are lost though their batch was counted.
     case lostDecisions
+    /// Tries that may be the only ones and are not marked before they begin.
+    case noStartMark
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
 }
@@ -129,6 +131,28 @@ final class FaultyLedger: Ledger {
         try fate.pass("settle") { () throws(LedgerError) in
             try inner.settle(kept, for: session, now: now)
             for one in settlements where one.ending == .delivered { receiver.wrote(one.delivery) }
+        }
+    }
+
+    func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
+        -> Set<DeliveryID>
+    {
+        if bug == .noStartMark { return Set(deliveries) }
+        return try fate.pass("start") { () throws(LedgerError) in
+            try inner.start(deliveries, for: session, now: now)
+        }
+    }
+    func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int {
+        try fate.pass("hasten") { () throws(LedgerError) in try inner.hasten(lane, atMost: count, now: now) }
+    }
+    func suspended() throws(LedgerError) -> Set<Int64> {
+        try fate.pass("suspended") { () throws(LedgerError) in try inner.suspended() }
+    }
+    func note(
+        _ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp
+    ) throws(LedgerError) {
+        try fate.pass("note") { () throws(LedgerError) in
+            try inner.note(state, of: lane, reason: reason, for: session, now: now)
         }
     }
 

@@ -42,6 +42,14 @@ final class ManualCourier: Courier {
 
     func settled(_ tries: Int) {}
 
+    func withdraw(_ lane: Int64) {
+        guard fate.isAlive else { return }
+        state.withLock { state in
+            state.endings += state.waiting.filter { $0.lane == lane }.map { Ending($0, .unsent) }
+            state.waiting.removeAll { $0.lane == lane }
+        }
+    }
+
     func collect() -> [Ending] {
         fate.reach("collect")
         guard fate.isAlive else { return [] }

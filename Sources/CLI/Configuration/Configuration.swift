@@ -20,6 +20,8 @@ struct Configuration: Sendable, Equatable {
     struct Delivery: Sendable, Equatable {
         var timeout, retryFirst, retryMax, giveUpAfter, maxEventAge: Duration
         var retryFactor: Double
+        /// The name of a schedule that takes the place of the others.
+        var retrySchedule: String?
         var ssrfExempt: [String]
         /// The file of authorities that vouch for receivers beside the system's.
         var authorities: String?
@@ -71,6 +73,7 @@ extension Configuration {
             retryMax: values.duration("delivery.retry.max"),
             giveUpAfter: values.duration("delivery.retry.give_up_after"),
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
+            retrySchedule: values.optionalText("delivery.retry.schedule"),
             ssrfExempt: values.list("delivery.ssrf_exempt"), authorities: values.optionalText("delivery.ca_file"))
         rulesDirectory = values.optionalText("rules.dir")
         ruleLimits = values.ruleLimits

@@ -41,6 +41,9 @@ struct ConfigurationFile {
             report(name, Settings.unknown(key))
         } else if let mapping = node.mapping {
             for (name, node) in mapping { read(node, key: key + "." + Self.name(name), at: name) }
+        } else if node.scalar != nil, !Self.isNull(node), let named = Settings.setting(key + ".schedule") {
+            // A section that a name stands for.
+            read(node, of: named)
         } else if !Self.isNull(node) {
             report(node, "\(key) has keys below it, not a value")
         }

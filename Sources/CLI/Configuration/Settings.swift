@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonRules
+import CarillonWorker
 
 // Every key of `carillon.yaml`, with its default. A key that is not here is an error; a key of something not built yet is
 // refused as such, so that nobody believes in a setting that does nothing.
@@ -22,6 +23,7 @@ enum Settings {
         Setting("worker.concurrency", .integer(1...10_000), "256"),
         Setting("worker.lease", .duration(.seconds(2)...(.seconds(3600))), "30s"),
         Setting("delivery.timeout", .duration(.milliseconds(50)...(.seconds(600))), "15s"),
+        Setting("delivery.retry.schedule", .choice(RetrySchedule.Name.allCases.map(\.rawValue)), nil),
         Setting("delivery.retry.first", .duration(.milliseconds(1)...(.seconds(86_400))), "5s"),
         Setting("delivery.retry.factor", .number(1...100), "2"),
         Setting("delivery.retry.max", .duration(.milliseconds(1)...(.seconds(86_400))), "10m"),

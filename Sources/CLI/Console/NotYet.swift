@@ -1,8 +1,7 @@
 /// Commands of the contract that are not built, so that who types one is told so and not that it was misspelt.
 enum NotYet {
     private static let commands: [(words: [String], instead: String)] = [
-        (["quota"], "nothing is limited yet"),
-        (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
+        (["quota"], "nothing is limited yet")
     ]
 
     /// What to say instead of running these arguments; `nil` when they name nothing of the kind.

@@ -14,7 +14,8 @@ public import CarillonEvents
 //   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
 //   to pending, those behind it do so with it.
 // - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
-// - What a dead session held is pending again as soon as its death is known.
+// - What a dead session held is pending again as soon as its death is known, but for what it had marked as started.
+// - Nothing of a suspended endpoint is leased.
 //
 // All calls may block and none is async; one thread uses one `Ledger` value. `decide` survives the machine's crash;
 // `settle` may lose its last moments then (P4 counts the copies), never at a process's.
@@ -23,7 +24,7 @@ public import CarillonEvents
 public typealias DeliveryID = Int64
 /// The number of a worker's session.
 public typealias SessionID = Int64
-/// The number of a change of the rules or secrets; grows by one with each.
+/// The number of a change of the rules, the secrets or which endpoints are suspended; grows by one with each.
 public typealias Revision = Int64
 
 /// What a worker does with the ledger.
@@ -52,10 +53,33 @@ public protocol Ledger: AnyObject {
     func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims
     /// Writes how tries ended and frees the next of each pair.
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError)
+    /// Notes durably that deliveries leased to the session are about to be sent, and may be sent only once.
+    ///
+    /// Whichever of them is not settled when the session dies is `dead(ambiguous)`: nobody knows whether it arrived.
+    ///
+    /// - Returns: those of them that are the session's still and may be sent.
+    func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
+        -> Set<DeliveryID>
+    /// Makes deliveries of a lane that wait for a later time due now, the earliest first, but none before what its
+    /// receiver asked for.
+    ///
+    /// - Returns: how many; fewer than `count` when there are no more.
+    func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int
+
+    // Endpoints
+
+    /// The lanes of endpoints that are paused or disabled: nothing of them is leased until a person resumes them.
+    func suspended() throws(LedgerError) -> Set<Int64>
+    /// Says what a worker found out about the endpoint of a lane.
+    ///
+    /// `disabled` stays until a person resumes it, and is a new revision; `down` is this session's view and goes with
+    /// it; `nil` takes `down` back.
+    func note(_ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp)
+        throws(LedgerError)
 
     // Rules and secrets
 
-    /// The newest revision of rules and secrets.
+    /// The newest revision of rules, secrets and suspended endpoints.
     func revision() throws(LedgerError) -> Revision
     /// Every workspace's documents as of now, with the revision they make.
     func rules() throws(LedgerError) -> RuleSources
@@ -181,13 +205,16 @@ public struct Decisions: Sendable {
         /// Of an event's deliveries to one address the first is sent, in the order of the selections and leaving out what
         /// falls into a window. Each other one is suppressed by itself (`alreadySent`, by that one's rule).
         public var copy: String?
+        /// Whether it takes the place of older ones of its pair and rule: those that wait end as
+        /// `expired(superseded)`.
+        public var supersedes: Bool
         /// Makes one.
         public init(
             key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool, wait: Wait? = nil,
-            copy: String? = nil
+            copy: String? = nil, supersedes: Bool = false
         ) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
-            (self.wait, self.copy) = (wait, copy)
+            (self.wait, self.copy, self.supersedes) = (wait, copy, supersedes)
         }
     }
     /// A delivery's time has not come: it is pending until then, and nothing but a person's hand pulls it forward.
@@ -300,9 +327,11 @@ public struct Room: Sendable {
     public var perLane: Int
     /// What each lane holds now.
     public var used: [Int64: Int]
+    /// How much more lanes in trouble may hold. With none a lane is passed over, as if nothing in it waited.
+    public var limits: [Int64: Int]
     /// Makes one.
-    public init(total: Int, perLane: Int, used: [Int64: Int] = [:]) {
-        (self.total, self.perLane, self.used) = (total, perLane, used)
+    public init(total: Int, perLane: Int, used: [Int64: Int] = [:], limits: [Int64: Int] = [:]) {
+        (self.total, self.perLane, self.used, self.limits) = (total, perLane, used, limits)
     }
 }
 
@@ -360,47 +389,5 @@ public struct Claimed: Sendable {
         (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
         (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
         (self.appended, self.event) = (appended, event)
-    }
-}
-
-/// How a leased delivery goes on.
-public struct Settlement: Sendable {
-    /// The next state.
-    public enum Ending: Sendable, Equatable {
-        /// The receiver has it.
-        case delivered
-        /// It failed and is tried again at a time.
-        case retry(at: Timestamp)
-        /// It failed for good.
-        case dead
-        /// It is not worth sending any more.
-        case expired
-        /// It was not tried: pending again, due at once.
-        case released
-    }
-    /// Its row.
-    public var delivery: DeliveryID
-    /// The claim it was sent under.
-    public var epoch: Int64
-    /// The next state.
-    public var ending: Ending
-    /// The class of the failure or the reason of the expiry; empty when delivered.
-    public var reason: String
-    /// The HTTP status, 0 when there was none, and the receiver's own words.
-    public var status: Int
-    /// The receiver's own words, bounded.
-    public var words: String
-    /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
-    public var notBefore: Timestamp?
-    /// With `delivered`: what a person will read in the inbox.
-    public var page: InboxPage?
-    /// Makes one.
-    public init(
-        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
-        notBefore: Timestamp? = nil, page: InboxPage? = nil
-    ) {
-        (self.notBefore, self.page) = (notBefore, page)
-        (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
-        (self.reason, self.status, self.words) = (reason, status, words)
     }
 }

@@ -149,6 +149,8 @@ public struct LedgerStatus: Sendable, Codable {
     public var suppressed: [String: Int64]
     /// The sessions of workers.
     public var workers: [WorkerRow]
+    /// The endpoints that something keeps from getting messages.
+    public var endpoints: [EndpointRow]
     /// How far a partition is decided.
     public struct PositionRow: Sendable, Codable {
         /// The stream's name.
@@ -182,8 +184,9 @@ public struct LedgerStatus: Sendable, Codable {
     /// Makes one.
     public init(
         revision: Revision, positions: [PositionRow], deliveries: [String: Int64], oldestPending: Int64?, parked: Int64,
-        suppressed: [String: Int64], workers: [WorkerRow]
+        suppressed: [String: Int64], workers: [WorkerRow], endpoints: [EndpointRow] = []
     ) {
+        self.endpoints = endpoints
         (self.revision, self.positions, self.deliveries) = (revision, positions, deliveries)
         (self.oldestPending, self.parked, self.suppressed, self.workers) = (oldestPending, parked, suppressed, workers)
     }
@@ -282,6 +285,13 @@ public protocol LedgerDesk: AnyObject {
     func retry(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
     /// Ends open deliveries that are not on their way as `cancelled`.
     func cancel(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
+    /// The endpoints that something keeps from getting messages, and, with a workspace, all of its that ever had a
+    /// delivery.
+    func endpoints(of workspace: String?) throws(LedgerError) -> [EndpointRow]
+    /// Suspends an endpoint until it is resumed; a new revision. False when it was already.
+    func pause(_ endpoint: String, of workspace: String, reason: String, now: Timestamp) throws(LedgerError) -> Bool
+    /// Lets an endpoint have messages again, whoever suspended it; a new revision. False when nothing did.
+    func resume(_ endpoint: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
     /// Parked records, newest first.
     func parked(limit: Int) throws(LedgerError) -> [ParkedRow]
     /// Writes a mark of no meaning, to prove that the ledger can be written.

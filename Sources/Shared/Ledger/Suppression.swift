@@ -6,6 +6,8 @@ public enum Suppression: String, Sendable, CaseIterable {
     case expired
     /// An earlier event of the rule's dedup window was sent.
     case dedup
+    /// The deployment lets no channel of the target carry this event: its type or its region is not among the channel's.
+    case channel
     /// A silence held when it was decided; `by` is its number.
     case silence
     /// Another rule, `by`, told the same person of the event on the same channel.

@@ -69,6 +69,7 @@ private struct DecisionWriter {
     /// Below which the session has leased nothing; `nil` when it may lease nothing.
     private let lowest: DeliveryID?
     private var firstLeased: DeliveryID?
+    private let suspended: Set<Int64>
     private let event, delivery, openHead, openLast: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
@@ -80,6 +81,7 @@ private struct DecisionWriter {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
         self.now = now.milliseconds
         lowest = try ledger.lowestLease(of: session)
+        suspended = try ledger.suspendedLanes()
         event = try ledger.database.statement(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
@@ -88,7 +90,8 @@ private struct DecisionWriter {
         delivery = try ledger.database.statement(
             """
             INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
-                session, due, not_before, reason) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13,?14,?15)
+                session, due, not_before, reason, supersedes)
+            VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13,?14,?15,?16)
             """)
         openHead = try ledger.database.statement(
             "SELECT id, state, due, lane, not_before, session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1"
@@ -175,10 +178,12 @@ private struct DecisionWriter {
         if delivery.isReceived { return try insertReceived(delivery, part, of: workspace, row, rule) }
         let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
+        if delivery.supersedes, let pair { try ledger.supersede(pair, rule: rule, now) }
         let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
         let wait = delivery.wait.flatMap { $0.until.milliseconds > now ? $0 : nil }
         let later = wait?.until.milliseconds
-        let isLeased = delivery.wanted && later == nil && lowest != nil && standing != .waits
+        let isLeased =
+            delivery.wanted && later == nil && lowest != nil && standing != .waits && !suspended.contains(lane)
         let due: Int64? = standing == .first && !isLeased ? later ?? now : nil
         let insert = self.delivery
         insert.bind(1, row)
@@ -196,6 +201,7 @@ private struct DecisionWriter {
         insert.bind(13, due)
         insert.bind(14, later)
         insert.bind(15, wait?.reason ?? "")
+        insert.bind(16, delivery.supersedes ? 1 : 0)
         try insert.run()
         let id = ledger.database.lastInserted
         if let due { try ledger.enqueue(id, lane: lane, at: due) }

@@ -14,6 +14,7 @@ import CarillonSQLite
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go; see `Lookup`.
 // - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
+// - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
@@ -22,7 +23,7 @@ enum LedgerSchema {
     /// "CarL".
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
-        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, answers])
+        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -97,6 +98,16 @@ enum LedgerSchema {
         CREATE TABLE silence (
             id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
             comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+        """
+
+    /// What keeps endpoints from getting messages (`session` 0: until a person ends it), which try of a delivery may be
+    /// the only one (the epoch it began under), and which deliveries take the place of older ones.
+    private static let endpoints = """
+        ALTER TABLE delivery ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE delivery ADD COLUMN supersedes INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE endpoint_state (
+            lane INTEGER NOT NULL, session INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (lane, session)) WITHOUT ROWID;
         """
 
     private static let dedup = """

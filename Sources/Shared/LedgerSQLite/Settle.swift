@@ -12,10 +12,11 @@ extension SQLiteLedger {
         try transaction(.process, "settle \(settlements.count) deliveries") { () throws(SQLiteFailure) in
             var counts: [DeliveryState: Int] = [:]
             for settlement in settlements {
-                guard let from = try settle(settlement, session, now.milliseconds) else { continue }
-                counts[from, default: 0] -= 1
-                let isKept = settlement.ending.isFailure ? try keepDelivered(settlement.delivery) : false
-                counts[isKept ? .delivered : settlement.ending.state, default: 0] += 1
+                guard let change = try settle(settlement, session, now.milliseconds) else { continue }
+                let isFailure = change.to == .dead || change.to == .expired
+                let isKept = isFailure ? try keepDelivered(settlement.delivery) : false
+                counts[change.from, default: 0] -= 1
+                counts[isKept ? .delivered : change.to, default: 0] += 1
             }
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             try pass(.inSettle)
@@ -24,12 +25,16 @@ extension SQLiteLedger {
 
     /// Writes one ending.
     ///
-    /// Returns the state it ended, `nil` when the ending came too late to count.
+    /// Returns the state it ended and the one it began, `nil` when the ending came too late to count.
     private func settle(
         _ settlement: Settlement, _ session: SessionID, _ now: Int64
-    ) throws(SQLiteFailure) -> DeliveryState? {
+    ) throws(SQLiteFailure) -> (from: DeliveryState, to: DeliveryState)? {
         if settlement.ending == .delivered {
-            return try deliver(settlement, now)
+            return try deliver(settlement, now).map { ($0, .delivered) }
+        }
+        var settlement = settlement
+        if settlement.ending.due(now) != nil, try isSuperseded(settlement.delivery) {
+            (settlement.ending, settlement.reason) = (.expired, Self.superseded)
         }
 
         let update = try database.fixed(
@@ -41,7 +46,7 @@ extension SQLiteLedger {
         let wish = settlement.ending.due(now)
         let waitsBehind = wish == nil ? false : try hasElder(settlement.delivery)
         let due = waitsBehind ? nil : wish
-        let isAttempt = settlement.ending != .released && settlement.ending != .expired
+        let isAttempt = settlement.ending.isAttempt
         update.bind(1, settlement.delivery)
         update.bind(2, settlement.epoch)
         update.bind(3, settlement.ending.code)
@@ -58,7 +63,7 @@ extension SQLiteLedger {
         if wish != nil { try releaseFollowers(of: settlement.delivery) }
         if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
         if due == nil { try freeNext(after: settlement.delivery, now) }
-        return .leased
+        return (.leased, settlement.ending.state)
     }
 
     /// A yes is final from whichever claim it comes.
@@ -114,7 +119,7 @@ extension SQLiteLedger {
         return from
     }
 
-    private func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
+    func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
         let insert = try database.fixed(
             """
             INSERT OR REPLACE INTO attempt
@@ -190,16 +195,21 @@ extension Settlement.Ending {
     fileprivate var state: DeliveryState {
         switch self {
         case .delivered: .delivered
-        case .retry, .released: .pending
+        case .retry, .released, .postponed: .pending
         case .dead: .dead
         case .expired: .expired
         }
     }
     fileprivate var code: Int64 { state.code }
-    fileprivate var isFailure: Bool { self == .dead || self == .expired }
+    fileprivate var isAttempt: Bool {
+        switch self {
+        case .delivered, .retry, .dead: true
+        case .expired, .released, .postponed: false
+        }
+    }
     fileprivate func due(_ now: Int64) -> Int64? {
         switch self {
-        case .retry(let at): at.milliseconds
+        case .retry(let at), .postponed(let at): at.milliseconds
         case .released: now
         case .delivered, .dead, .expired: nil
         }

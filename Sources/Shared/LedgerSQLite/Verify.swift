@@ -16,7 +16,8 @@ extension SQLiteLedger {
                     deliveries: Self.part("delivery.", of: tallies),
                     oldestPending: try database.int("SELECT min(round) FROM delivery WHERE state < 2"),
                     parked: try database.int("SELECT count(*) FROM parked") ?? 0,
-                    suppressed: Self.part("suppressed.", of: tallies), workers: try workers(now))
+                    suppressed: Self.part("suppressed.", of: tallies), workers: try workers(now),
+                    endpoints: try endpointRows(of: nil))
             }
         }
     }

@@ -23,6 +23,13 @@ extension SecretOrText: CustomDebugStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
+/// A retry schedule that a document may name.
+public enum RetryName: String, Sendable, CaseIterable {
+    case backoff = "BACKOFF_RETRY"
+    case exponentialDecay = "EXPONENTIAL_DECAY_RETRY"
+    case standardWebhooks = "STANDARD_WEBHOOKS"
+}
+
 /// Where a rule's notifications go.
 public struct EndpointSpec: Sendable {
     /// Its name in the document, unique in the workspace; the target's name in deliveries.
@@ -40,6 +47,8 @@ public struct EndpointSpec: Sendable {
     public let method: String
     /// Whether the receiver's certificate has to be valid.
     public let verifySSL: Bool
+    /// When a failed delivery is tried again; `nil` for the deployment's schedule.
+    public let retry: RetryName?
     /// Authorities, a certificate of our own, and the version of HTTP.
     public let wire: EndpointWire
     /// The receiver's own key: a chat robot's signing secret, a pager's routing key.
@@ -60,8 +69,10 @@ public struct EndpointSpec: Sendable {
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
         wire: EndpointWire = EndpointWire(), credential: SecretOrText? = nil, format: EndpointFormat = .standard,
-        body: Template? = nil, mentions: Mentions = Mentions(), file: String = "", line: Int = 0
+        body: Template? = nil, mentions: Mentions = Mentions(), retry: RetryName? = nil, file: String = "",
+        line: Int = 0
     ) {
+        self.retry = retry
         (self.credential, self.format, self.body, self.mentions) = (credential, format, body, mentions)
         (self.name, self.kind, self.url, self.secrets, self.headers) = (name, kind, url, secrets, headers)
         (self.method, self.verifySSL, self.wire, self.file, self.line) = (method, verifySSL, wire, file, line)

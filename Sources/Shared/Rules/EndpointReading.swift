@@ -92,14 +92,16 @@ private struct EndpointReading {
         let mentions = fields["at"].map { Mentions($0, of: kind, &findings) } ?? Mentions()
         let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
         let wire = EndpointWireReading.wire(fields, &findings)
+        let retry = fields["retry"].map { $0.word("'retry'", as: RetryName.self, &findings) }
         if verify == false, wire.authorities != nil {
             findings.warn("'ca' has no use while verify_ssl is false", at: fields.place(of: "ca"))
         }
-        guard let url, let method, let verify, let form, let mentions, credential != .some(nil) else { return nil }
+        guard let url, let method, let verify, let form, let mentions, credential != .some(nil), retry != .some(nil)
+        else { return nil }
         return EndpointSpec(
             name: name, kind: kind.rawValue, url: url, secrets: secrets, headers: headers, method: method.rawValue,
             verifySSL: verify, wire: wire, credential: credential.flatMap(\.self), format: form.format, body: form.body,
-            mentions: mentions, file: place.source.file, line: place.line)
+            mentions: mentions, retry: retry.flatMap(\.self), file: place.source.file, line: place.line)
     }
 
     /// The kind, when it and the address it needs, or their shorthand, are there.

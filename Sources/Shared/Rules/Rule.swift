@@ -18,6 +18,8 @@ public enum Severity: String, Sendable, CaseIterable, Comparable {
 /// Whether the messages of one subject keep the stream's order at each target.
 public enum Order: String, Sendable, CaseIterable {
     case subject, none
+    /// As `subject`, and a newer message of the rule takes the place of older ones that wait.
+    case supersede
 }
 
 /// What becomes of an event on which a rule's condition cannot be judged.

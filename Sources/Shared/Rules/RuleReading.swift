@@ -59,7 +59,7 @@ struct RuleReading {
         let title = fields["title"].map { template("the title", $0, &findings) }
         let message = fields["message"].map { template("the message", $0, &findings) }
         let order =
-            fields["order"].map { $0.word("'order'", as: Order.self, later: ["supersede"], &findings) } ?? .subject
+            fields["order"].map { $0.word("'order'", as: Order.self, &findings) } ?? .subject
         let expiry =
             fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
             ?? Rule.defaultExpiry

@@ -34,7 +34,7 @@ extension Path {
     func admit(_ matched: Matched) throws(LedgerError) -> Admitted? {
         switch try ledger.decide(matched.decisions, for: session.id, now: clock.now()) {
         case .rulesMoved:
-            try book.refresh(from: ledger)
+            try refreshBook()
             return nil
         case .moved(let position):
             try seek(matched.batch.partition, to: position)

@@ -99,6 +99,8 @@ public final class Endpoint: Sendable {
     /// The receiver's own key that is no signing secret of webhooks: a chat robot's secret, a routing key; never
     /// printed.
     public let credential: String?
+    /// When a failed delivery to it is tried again; `nil` for the deployment's schedule.
+    public let retry: RetrySchedule?
     /// Which channel speaks to it.
     public let channel: any Channel
     /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
@@ -111,8 +113,9 @@ public final class Endpoint: Sendable {
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
         headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil,
         recipient: String? = nil,
-        credential: String? = nil, channel: any Channel
+        credential: String? = nil, retry: RetrySchedule? = nil, channel: any Channel
     ) {
+        self.retry = retry
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
         (self.method, self.verifiesTLS, self.wire) = (method, verifiesTLS, wire)
         (self.recipient, self.credential) = (recipient, credential)
@@ -230,6 +233,8 @@ public protocol Courier: AnyObject, Sendable {
     ///
     /// A try counts against the concurrency until then: were the worker killed now, so many copies at most would follow.
     func settled(_ tries: Int)
+    /// Starts nothing more of what was offered so far for a lane: it ends as `unsent`.
+    func withdraw(_ lane: Int64)
     /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at
     /// its timeout.
     func drain()

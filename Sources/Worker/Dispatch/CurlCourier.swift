@@ -16,7 +16,7 @@ public final class CurlCourier: Courier {
     public struct Configuration: Sendable {
         /// Requests on the wire or answered and not yet settled, at a time, and connections kept.
         public var concurrency: Int
-        /// At most this many of them for one endpoint, so that a hung one leaves room for the others.
+        /// At most this many of them for one endpoint; of those that hang all together leave room for the others.
         public var perLane: Int
         /// From the start of a request to the end of its answer, connecting included.
         public var timeout: Duration
@@ -77,6 +77,9 @@ public final class CurlCourier: Courier {
     public func settled(_ tries: Int) {
         if tries > 0 { _ = desk.order { $0.settled += tries } }
     }
+
+    /// Starts nothing more of what was offered so far for a lane.
+    public func withdraw(_ lane: Int64) { _ = desk.order { $0.withdrawn.append(lane) } }
 
     /// Starts nothing more.
     public func drain() { _ = desk.order { $0.drain = true } }

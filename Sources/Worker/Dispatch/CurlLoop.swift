@@ -35,7 +35,7 @@ import CarillonLedger
         sockets = CurlSockets(bell: desk.bell)
         (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
         addressGuard = AddressGuard(exemptions: configuration.exemptions)
-        lanes = Lanes(perLane: configuration.perLane)
+        lanes = Lanes(perLane: configuration.perLane, places: configuration.concurrency)
         unsafe _ = carillon_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, configuration.concurrency)
         unsafe sockets.attach(to: multi)
     }
@@ -47,6 +47,7 @@ import CarillonLedger
             let orders = desk.take()
             for delivery in orders.deliveries { lanes.add(delivery) }
             unsettled -= orders.settled
+            for lane in orders.withdrawn { endUnsent(lanes.removeWaiting(of: lane)) }
             if orders.drain { endUnsent(lanes.removeWaiting()) }
             if orders.close { break }
             begin()

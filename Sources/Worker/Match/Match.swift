@@ -51,7 +51,7 @@ extension Path {
         var matched = Matched(batch: batch, decisions: decisions)
         matched.mismatched = decoded.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
-        var room = lanes.plan(capacity)
+        var room = lanes.plan(capacity, without: troubles.shut)
         for event in decoded.events { match(event, of: decoded, at: now, &room, into: &matched) }
         return matched
     }
@@ -289,7 +289,7 @@ extension Matched {
                     event: event.facts.key, rule: rule.identity, target: target, isEverywhere: selection.isEverywhere),
                 target: target, pair: selection.pair(target, breaksQuiet: isCritical && quietEnd != nil),
                 expires: selection.expires, wanted: wait == nil && room.take(selection.rules.workspace, target),
-                wait: wait, copy: rule.isPerRule ? nil : reach?.copy))
+                wait: wait, copy: rule.isPerRule ? nil : reach?.copy, supersedes: rule.order == .supersede))
         plans.append(
             Plan(
                 record: event.record, outline: event.outline, rules: selection.rules, rule: selection.index,

@@ -196,6 +196,7 @@ private final class NoCourier: Courier {
     func offer(_ deliveries: [Outgoing]) {}
     func collect() -> [Ending] { [] }
     func settled(_ tries: Int) {}
+    func withdraw(_ lane: Int64) {}
     func drain() {}
     func close() {}
 }

@@ -10,8 +10,9 @@ struct Addresses {
         let workspace, name: String
     }
     /// Why an address could not be made.
-    struct Unresolved: Error {
+    struct Unresolved: Error, CustomStringConvertible {
         let words: String
+        var description: String { words }
     }
     private static let mostKnown = 50_000
     private var known: [Place: Endpoint] = [:]
@@ -69,7 +70,7 @@ struct Addresses {
             name: reach.target, url: "", secrets: [], headers: [], recipient: reach.address, channel: channel)
     }
 
-    private func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
+    func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
         guard let channel = channels[spec.kind] else {
             throw Unresolved(words: "endpoint \(spec.name) is of kind \(spec.kind), which this worker does not speak")
         }
@@ -105,6 +106,7 @@ struct Addresses {
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
             verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), credential: credential,
+            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) },
             channel: channel(spec))
     }
 
