@@ -27,8 +27,9 @@ public struct ReplayQuestion: Sendable {
     public var includesWithheld = false, includesExpired = false
     /// Whose rules; `nil` for the rules of now where nothing was decided, and the old text where something was.
     public var rules: RulesOf?
-    /// What the receivers have, when it is known: only what they lack is sent. What the ledger knows to be delivered is
-    /// sent again only with `all`, as a log may be older than the delivery.
+    /// What the receivers have, when it is known: only what they lack is sent.
+    ///
+    /// What the ledger knows to be delivered is sent again only with `all`, as a log may be older than the delivery.
     public var received: Set<Key>?
     /// The window as it was asked for, such as `2h`: a replay that was killed is known again by it.
     public var window = ""

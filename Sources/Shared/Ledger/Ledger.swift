@@ -196,7 +196,9 @@ public struct Decisions: Sendable {
         public var expires: Timestamp
         /// Whether the worker has room to send it at once.
         public var wanted: Bool
-        /// Whether the receiver is known to have a copy: it is born delivered. For replays.
+        /// Whether the receiver is known to have a copy: it is born delivered.
+        ///
+        /// For replays.
         public var isReceived = false
         /// What it waits for although there is room; `nil` for nothing.
         public var wait: Wait?
@@ -278,10 +280,13 @@ public struct Decisions: Sendable {
     public var deliveries: [Delivery] = []
     /// What could not be decided.
     public var parked: [Parked] = []
-    /// Whether it is decided beside the position, in a range that no batch has: the position stays where it is, and when
-    /// some of the range is decided the answer is `moved`. For replays.
+    /// Whether it is decided beside the position, in a range that no batch has.
+    ///
+    /// The position stays where it is, and when some of the range is decided the answer is `moved`. For replays.
     public var isBeside = false
-    /// Whether it was matched against the rules of an earlier revision on purpose. For replays.
+    /// Whether it was matched against the rules of an earlier revision on purpose.
+    ///
+    /// For replays.
     public var isByRulesOfThen = false
 
     /// An empty batch, to fill.
