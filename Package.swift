@@ -108,6 +108,14 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Sources/Server"),
 
+        // What people ask of stream and ledger: why, what is missing, does it add up.
+        .target(
+            name: "CarillonAnswers",
+            dependencies: [
+                "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonLedger", "CarillonWorker",
+                .product(name: "Logging", package: "swift-log"),
+            ], path: "Sources/Answers"),
+
         // Fakes, for our tests and for those of embedders.
         .target(
             name: "CarillonKit", dependencies: ["CarillonEvents", "CarillonStream", "CarillonLedger"],
@@ -117,7 +125,8 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonAnswers", "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream",
+                "CarillonStreamKafka",
                 "CarillonStreamSQLite", "CarillonLedger",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -194,6 +203,13 @@ let package = Package(
             dependencies: [
                 "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonStream", "CarillonServer",
                 "CarillonKit",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        .testTarget(
+            name: "AnswersTests",
+            dependencies: [
+                "CarillonAnswers", "CarillonEvents", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
+                "CarillonLedger", "CarillonLedgerSQLite", "CarillonWorker", "CarillonKit",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .testTarget(

@@ -1,3 +1,4 @@
+import CarillonAnswers
 import CarillonEvents
 import CarillonLedger
 import CarillonLedgerSQLite
@@ -62,6 +63,14 @@ extension Configuration {
     /// Opens the ledger that is there, for one thread.
     func desk() throws(LedgerError) -> any LedgerDesk { try SQLiteLedger.open(at: ledger.path, keeping: keeping) }
 
+    /// Opens the ledger that is there for questions and replays, for one thread.
+    func answers() throws(LedgerError) -> any AnsweringLedger {
+        try SQLiteLedger.open(at: ledger.path, keeping: keeping)
+    }
+
+    /// Reads the stream that is there beside its groups.
+    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
+
     /// Opens the ledger, making it when it is not there: for workers and servers.
     func createLedger() throws(LedgerError) -> SQLiteLedger {
         do throws(PlatformError) { try Folder.make(folder(of: ledger.path)) } catch {
@@ -80,11 +89,8 @@ extension Configuration {
 }
 
 extension Configuration {
-    /// The worker of this deployment.
-    ///
-    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
-    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
-        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+    /// What workers and replays are told about this deployment.
+    func workerSettings() throws -> CarillonWorker.Worker.Configuration {
         var settings = CarillonWorker.Worker.Configuration()
         settings.name = "\(ProcessInfo.processInfo.hostName):\(getpid())"
         settings.concurrency = worker.concurrency
@@ -98,8 +104,17 @@ extension Configuration {
             settings.retry = RetrySchedule(name)
         }
         settings.maxEventAge = delivery.maxEventAge
-        settings.untilIdle = untilIdle
         settings.offer = offer
+        return settings
+    }
+
+    /// The worker of this deployment.
+    ///
+    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
+    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
+        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+        var settings = try workerSettings()
+        settings.untilIdle = untilIdle
         let channels = try channelSettings()
         settings.channels = try Channels.kinds(channels)
         settings.people = try Channels.people(channels)

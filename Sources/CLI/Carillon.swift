@@ -27,7 +27,7 @@ struct Carillon: AsyncParsableCommand {
         subcommands: [
             Serve.self, Work.self, Publish.self, Rules.self, Templates.self, Secrets.self, Deliveries.self,
             Silences.self, Dead.self, Poison.self, Endpoints.self,
-            Status.self,
+            Replay.self, Explain.self, Status.self,
             Verify.self, Sink.self,
         ])
 

@@ -60,6 +60,8 @@ public final class Path {
     var nextReap: Duration = .zero
     var nextTend: Duration = .zero
     var hasMoreToTend = false
+    /// Whether what is stale or has expired is sent all the same, as a replay may ask for.
+    var ignoresAge = false
     /// Reused by every match.
     var selected: [Int] = []
     /// The same of the rules for every workspace.

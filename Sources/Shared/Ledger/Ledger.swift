@@ -196,6 +196,10 @@ public struct Decisions: Sendable {
         public var expires: Timestamp
         /// Whether the worker has room to send it at once.
         public var wanted: Bool
+        /// Whether the receiver is known to have a copy: it is born delivered.
+        ///
+        /// For replays.
+        public var isReceived = false
         /// What it waits for although there is room; `nil` for nothing.
         public var wait: Wait?
         /// The address it reaches, the same for all that reach it; `nil` when it is sent whatever else reaches it.
@@ -276,6 +280,14 @@ public struct Decisions: Sendable {
     public var deliveries: [Delivery] = []
     /// What could not be decided.
     public var parked: [Parked] = []
+    /// Whether it is decided beside the position, in a range that no batch has.
+    ///
+    /// The position stays where it is, and when some of the range is decided the answer is `moved`. For replays.
+    public var isBeside = false
+    /// Whether it was matched against the rules of an earlier revision on purpose.
+    ///
+    /// For replays.
+    public var isByRulesOfThen = false
 
     /// An empty batch, to fill.
     public init(

@@ -22,6 +22,8 @@ public struct DeliveryFilter: Sendable {
     public var since: Timestamp?
     /// At most this many, newest first.
     public var limit: Int
+    /// Of this event alone, by its number (`DecidedEvent.number`).
+    public var event: Int64?
     /// Makes one; without arguments it means the newest hundred of all.
     public init(
         key: Key? = nil, workspace: String? = nil, rule: String? = nil, subject: String? = nil, contact: String? = nil,
@@ -117,12 +119,17 @@ public struct ParkedRow: Sendable, Codable {
     public var reason: String
     /// When it was parked, in milliseconds since the epoch.
     public var at: Int64
+    /// When it was mended and published anew; `nil` as long as it was not.
+    public var retriedAt: Int64?
     /// The record as it was.
     public var bytes: [UInt8]
     /// Makes one.
-    public init(stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, bytes: [UInt8]) {
+    public init(
+        stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, retriedAt: Int64? = nil,
+        bytes: [UInt8]
+    ) {
         (self.stream, self.partition, self.offset) = (stream, partition, offset)
-        (self.reason, self.at, self.bytes) = (reason, at, bytes)
+        (self.reason, self.at, self.retriedAt, self.bytes) = (reason, at, retriedAt, bytes)
     }
 }
 

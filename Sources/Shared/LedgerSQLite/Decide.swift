@@ -16,9 +16,14 @@ extension SQLiteLedger: Ledger {
     ) throws(LedgerError) -> Decided {
         let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
         return try transaction(.machine, doing) { () throws(SQLiteFailure) -> Decided in
-            guard try storedRevision() == batch.revision else { return .rulesMoved }
+            let revision = try storedRevision()
+            guard batch.isByRulesOfThen || revision == batch.revision else { return .rulesMoved }
             let stands = try storedPosition(batch.stream, batch.partition)
-            guard stands == nil || stands == batch.from else { return .moved(stands) }
+            if batch.isBeside {
+                guard try !isDecided(batch) else { return .moved(stands) }
+            } else {
+                guard stands == nil || stands == batch.from else { return .moved(stands) }
+            }
             var writer = try DecisionWriter(self, batch, session: session, now: now)
             try writer.write()
             try pass(.inDecision)
@@ -32,6 +37,18 @@ extension SQLiteLedger: Ledger {
 
     func storedRevision() throws(SQLiteFailure) -> Revision {
         try database.int("SELECT value FROM meta WHERE name = 'revision'") ?? 0
+    }
+
+    /// Whether some of a batch's offsets are decided.
+    private func isDecided(_ batch: Decisions) throws(SQLiteFailure) -> Bool {
+        let query = try database.statement(
+            "SELECT next FROM batch WHERE stream = ? AND partition = ? AND first < ? ORDER BY first DESC LIMIT 1")
+        query.bind(1, batch.stream)
+        query.bind(2, Int64(batch.partition))
+        query.bind(3, batch.next)
+        defer { query.reset() }
+        guard try query.step() else { return false }
+        return query.int(0) > batch.from
     }
 
     private func storedPosition(_ stream: String, _ partition: Int32) throws(SQLiteFailure) -> Int64? {
@@ -89,7 +106,7 @@ private struct DecisionWriter {
         for event in batch.events { try write(event) }
         for parked in batch.parked { try park(parked) }
         try note()
-        try advance()
+        if !batch.isBeside { try advance() }
         if let firstLeased, let lowest, firstLeased < lowest { try ledger.lower(firstLeased, of: session) }
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
@@ -158,6 +175,7 @@ private struct DecisionWriter {
     private mutating func insert(
         _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
     ) throws(SQLiteFailure) -> Birth {
+        if delivery.isReceived { return try insertReceived(delivery, part, of: workspace, row, rule) }
         let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
         if delivery.supersedes, let pair { try ledger.supersede(pair, rule: rule, now) }
@@ -190,6 +208,32 @@ private struct DecisionWriter {
         if isLeased { leased += 1 } else { pending += 1 }
         if isLeased, firstLeased == nil { firstLeased = id }
         return isLeased ? .leased(id, epoch: 1, lane: lane, follows: standing == .follows) : .pending(id)
+    }
+
+    /// The receiver has a copy already: it is delivered from the start.
+    private func insertReceived(
+        _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
+    ) throws(SQLiteFailure) -> Birth {
+        let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
+        let insert = try ledger.database.statement(
+            """
+            INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
+                session, settled) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,0,0,?8)
+            """)
+        insert.bind(1, row)
+        insert.bind(2, rule)
+        insert.bind(3, lane)
+        insert.bind(4, Int64(part))
+        insert.bind(5, batch.revision)
+        insert.bind(6, high: delivery.key.high, low: delivery.key.low)
+        insert.bind(7, delivery.pair.map(\.number))
+        insert.bind(8, now)
+        insert.bind(9, delivery.expires.milliseconds)
+        insert.bind(10, StateCode.delivered)
+        try insert.run()
+        let id = ledger.database.lastInserted
+        try ledger.moved(nil, .delivered, 1)
+        return .pending(id)
     }
 
     /// Where a new delivery of a pair stands: alone, behind others this session has leased, or behind ones it waits for.

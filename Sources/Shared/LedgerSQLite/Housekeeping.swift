@@ -26,6 +26,7 @@ extension SQLiteLedger {
             return true
         }
         if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
+        if try sumUp() { return true }
         return try retire(now)
     }
 
@@ -77,6 +78,7 @@ extension SQLiteLedger {
         }
         try tally("retired.notified", notified)
         try database.execute("DELETE FROM attempt WHERE delivery < \(end)")
+        try database.execute("DELETE FROM resend WHERE delivery < \(end)")
         try database.execute("DELETE FROM inbox WHERE delivery < \(end)")
         try database.execute("DELETE FROM delivery WHERE id < \(end)")
         return Int(database.changes)
@@ -96,6 +98,7 @@ extension SQLiteLedger {
             """)
         let events = Int(database.changes)
         try tally("retired.matched", events)
+        if events > 0 { try dropRuns() }
         try database.execute(
             "DELETE FROM parked WHERE at < \(old) AND id IN (SELECT id FROM parked ORDER BY id LIMIT \(Self.step))")
         try tally("retired.parked", Int(database.changes))

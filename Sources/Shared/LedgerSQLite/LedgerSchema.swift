@@ -12,6 +12,8 @@ import CarillonSQLite
 //   `SeenKeys`.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
+// - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go; see `Lookup`.
+// - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
 // - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
@@ -21,7 +23,7 @@ enum LedgerSchema {
     /// "CarL".
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
-        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints])
+        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -117,6 +119,19 @@ enum LedgerSchema {
             key BLOB NOT NULL, opened INTEGER NOT NULL, ends INTEGER NOT NULL, clock INTEGER NOT NULL,
             earlier BLOB NOT NULL, PRIMARY KEY (key, opened)) WITHOUT ROWID;
         CREATE INDEX dedup_over ON dedup (clock, ends);
+        """
+
+    private static let answers = """
+        CREATE TABLE lookup_run (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+        CREATE TABLE lookup (
+            run INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
+            PRIMARY KEY (run, hash, event)) WITHOUT ROWID;
+        CREATE TABLE replay (
+            id INTEGER PRIMARY KEY, question TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+            cursor INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL, began INTEGER NOT NULL, ended INTEGER,
+            reopened INTEGER NOT NULL DEFAULT 0, decided INTEGER NOT NULL DEFAULT 0);
+        CREATE TABLE resend (delivery INTEGER PRIMARY KEY);
+        ALTER TABLE parked ADD COLUMN retried INTEGER;
         """
 
     /// An index of what is leased cost every delivery two writes, to be read only after a death.

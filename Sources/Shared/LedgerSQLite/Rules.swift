@@ -142,5 +142,6 @@ extension SQLiteLedger {
         update.bind(3, now)
         update.bind(4, reason)
         try update.run()
+        if try keepDelivered(delivery) { try moved(state, .delivered, 1) }
     }
 }

@@ -200,6 +200,7 @@ extension SQLiteLedger {
         let words = "its worker ended after the try was begun; it may have arrived, and is not sent again by itself"
         try note(
             Settlement(delivery: delivery, epoch: 0, ending: .dead, reason: Settlement.ambiguous, words: words), now)
+        if try keepDelivered(delivery) { try moved(.dead, .delivered, 1) }
     }
 
     /// A leased delivery waits again: due now, unless an elder of its pair was reopened meanwhile and goes first.

@@ -13,8 +13,10 @@ extension SQLiteLedger {
             var counts: [DeliveryState: Int] = [:]
             for settlement in settlements {
                 guard let change = try settle(settlement, session, now.milliseconds) else { continue }
+                let isFailure = change.to == .dead || change.to == .expired
+                let isKept = isFailure ? try keepDelivered(settlement.delivery) : false
                 counts[change.from, default: 0] -= 1
-                counts[change.to, default: 0] += 1
+                counts[isKept ? .delivered : change.to, default: 0] += 1
             }
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             try pass(.inSettle)
@@ -34,6 +36,7 @@ extension SQLiteLedger {
         if settlement.ending.due(now) != nil, try isSuperseded(settlement.delivery) {
             (settlement.ending, settlement.reason) = (.expired, Self.superseded)
         }
+
         let update = try database.fixed(
             """
             UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
@@ -75,7 +78,8 @@ extension SQLiteLedger {
         fast.bind(3, now)
         fast.bind(4, Int64(settlement.status))
         try fast.run()
-        let from: DeliveryState? = database.changes == 1 ? .leased : try deliverLate(settlement, now)
+        let from: DeliveryState? =
+            database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
         if from != nil {
             try freeNext(after: settlement.delivery, now)
             if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
@@ -97,20 +101,20 @@ extension SQLiteLedger {
     }
 
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
-    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+    func deliverLate(_ delivery: DeliveryID, status: Int, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
         let query = try database.fixed("SELECT state, lane, due FROM delivery WHERE id = ?")
-        query.bind(1, settlement.delivery)
+        query.bind(1, delivery)
         defer { query.reset() }
         guard try query.step(), let from = DeliveryState(code: query.int(0)), from != .delivered else { return nil }
-        if let due = query.optionalInt(2) { try dequeue(settlement.delivery, lane: query.int(1), at: due) }
+        if let due = query.optionalInt(2) { try dequeue(delivery, lane: query.int(1), at: due) }
         let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, due = NULL, not_before = NULL, settled = ?2, reason = '', status = ?3
             WHERE id = ?1
             """)
-        update.bind(1, settlement.delivery)
+        update.bind(1, delivery)
         update.bind(2, now)
-        update.bind(3, Int64(settlement.status))
+        update.bind(3, Int64(status))
         try update.run()
         return from
     }

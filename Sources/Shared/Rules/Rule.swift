@@ -108,12 +108,18 @@ public struct Rule: Sendable {
         return rule
     }
 
+    /// The scope as a pattern; `nil` for the whole workspace.
+    var scopePattern: Pattern? {
+        scope.map { scope in
+            Pattern(branches: scope.fields.map { Pattern.Branch(fields: [$0]) })
+        }
+    }
+
     /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
     var selection: Pattern? {
         guard let scope else { return pattern }
-        let (paths, name) = scope.asked
         // Beside the pattern: the scope asks no less when the pattern names the same field.
-        let fields = paths.map { Pattern.Field(path: ByteText($0), tests: [.text(ByteText(name))]) }
+        let fields = scope.fields
         let branches = (pattern ?? Pattern(branches: [.init()])).branches.flatMap { branch in
             fields.map { field in
                 var branch = branch
@@ -126,10 +132,15 @@ public struct Rule: Sendable {
 }
 
 extension Scope {
+    /// What it asks, one field of which has to fit.
+    fileprivate var fields: [Pattern.Field] {
+        asked.paths.map { Pattern.Field(path: ByteText($0), tests: [.text(ByteText(asked.name))]) }
+    }
+
     /// The paths of which one has to say the name.
     ///
     /// The subject of a pipeline's or model's event is its id, so a scope may name either.
-    fileprivate var asked: (paths: [String], name: String) {
+    private var asked: (paths: [String], name: String) {
         switch self {
         case .pipeline(let name): (["data.pipeline", "subject"], name)
         case .owner(let name): (["data.owner"], name)

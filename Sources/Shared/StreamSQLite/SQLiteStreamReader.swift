@@ -220,7 +220,7 @@ private struct OwnBell: Doorbell {
 
 extension RecordBatch {
     /// Copies the row's columns 2, 3 and 4 straight from SQLite's page.
-    fileprivate mutating func add(
+    mutating func add(
         offset: Offset, appended: Timestamp, key: Statement, type: Statement, value: Statement
     ) {
         let key = append(key, 2)

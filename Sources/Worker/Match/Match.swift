@@ -22,7 +22,7 @@ struct Matched {
         let target: String
     }
     let batch: RecordBatch
-    fileprivate(set) var decisions: Decisions
+    var decisions: Decisions
     fileprivate(set) var plans: [Plan] = []
     /// Events whose partitionkey names another workspace.
     fileprivate(set) var mismatched = 0
@@ -144,7 +144,7 @@ extension Path {
         let selection = Selecting(
             index: index, rule: rule, rules: rules, event: event, expires: event.facts.time + rule.expireAfter, now: now
         )
-        if let (reason, by) = selection.suppression(maxEventAge: configuration.maxEventAge) {
+        if let (reason, by) = selection.suppression(maxEventAge: ignoresAge ? nil : configuration.maxEventAge) {
             return matched.suppress(selection, reason, by: by)
         }
         let first = matched.decisions.deliveries.count
@@ -243,9 +243,13 @@ private struct Selecting {
     var foreignWorkspace: String? { isEverywhere ? rules.workspace : nil }
 
     /// Why nothing is sent at all; `nil` when something may be.
-    func suppression(maxEventAge: Duration) -> (reason: Suppression, by: String?)? {
-        if event.facts.time + maxEventAge <= now { return (.stale, nil) }
-        if expires <= now { return (.expired, nil) }
+    ///
+    /// - Parameter maxEventAge: what is older is stale; `nil` when age does not matter.
+    func suppression(maxEventAge: Duration?) -> (reason: Suppression, by: String?)? {
+        if let maxEventAge {
+            if event.facts.time + maxEventAge <= now { return (.stale, nil) }
+            if expires <= now { return (.expired, nil) }
+        }
         return (isEverywhere ? event.silenceEverywhere : event.silence).map { (.silence, "\($0)") }
     }
 
