@@ -104,7 +104,7 @@ struct ConfigurationSuite {
             ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not yet built"),
             ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
             ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
-            ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
+            ("links: {job: t}", "carillon.yaml:1:1: links is not yet built"),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
             (
                 "stream: {partitions: 0}",
