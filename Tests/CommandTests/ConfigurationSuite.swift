@@ -226,7 +226,6 @@ struct ConfigurationSuite {
                 "limits: {default: {targets: 7}}",
                 "carillon.yaml:1:20: unknown key limits.default.targets; known here: limits.default.targets_per_rule"
             ),
-            ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, kafka, not \"redis\""),
             (
                 "stream: {partitions: 0}",

@@ -18,9 +18,7 @@ struct SocketSuite {
             let bodies = [line("1"), "{}", line("2")]
             let text = bodies.map { Self.request($0, close: $0 == bodies[2]) }.joined()
             let answers = try Wire(port: port).talk(text)
-            let statuses = answers.split(separator: "\r\n").filter { $0.hasPrefix("HTTP/1.1 ") }.map {
-                $0.dropFirst(9).prefix(3)
-            }
+            let statuses = answers.matches(of: /HTTP\/1\.1 (\d+)/).map { String($0.output.1) }
             #expect(statuses == ["202", "400", "202"], "\(answers)")
         }
         #expect(stream.ids == ["1", "2"])

@@ -179,7 +179,8 @@ extension ReplayPath.Decided {
 private final class NoReader: StreamReader {
     let name: String
     init(name: String) { self.name = name }
-    var partitionCount: Partition { 0 }
+    func partitions() -> [Partition] { [] }
+    func place(of partition: Partition) -> Place { Place(stream: name, partition: partition) }
     var doorbell: any Doorbell { NoBell() }
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled { .nothing }
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {}
