@@ -30,6 +30,8 @@ let package = Package(
             name: "CSQLite", path: "Sources/C/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(
             name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CPostgres", path: "Sources/C/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
 
         // What a job event is.
@@ -60,6 +62,11 @@ let package = Package(
             name: "CarillonLedgerSQLite",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonSQLite"],
             path: "Sources/Shared/LedgerSQLite"),
+        .target(name: "CarillonPostgres", dependencies: ["CPostgres"], path: "Sources/Shared/Postgres"),
+        .target(
+            name: "CarillonLedgerPostgres",
+            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonPostgres"],
+            path: "Sources/Shared/LedgerPostgres"),
 
         // Embedded in schedulers.
         .target(
@@ -140,9 +147,15 @@ let package = Package(
         .executableTarget(
             name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
             path: "Tests/Tools/StreamProbe"),
+        // A PostgreSQL server for the tests of those who use one.
+        .target(
+            name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"], path: "Tests/Tools/PostgresServer"),
         .testTarget(
             name: "LedgerTests",
-            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),
+            dependencies: [
+                "CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonLedgerPostgres", "CarillonPostgres",
+                "CarillonSQLite", "CarillonKit", "PostgresServer",
+            ]),
         .testTarget(
             name: "ProducerTests",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CarillonProducer", "CarillonKit"]),
