@@ -193,9 +193,9 @@ public struct Command: Sendable {
             return unsafe UnsafePointer<CChar>?(copy)
         }
         unsafe copies.append(nil)
-        defer { for copy in unsafe copies { unsafe copy?.deallocate() } }
+        defer { for unsafe copy in unsafe copies { unsafe copy?.deallocate() } }
         return unsafe copies.withUnsafeBufferPointer { list in
-            guard let base = unsafe list.baseAddress else { preconditionFailure("an array with an end mark is not empty") }
+            guard let base = list.baseAddress else { preconditionFailure("an array with an end mark is not empty") }
             return unsafe body(base)
         }
     }

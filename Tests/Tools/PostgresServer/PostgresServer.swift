@@ -29,6 +29,8 @@ public final class PostgresServer: Sendable {
         do {
             folder = try TemporaryDirectory("postgres")
             keeper = Pipe()
+            // No other process may hold this end, or nobody would notice ours.
+            _ = fcntl(keeper.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC)
             try start()
         } catch { throw Absent(description: "PostgreSQL could not be started: \(error)") }
     }
@@ -89,8 +91,13 @@ public final class PostgresServer: Sendable {
 
     private func shell(_ words: [String]) throws {
         let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = words
+        // A daemon that inherited what Foundation waits on would seem to be this process, and never end.
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = [
+            "-c",
+            #"(for f in /proc/$BASHPID/fd/*; do n=${f##*/}; if ((n > 2)); then exec {n}>&-; fi; done; exec "$@"); exit $?"#,
+            "--",
+        ] + words
         let output = folder.file("words-\(schemas.withLock { $0 += 1; return $0 })")
         _ = FileManager.default.createFile(atPath: output, contents: nil)
         let words = try FileHandle(forWritingTo: URL(filePath: output))
