@@ -102,9 +102,12 @@ let package = Package(
         .executableTarget(
             name: "carillon",
             dependencies: [
+                "CPlatform",
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamSQLite",
                 "CarillonLedger",
-                "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
+                "CarillonLedgerSQLite", "CarillonLedgerPostgres", "CarillonProducer", "CarillonWorker",
+                "CarillonServer",
+                "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
@@ -149,11 +152,13 @@ let package = Package(
             path: "Tests/Tools/StreamProbe"),
         // A PostgreSQL server for the tests of those who use one.
         .target(
-            name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"], path: "Tests/Tools/PostgresServer"),
+            name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"],
+            path: "Tests/Tools/PostgresServer"),
         .testTarget(
             name: "LedgerTests",
             dependencies: [
-                "CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonLedgerPostgres", "CarillonPostgres",
+                "CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonLedgerPostgres",
+                "CarillonPostgres",
                 "CarillonSQLite", "CarillonKit", "PostgresServer",
             ]),
         .testTarget(
@@ -178,6 +183,7 @@ let package = Package(
             name: "CrashTests",
             dependencies: [
                 "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
+                "CarillonPostgres", "PostgresServer",
             ]),
         .testTarget(name: "TidyTests"),
         // What others wrote, fed to everything that reads it: `Tests/Fuzz/run`.

@@ -1,13 +1,11 @@
 import CarillonEvents
-import CarillonLedger
-import CarillonLedgerSQLite
 import CarillonPlatform
 import CarillonStream
 import CarillonStreamSQLite
 import CarillonWorker
 import Foundation
 
-// The one file that names backends: how a configuration becomes a stream and a ledger.
+// How a configuration becomes a stream and a worker; the ledger's part is in `LedgerChoice`.
 
 extension Configuration {
     /// A door to the stream that is there; publishers never make one.
@@ -31,21 +29,6 @@ extension Configuration {
     /// - Returns: whether there is more to remove.
     func trimStream() throws(StreamError) -> Bool {
         try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
-    }
-
-    /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk { try SQLiteLedger.open(at: ledger.path, keeping: keeping) }
-
-    /// Opens the ledger, making it when it is not there: for workers and servers.
-    func createLedger() throws(LedgerError) -> SQLiteLedger {
-        do throws(PlatformError) { try Folder.make(folder(of: ledger.path)) } catch {
-            throw LedgerError(.other, doing: "make the folder of \(ledger.path)", cause: error.cause)
-        }
-        return try SQLiteLedger.create(at: ledger.path, keeping: keeping)
-    }
-
-    private var keeping: SQLiteLedger.Keeping {
-        SQLiteLedger.Keeping(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon)
     }
 
     private func folder(of path: String) -> String {
@@ -78,13 +61,7 @@ extension Configuration {
         return CarillonWorker.Worker(
             configuration: settings,
             parts: {
-                let ledger = try configuration.createLedger()
-                if let crash {
-                    ledger.reach = { step in
-                        crash.reach(step == .inDecision ? .inDecision : .inSettle)
-                        return true
-                    }
-                }
+                let ledger = try configuration.createLedger(crash: crash)
                 let reader = try configuration.createStream().reader(group: configuration.worker.group)
                 return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
             },

@@ -100,8 +100,7 @@ struct ConfigurationSuite {
             ),
             ("stream: {kind: kafka}", "carillon.yaml:1:16: stream.kind: kafka is not yet built"),
             ("stream: {topics: [a]}", "carillon.yaml:1:10: stream.topics is not yet built"),
-            ("ledger: {kind: postgres}", "carillon.yaml:1:16: ledger.kind: postgres is not yet built"),
-            ("ledger: {url_file: x}", "carillon.yaml:1:10: ledger.url_file is not yet built"),
+            ("ledger: {single_host: true}", "carillon.yaml:1:10: ledger.single_host is not yet built"),
             ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
             ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
             ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
@@ -167,6 +166,9 @@ struct ConfigurationSuite {
                 "ledger.retention (7d) must be at least stream.retention + delivery.retry.give_up_after (8d)"
             ),
             ("ledger: {dedup_horizon: 31d}", "must not exceed ledger.retention"),
+            ("ledger: {kind: postgres}", "needs one of ledger.url and ledger.url_file"),
+            ("ledger: {url_file: x}", "needs one of ledger.url and ledger.url_file, and sqlite neither"),
+            ("ledger: {kind: postgres, url: a, url_file: x}", "needs one of ledger.url and ledger.url_file"),
             ("worker: {lease: 15s}", "must exceed delivery.timeout"),
             ("delivery: {retry: {first: 11m}}", "must not exceed delivery.retry.max"),
         ])

@@ -8,7 +8,11 @@ struct Configuration: Sendable, Equatable {
         var retention: Duration
     }
     struct Ledger: Sendable, Equatable {
+        var isPostgres: Bool
+        /// With SQLite.
         var path: String
+        /// With PostgreSQL, one of them.
+        var url, urlFile: String?
         var retention, dedupHorizon: Duration
     }
     struct Worker: Sendable, Equatable {
@@ -56,7 +60,9 @@ extension Configuration {
             path: values.text("stream.path"), partitions: Int32(clamping: values.integer("stream.partitions")),
             retention: values.duration("stream.retention"))
         ledger = Ledger(
-            path: values.text("ledger.path"), retention: values.duration("ledger.retention"),
+            isPostgres: values.text("ledger.kind") == "postgres", path: values.text("ledger.path"),
+            url: values.optionalText("ledger.url"), urlFile: values.optionalText("ledger.url_file"),
+            retention: values.duration("ledger.retention"),
             dedupHorizon: values.duration("ledger.dedup_horizon"))
         worker = Worker(
             group: values.text("worker.group"), batch: values.integer("worker.batch"),
@@ -83,6 +89,15 @@ extension Configuration {
                     ["ledger.retention", "stream.retention", "delivery.retry.give_up_after"],
                     "ledger.retention (\(ledger.retention.text)) must be at least stream.retention + "
                         + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
+                ))
+        }
+        if ledger.isPostgres != (ledger.url != nil || ledger.urlFile != nil)
+            || ledger.url != nil && ledger.urlFile != nil
+        {
+            found.append(
+                (
+                    ["ledger.kind", "ledger.url", "ledger.url_file"],
+                    "ledger.kind: postgres needs one of ledger.url and ledger.url_file, and sqlite neither"
                 ))
         }
         if ledger.dedupHorizon > ledger.retention {

@@ -9,8 +9,10 @@ enum Settings {
         Setting("stream.path", .path, "stream.db"),
         Setting("stream.partitions", .integer(1...1024), "8"),
         Setting("stream.retention", .duration(.seconds(60)...long), "7d"),
-        Setting("ledger.kind", .choice(["sqlite"], notYet: ["postgres"]), "sqlite"),
+        Setting("ledger.kind", .choice(["sqlite", "postgres"]), "sqlite"),
         Setting("ledger.path", .path, "ledger.db"),
+        Setting("ledger.url", .text, nil),
+        Setting("ledger.url_file", .path, nil),
         Setting("ledger.retention", .duration(.seconds(60)...long), "30d"),
         Setting("ledger.dedup_horizon", .duration(.seconds(60)...long), "7d"),
         Setting("worker.group", .text, "carillon"),
@@ -33,7 +35,7 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "stream.topics", "stream.properties", "ledger.url", "ledger.url_file", "ledger.single_host", "channels",
+        "stream.topics", "stream.properties", "ledger.single_host", "channels",
         "limits",
         "links", "http.tokens_file",
     ]

@@ -289,7 +289,8 @@ extension DecisionWriter.Pair {
     /// Reads `pair, id, state, due, not_before, session, last session`.
     init(_ rows: Rows, _ row: Int) {
         self.init(
-            head: rows.int(row, 1), headIsLeased: rows.int(row, 2) == StateCode.leased, headDue: rows.optionalInt(row, 3),
+            head: rows.int(row, 1), headIsLeased: rows.int(row, 2) == StateCode.leased,
+            headDue: rows.optionalInt(row, 3),
             headNotBefore: rows.optionalInt(row, 4), headSession: rows.int(row, 5), lastSession: rows.int(row, 6))
     }
 }

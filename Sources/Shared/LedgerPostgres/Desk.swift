@@ -154,7 +154,8 @@ extension PostgresLedger: LedgerDesk {
         let rows = try connection.run([
             Order.lockLanes(of: ids),
             Command(
-                "SELECT id, lane, pair, due, state FROM delivery WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values),
+                "SELECT id, lane, pair, due, state FROM delivery WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE",
+                values),
         ])[1]
         return rows.indices.compactMap { row in
             guard let state = DeliveryState(code: rows.int(row, 4)), filter.state ?? state == state else { return nil }
@@ -209,7 +210,8 @@ private struct Conditions {
     mutating func contact(_ column: String, _ contact: String?) {
         guard let name = text(contact) else { return }
         terms.append(
-            "(\(column) = \(name) OR strpos(\(column), '/') > 0 AND substr(\(column), strpos(\(column), '/') + 1) = \(name))")
+            "(\(column) = \(name) OR strpos(\(column), '/') > 0 AND substr(\(column), strpos(\(column), '/') + 1) = \(name))"
+        )
     }
 
     mutating func key(_ column: String, _ key: Key?) {

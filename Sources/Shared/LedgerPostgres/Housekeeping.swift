@@ -53,7 +53,8 @@ extension PostgresLedger {
             Command(Gate.exclusive, Parameters(space, Gate.segments)),
             Command("CREATE TABLE seen_\(next) PARTITION OF seen FOR VALUES IN (\(next))"),
             Command(
-                "CREATE TABLE event_\(next) PARTITION OF event FOR VALUES FROM (\(low)) TO (\(low + 1 << Self.segmentBits))"),
+                "CREATE TABLE event_\(next) PARTITION OF event FOR VALUES FROM (\(low)) TO (\(low + 1 << Self.segmentBits))"
+            ),
             Command("UPDATE segment SET sealed = $2 WHERE id = $1", Parameters(id, moment)),
             Command("INSERT INTO segment VALUES ($1, NULL, NULL)", Parameters(next)),
         ])

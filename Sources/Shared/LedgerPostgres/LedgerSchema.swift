@@ -50,7 +50,8 @@ enum LedgerSchema {
         for (index, step) in steps.enumerated() where index >= from {
             try connection.execute(step.sql)
             try connection.execute(
-                "UPDATE carillon_ledger SET version = \(index + 1), usable_from = greatest(usable_from, \(step.usableFrom))")
+                "UPDATE carillon_ledger SET version = \(index + 1), usable_from = greatest(usable_from, \(step.usableFrom))"
+            )
         }
         try connection.run("COMMIT")
     }

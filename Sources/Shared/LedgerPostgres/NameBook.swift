@@ -58,6 +58,8 @@ struct NameBook {
                 JOIN \(table) t ON t.workspace = w.workspace AND t.\(column) = w.name
                 """, values),
         ])[1]
-        for row in rows.indices { known[Name(workspace: rows.text(row, 0), name: rows.text(row, 1))] = rows.int(row, 2) }
+        for row in rows.indices {
+            known[Name(workspace: rows.text(row, 0), name: rows.text(row, 1))] = rows.int(row, 2)
+        }
     }
 }

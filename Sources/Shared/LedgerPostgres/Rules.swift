@@ -109,7 +109,8 @@ extension PostgresLedger {
             var values = Parameters()
             values.add(workspace)
             values.add(name)
-            guard try connection.run("DELETE FROM secret WHERE workspace = $1 AND name = $2", values).affected > 0 else {
+            guard try connection.run("DELETE FROM secret WHERE workspace = $1 AND name = $2", values).affected > 0
+            else {
                 return false
             }
             _ = try nextRevision(connection)
@@ -180,7 +181,9 @@ extension PostgresLedger {
         values.add(Timestamp.removed.milliseconds)
         try connection.run([
             Order.lock(gone.map(\.lane)),
-            Command("SELECT id FROM delivery WHERE id = ANY($1) AND $2::int8 IS NOT NULL ORDER BY id FOR NO KEY UPDATE", values),
+            Command(
+                "SELECT id FROM delivery WHERE id = ANY($1) AND $2::int8 IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+                values),
             Command("UPDATE delivery SET expires = $2 WHERE id = ANY($1) AND state = 1", values),
         ])
         return try close(gone, as: .expired, reason: "rule_removed", connection)

@@ -34,7 +34,8 @@ extension PostgresLedger {
             values.add(worker)
             values.add(until.milliseconds)
             try connection.run([
-                Command("SELECT pg_advisory_lock($1::int4, $2::int4)", Parameters(space, lockNumber(id))), .begin, .lazily,
+                Command("SELECT pg_advisory_lock($1::int4, $2::int4)", Parameters(space, lockNumber(id))), .begin,
+                .lazily,
                 Command(
                     """
                     INSERT INTO session (id, name, until, server, lowest)
@@ -182,7 +183,9 @@ extension PostgresLedger {
         ])[1]
         guard !found.isEmpty else {
             held[session] = nil
-            try connection.run([.commit, Command("SELECT pg_advisory_unlock($1::int4, $2::int4)", Parameters(space, number))])
+            try connection.run([
+                .commit, Command("SELECT pg_advisory_unlock($1::int4, $2::int4)", Parameters(space, number)),
+            ])
             return
         }
         let known = held[session] ?? [:]
@@ -202,7 +205,8 @@ extension PostgresLedger {
             """, Parameters(space, now.milliseconds))
         return rows.indices.map { row in
             LedgerStatus.WorkerRow(
-                session: rows.int(row, 0), name: rows.text(row, 1), until: rows.int(row, 2), alive: rows.int(row, 3) != 0,
+                session: rows.int(row, 0), name: rows.text(row, 1), until: rows.int(row, 2),
+                alive: rows.int(row, 3) != 0,
                 leased: rows.int(row, 4))
         }
     }

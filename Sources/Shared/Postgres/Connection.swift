@@ -30,8 +30,10 @@ public struct Command: Sendable {
     public init(_ url: String) throws(PostgresFailure) {
         let password = try ConnectionURL.password(in: url)
         // What stands before `dbname` gives way to what the URL says.
-        let keys = ["fallback_application_name", "connect_timeout", "keepalives_idle", "keepalives_interval",
-            "keepalives_count", "tcp_user_timeout", "dbname"]
+        let keys = [
+            "fallback_application_name", "connect_timeout", "keepalives_idle", "keepalives_interval",
+            "keepalives_count", "tcp_user_timeout", "dbname",
+        ]
         let values = ["carillon", "10", "30", "10", "3", "30000", url]
         let opened = unsafe Self.withCStrings(keys) { keys in
             unsafe Self.withCStrings(values) { values in unsafe PQconnectdbParams(keys, values, 1) }
@@ -106,7 +108,8 @@ public struct Command: Sendable {
             name = "c\(named)"
             fresh.append(name)
             guard
-                unsafe PQsendPrepare(raw, name, command.sql, Int32(values.types.count), values.types.map { Oid($0) }) == 1
+                unsafe PQsendPrepare(raw, name, command.sql, Int32(values.types.count), values.types.map { Oid($0) })
+                    == 1
             else { return false }
         } else {
             fresh.append(nil)
@@ -117,7 +120,9 @@ public struct Command: Sendable {
                 // No address means NULL; a value of no bytes has one.
                 unsafe pointers.append(
                     place.flatMap { place in
-                        unsafe bytes.baseAddress.map { unsafe ($0 + place.lowerBound).assumingMemoryBound(to: CChar.self) }
+                        unsafe bytes.baseAddress.map {
+                            unsafe ($0 + place.lowerBound).assumingMemoryBound(to: CChar.self)
+                        }
                     })
             }
             let lengths = values.places.map { Int32($0?.count ?? 0) }
@@ -193,7 +198,7 @@ public struct Command: Sendable {
             return unsafe UnsafePointer<CChar>?(copy)
         }
         unsafe copies.append(nil)
-        defer { for unsafe copy in unsafe copies { unsafe copy?.deallocate() } }
+        defer { for index in unsafe copies.indices { unsafe copies[index]?.deallocate() } }
         return unsafe copies.withUnsafeBufferPointer { list in
             guard let base = list.baseAddress else { preconditionFailure("an array with an end mark is not empty") }
             return unsafe body(base)

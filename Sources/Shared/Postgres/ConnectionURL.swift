@@ -24,7 +24,9 @@ public enum ConnectionURL {
         var found: [String: String] = [:]
         var option = unsafe options
         while let keyword = unsafe option.pointee.keyword {
-            if let value = unsafe option.pointee.val { unsafe found[String(cString: keyword)] = unsafe String(cString: value) }
+            if let value = unsafe option.pointee.val {
+                unsafe found[String(cString: keyword)] = unsafe String(cString: value)
+            }
             unsafe option += 1
         }
         return found

@@ -136,8 +136,11 @@ enum PlainText {
     static func append(_ text: String, to bytes: inout [UInt8]) {
         var text = text
         text.withUTF8 { utf8 in
-            guard unsafe utf8.contains(where: { $0 == 0 || $0 == mark }) else { return unsafe bytes.append(contentsOf: utf8) }
-            for unsafe byte in unsafe utf8 {
+            guard unsafe utf8.contains(where: { $0 == 0 || $0 == mark }) else {
+                return unsafe bytes.append(contentsOf: utf8)
+            }
+            for index in utf8.indices {
+                let byte = unsafe utf8[index]
                 switch byte {
                 case 0: bytes += [mark, 0x30]
                 case mark: bytes += [mark, mark]
@@ -151,7 +154,8 @@ enum PlainText {
         guard unsafe bytes.contains(mark) else { return unsafe String(decoding: bytes, as: UTF8.self) }
         var plain: [UInt8] = []
         var isMarked = false
-        for unsafe byte in unsafe bytes {
+        for index in bytes.indices {
+            let byte = unsafe bytes[index]
             if isMarked {
                 plain.append(byte == 0x30 ? 0 : byte)
                 isMarked = false

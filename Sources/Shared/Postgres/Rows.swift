@@ -30,14 +30,16 @@ import CPostgres
         unsafe withBytes(row, column) { bytes in
             guard let first = unsafe bytes.first, bytes.count <= 8 else { return 0 }
             var number = bytes.count > 1 && first & 0x80 != 0 ? -1 as Int64 : 0
-            for unsafe byte in unsafe bytes { number = number << 8 | Int64(byte) }
+            for index in bytes.indices { number = unsafe number << 8 | Int64(bytes[index]) }
             return number
         }
     }
     /// A whole number, `nil` for NULL.
     public func optionalInt(_ row: Int, _ column: Int) -> Int64? { isNull(row, column) ? nil : int(row, column) }
     /// A text; empty for NULL.
-    public func text(_ row: Int, _ column: Int) -> String { unsafe withBytes(row, column) { unsafe PlainText.decode($0) } }
+    public func text(_ row: Int, _ column: Int) -> String {
+        unsafe withBytes(row, column) { unsafe PlainText.decode($0) }
+    }
     /// A text, `nil` for NULL.
     public func optionalText(_ row: Int, _ column: Int) -> String? { isNull(row, column) ? nil : text(row, column) }
     /// Bytes.

@@ -9,6 +9,7 @@ import Synchronization
 public final class PostgresServer: Sendable {
     /// Why none can be started.
     public struct Absent: Error, CustomStringConvertible {
+        /// In words.
         public let description: String
     }
 
@@ -51,8 +52,10 @@ public final class PostgresServer: Sendable {
     private func start() throws {
         if geteuid() == 0 { try shell(["chown", "-R", "postgres", folder.path]) }
         try shell(
-            prefix + [programs + "/initdb", "--no-sync", "--auth=trust", "--username=postgres", "-E", "UTF8",
-                "--locale=C", "-D", data])
+            prefix + [
+                programs + "/initdb", "--no-sync", "--auth=trust", "--username=postgres", "-E", "UTF8",
+                "--locale=C", "-D", data,
+            ])
         let settings = """
             listen_addresses = ''
             unix_socket_directories = '\(folder.path)'
@@ -69,9 +72,10 @@ public final class PostgresServer: Sendable {
         // Reads until nobody holds the other end any more, which is when this process has ended.
         let guardian = Process()
         guardian.executableURL = URL(filePath: "/bin/sh")
-        guardian.arguments = [
-            "-c", #"read end; shift; "$@" -m immediate stop >/dev/null 2>&1; rm -rf "$0""#, folder.path, "--",
-        ] + prefix + [programs + "/pg_ctl", "-D", data]
+        guardian.arguments =
+            [
+                "-c", #"read end; shift; "$@" -m immediate stop >/dev/null 2>&1; rm -rf "$0""#, folder.path, "--",
+            ] + prefix + [programs + "/pg_ctl", "-D", data]
         guardian.standardInput = keeper
         guardian.standardOutput = FileHandle.nullDevice
         guardian.standardError = FileHandle.nullDevice
@@ -93,11 +97,12 @@ public final class PostgresServer: Sendable {
         let process = Process()
         // A daemon that inherited what Foundation waits on would seem to be this process, and never end.
         process.executableURL = URL(filePath: "/bin/bash")
-        process.arguments = [
-            "-c",
-            #"(for f in /proc/$BASHPID/fd/*; do n=${f##*/}; if ((n > 2)); then exec {n}>&-; fi; done; exec "$@"); exit $?"#,
-            "--",
-        ] + words
+        process.arguments =
+            [
+                "-c",
+                #"(for f in /proc/$BASHPID/fd/*; do n=${f##*/}; if ((n > 2)); then exec {n}>&-; fi; done; exec "$@"); exit $?"#,
+                "--",
+            ] + words
         let output = folder.file("words-\(schemas.withLock { $0 += 1; return $0 })")
         _ = FileManager.default.createFile(atPath: output, contents: nil)
         let words = try FileHandle(forWritingTo: URL(filePath: output))

@@ -1,0 +1,64 @@
+import CarillonLedger
+import CarillonLedgerPostgres
+import CarillonLedgerSQLite
+import CarillonPlatform
+import CarillonWorker
+import Foundation
+
+// How a configuration becomes a ledger: SQLite in a file of this host, or PostgreSQL for workers on many.
+
+extension Configuration {
+    /// Opens the ledger that is there, for one thread.
+    func desk() throws(LedgerError) -> any LedgerDesk {
+        guard ledger.isPostgres else {
+            return try SQLiteLedger.open(
+                at: ledger.path, keeping: .init(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon))
+        }
+        return try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping)
+    }
+
+    /// Opens the ledger, making it when it is not there: for workers and servers.
+    ///
+    /// - Parameter crash: where crash tests want the process dead.
+    func createLedger(crash: CrashPoints? = nil) throws(LedgerError) -> any CarillonLedger.Ledger {
+        if ledger.isPostgres {
+            let made = try PostgresLedger.create(at: ledgerURL(), keeping: postgresKeeping)
+            if let crash {
+                made.reach = { step in
+                    crash.reach(step == .inDecision ? .inDecision : .inSettle)
+                    return true
+                }
+            }
+            return made
+        }
+        let folder = ledger.path.lastIndex(of: "/").map { String(ledger.path[..<$0]) } ?? "."
+        do throws(PlatformError) { try Folder.make(folder) } catch {
+            throw LedgerError(.other, doing: "make the folder of \(ledger.path)", cause: error.cause)
+        }
+        let made = try SQLiteLedger.create(
+            at: ledger.path, keeping: .init(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon))
+        if let crash {
+            made.reach = { step in
+                crash.reach(step == .inDecision ? .inDecision : .inSettle)
+                return true
+            }
+        }
+        return made
+    }
+
+    private var postgresKeeping: PostgresLedger.Keeping {
+        PostgresLedger.Keeping(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon)
+    }
+
+    /// The URL, out of its file where it has one; read anew each time, so that a password may change there.
+    private func ledgerURL() throws(LedgerError) -> String {
+        if let url = ledger.url { return url }
+        guard let file = ledger.urlFile else {
+            throw LedgerError(.other, doing: "open the ledger", cause: "neither ledger.url nor ledger.url_file is set")
+        }
+        do {
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        } catch { throw LedgerError(.other, doing: "read \(file)", cause: reason(error)) }
+    }
+}
