@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test check build lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
+.PHONY: help demo demo-slurm test check build library up down lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,16 @@ check: lint test ## what a change must pass: lint and test
 
 build: deps ## build the release binary: .build/release/carillon
 	$(SWIFT) build -c release --product carillon
+
+library: deps ## build libcarillon.so and carillon.h into .build/library, for programs in C and whatever calls C
+	$(SWIFT) build -c release --product CarillonC
+	Scripts/make-library
+
+up: ## start docker-compose.yml: Kafka, PostgreSQL, a server, two workers, mail, Prometheus; wait until all are healthy
+	docker compose up --build --detach --wait
+
+down: ## stop what `make up` started; the data stays, `docker compose down --volumes` removes it
+	docker compose down
 
 lint: ## say where the code strays from .swift-format
 	$(SWIFT) format lint --strict --recursive $(SWIFT_FILES)

@@ -1,6 +1,8 @@
 import CarillonEvents
 import CarillonPlatform
+import CarillonRules
 import CarillonStream
+import CarillonStreamKafka
 import CarillonStreamSQLite
 import CarillonWorker
 import Foundation
@@ -9,15 +11,38 @@ import Foundation
 
 extension Configuration {
     /// A door to the stream that is there; publishers never make one.
-    func appender() throws(StreamError) -> any StreamAppender { try SQLiteStream.open(at: stream.path).appender() }
-
-    /// The earliest kept and the next offset of each partition of the stream that is there.
-    func streamEnds() throws(StreamError) -> StreamEnds {
-        try SQLiteStream.open(at: stream.path).ends()
+    func appender() throws(StreamError) -> any StreamAppender {
+        switch stream.kind {
+        case .sqlite: try SQLiteStream.open(at: stream.path).appender()
+        case .kafka: try kafkaStream().appender()
+        }
     }
 
-    /// Opens the stream, making it when it is not there: for workers and servers.
-    func createStream() throws(StreamError) -> SQLiteStream {
+    /// The earliest kept and the next offset of each partition of the stream that is there.
+    func streamEnds() throws(StreamError) -> [StreamEnds] {
+        switch stream.kind {
+        case .sqlite: [try SQLiteStream.open(at: stream.path).ends()]
+        case .kafka: try kafkaStream().ends()
+        }
+    }
+
+    /// Makes the stream when it is not there: for workers and servers.
+    func prepareStream() throws(StreamError) {
+        switch stream.kind {
+        case .sqlite: _ = try createStream()
+        case .kafka: _ = try createKafkaStream()
+        }
+    }
+
+    /// A member of the workers' group, for one thread.
+    func reader() throws(StreamError) -> any StreamReader {
+        switch stream.kind {
+        case .sqlite: try createStream().reader(group: worker.group)
+        case .kafka: try createKafkaStream().reader(group: worker.group)
+        }
+    }
+
+    private func createStream() throws(StreamError) -> SQLiteStream {
         do throws(PlatformError) { try Folder.make(folder(of: stream.path)) } catch {
             throw StreamError(.other, doing: "make the folder of \(stream.path)", cause: error.cause)
         }
@@ -28,8 +53,12 @@ extension Configuration {
     ///
     /// - Returns: whether there is more to remove.
     func trimStream() throws(StreamError) -> Bool {
-        try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
+        if stream.kind == .kafka { return false }  // the cluster's own business
+        return try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
     }
+
+    /// Reads the stream that is there beside its groups.
+    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
@@ -37,11 +66,8 @@ extension Configuration {
 }
 
 extension Configuration {
-    /// The worker of this deployment.
-    ///
-    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
-    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
-        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+    /// What workers and replays are told about this deployment.
+    func workerSettings() throws -> CarillonWorker.Worker.Configuration {
         var settings = CarillonWorker.Worker.Configuration()
         settings.name = "\(ProcessInfo.processInfo.hostName):\(getpid())"
         settings.concurrency = worker.concurrency
@@ -51,22 +77,60 @@ extension Configuration {
         settings.retry = RetrySchedule(
             first: delivery.retryFirst, factor: delivery.retryFactor, max: delivery.retryMax,
             giveUpAfter: delivery.giveUpAfter)
+        if let name = delivery.retrySchedule.flatMap({ RetrySchedule.Name(rawValue: $0) }) {
+            settings.retry = RetrySchedule(name)
+        }
         settings.maxEventAge = delivery.maxEventAge
+        settings.offer = offer
+        return settings
+    }
+
+    /// The worker of this deployment.
+    ///
+    /// `CARILLON_CRASH_POINT=after_read:3` kills it where crash tests want it dead.
+    func worker(untilIdle: Bool) throws -> CarillonWorker.Worker {
+        let crash = try ProcessInfo.processInfo.environment["CARILLON_CRASH_POINT"].map { try CrashPoints(parsing: $0) }
+        var settings = try workerSettings()
         settings.untilIdle = untilIdle
-        let exemptions = try delivery.ssrfExempt.map { try CIDR($0) }
-        let wire = CurlCourier.Configuration(
-            concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
-            exemptions: exemptions)
+        let channels = try channelSettings()
+        settings.channels = try Channels.kinds(channels)
+        settings.people = try Channels.people(channels)
+        settings.secrets = vault()
+        let wire = try wire
         let configuration = self
         return CarillonWorker.Worker(
             configuration: settings,
             parts: {
                 let ledger = try configuration.createLedger(crash: crash)
-                let reader = try configuration.createStream().reader(group: configuration.worker.group)
-                return CarillonWorker.Worker.Parts(ledger: ledger, reader: reader)
+                return CarillonWorker.Worker.Parts(
+                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
             },
-            courier: { CurlCourier(configuration: wire, clock: clock, onEnding: $0, crash: crash ?? .none) },
+            courier: { onEnding in
+                TwoCouriers(
+                    quick: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none),
+                    slow: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none))
+            },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
+    }
+}
+
+extension Configuration {
+    private var wire: CurlCourier.Configuration {
+        get throws {
+            CurlCourier.Configuration(
+                concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
+                exemptions: try delivery.ssrfExempt.map { try CIDR($0) }, authorities: delivery.authorities)
+        }
+    }
+
+    /// Sends one marked message to an endpoint, as a worker would, and returns how that ended.
+    func tryOut(_ spec: EndpointSpec, of workspace: String) async throws -> Ending {
+        let ledger = try desk()
+        let trial = try EndpointTrial(
+            spec, of: workspace, ledger, channels: try Channels.kinds(channelSettings()), vault: vault(),
+            now: clock.now())
+        let wire = try wire
+        return await trial.run { CurlCourier(configuration: wire, clock: clock, onEnding: $0) }
     }
 }

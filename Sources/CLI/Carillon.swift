@@ -26,8 +26,8 @@ struct Carillon: AsyncParsableCommand {
         version: CarillonVersion.current,
         subcommands: [
             Serve.self, Work.self, Publish.self, Rules.self, Templates.self, Secrets.self, Deliveries.self,
-            Dead.self, Poison.self,
-            Status.self,
+            Silences.self, Dead.self, Poison.self, Endpoints.self,
+            Replay.self, Explain.self, Status.self,
             Verify.self, Sink.self,
         ])
 

@@ -1,20 +1,24 @@
+import CarillonAnswers
 import CarillonLedger
 import CarillonLedgerPostgres
 import CarillonLedgerSQLite
 import CarillonPlatform
 import CarillonWorker
-import Foundation
 
 // How a configuration becomes a ledger: SQLite in a file of this host, or PostgreSQL for workers on many.
 
 extension Configuration {
     /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk {
-        guard ledger.isPostgres else {
-            return try SQLiteLedger.open(
-                at: ledger.path, keeping: .init(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon))
+    func desk() throws(LedgerError) -> any LedgerDesk & CarillonLedger.Ledger {
+        ledger.isPostgres ? try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping) : try openFile()
+    }
+
+    /// Opens the ledger that is there for questions and replays, for one thread.
+    func answers() throws -> any AnsweringLedger {
+        guard !ledger.isPostgres else {
+            throw Failure("explain, replay, poison and verify of a window are not yet built over PostgreSQL")
         }
-        return try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping)
+        return try openFile()
     }
 
     /// Opens the ledger, making it when it is not there: for workers and servers.
@@ -35,8 +39,7 @@ extension Configuration {
         do throws(PlatformError) { try Folder.make(folder) } catch {
             throw LedgerError(.other, doing: "make the folder of \(ledger.path)", cause: error.cause)
         }
-        let made = try SQLiteLedger.create(
-            at: ledger.path, keeping: .init(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon))
+        let made = try SQLiteLedger.create(at: ledger.path, keeping: fileKeeping)
         if let crash {
             made.reach = { step in
                 crash.reach(step == .inDecision ? .inDecision : .inSettle)
@@ -46,19 +49,23 @@ extension Configuration {
         return made
     }
 
+    private func openFile() throws(LedgerError) -> SQLiteLedger {
+        try SQLiteLedger.open(at: ledger.path, keeping: fileKeeping)
+    }
+
+    private var fileKeeping: SQLiteLedger.Keeping {
+        SQLiteLedger.Keeping(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon)
+    }
+
     private var postgresKeeping: PostgresLedger.Keeping {
         PostgresLedger.Keeping(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon)
     }
 
     /// The URL, out of its file where it has one; read anew each time, so that a password may change there.
     private func ledgerURL() throws(LedgerError) -> String {
-        if let url = ledger.url { return url }
-        guard let file = ledger.urlFile else {
-            throw LedgerError(.other, doing: "open the ledger", cause: "neither ledger.url nor ledger.url_file is set")
-        }
-        do {
-            let text = try String(contentsOfFile: file, encoding: .utf8)
-            return text.trimmingCharacters(in: .whitespacesAndNewlines)
-        } catch { throw LedgerError(.other, doing: "read \(file)", cause: reason(error)) }
+        do throws(Failure) {
+            if let url = try values.secret("ledger.url") { return url.clear }
+        } catch { throw LedgerError(.other, doing: "open the ledger", cause: error.lines.joined(separator: "; ")) }
+        throw LedgerError(.other, doing: "open the ledger", cause: "neither ledger.url nor ledger.url_file is set")
     }
 }

@@ -75,10 +75,10 @@ public final class MemoryReader: StreamReader {
         member = stream.log.withLock { $0.join(group) }
     }
 
-    /// The stream's name in the ledger's positions.
-    public var name: String { stream.name }
-    /// How many partitions the stream has.
-    public var partitionCount: Partition { stream.log.withLock { Partition($0.shelves.count) } }
+    /// All partitions.
+    public func partitions() -> [Partition] { stream.log.withLock { Array(0..<Partition($0.shelves.count)) } }
+    /// What the ledger calls a partition.
+    public func place(of partition: Partition) -> Place { Place(stream: stream.name, partition: partition) }
     /// Counts its rings; see `rings`.
     public var doorbell: any Doorbell { bell }
     /// How often the doorbell was rung; no poll waits here, so a ring has nothing to end.

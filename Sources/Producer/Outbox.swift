@@ -2,10 +2,16 @@ import CarillonEvents
 
 /// Events that were accepted and are not durable yet, in order, bounded by number and by bytes.
 ///
-/// A value: no lock, no clock.
+/// A value: no lock, no clock. They stand in chunks, so that neither taking nor forgetting an event ever moves the others:
+/// a caller waits for at most one chunk to be made, however many wait.
 struct Outbox {
-    private var events: [EncodedEvent] = []
+    private static let chunk = 1_024
+
+    /// The oldest chunk first; `head` events of it are forgotten.
+    private var chunks: [[EncodedEvent]] = []
+    private var firstChunk = 0
     private var head = 0
+    private(set) var count = 0
     private(set) var bytes = 0
     /// The ticket of the oldest event here: everything below it is settled.
     private(set) var first: Ticket = 0
@@ -13,7 +19,6 @@ struct Outbox {
 
     init(limits: Producer.Limits) { self.limits = limits }
 
-    var count: Int { events.count - head }
     var isEmpty: Bool { count == 0 }
     /// The ticket the next event gets.
     var next: Ticket { first + Ticket(count) }
@@ -26,32 +31,50 @@ struct Outbox {
         guard weight <= limits.bytes else { return .refused(.tooLarge) }
         guard count < limits.events, bytes + weight <= limits.bytes else { return .refused(.full) }
         let ticket = next
-        events.append(event)
+        if firstChunk == chunks.count || chunks[chunks.count - 1].count == Self.chunk {
+            chunks.append([])
+            chunks[chunks.count - 1].reserveCapacity(Self.chunk)
+        }
+        chunks[chunks.count - 1].append(event)
+        count += 1
         bytes += weight
         return .accepted(ticket)
     }
 
     /// The oldest events, as many as one append takes; they stay here until `remove`.
     func batch() -> [EncodedEvent] {
-        var end = head
+        var batch: [EncodedEvent] = []
+        batch.reserveCapacity(min(count, limits.batchEvents))
         var size = 0
-        while end < events.count, end - head < limits.batchEvents {
-            size += events[end].bytes.count
-            guard end == head || size <= limits.batchBytes else { break }
-            end += 1
+        for index in firstChunk..<chunks.count {
+            for event in chunks[index].dropFirst(index == firstChunk ? head : 0) {
+                size += event.bytes.count
+                guard batch.count < limits.batchEvents, batch.isEmpty || size <= limits.batchBytes else { return batch }
+                batch.append(event)
+            }
         }
-        return Array(events[head..<end])
+        return batch
     }
 
     /// Forgets the oldest events.
     mutating func remove(_ count: Int) {
         precondition(count <= self.count, "the producer settled events it does not hold")
-        for index in head..<head + count { bytes -= events[index].weight }
-        head += count
+        for _ in 0..<count {
+            bytes -= chunks[firstChunk][head].weight
+            head += 1
+            if head == chunks[firstChunk].count { forgetChunk() }
+        }
+        self.count -= count
         first += Ticket(count)
-        if head == events.count || head >= 4 * limits.batchEvents {
-            events.removeFirst(head)
-            head = 0
+    }
+
+    /// The oldest chunk is done: its memory goes, its place when many have gone.
+    private mutating func forgetChunk() {
+        chunks[firstChunk] = []
+        (firstChunk, head) = (firstChunk + 1, 0)
+        if firstChunk == chunks.count || firstChunk >= 64 {
+            chunks.removeFirst(firstChunk)
+            firstChunk = 0
         }
     }
 }

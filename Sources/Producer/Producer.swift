@@ -71,6 +71,13 @@ public final class Producer: Sendable {
         }
     }
 
+    /// The same as `flush`, keeping the calling thread: for programs without tasks.
+    public func flushWaiting(within time: Duration) -> Producer.Counts {
+        let answer = Turnstile<Producer.Counts?>(nil)
+        intake.whenSettled(within: time) { counts in answer.change { $0 = counts } }
+        return answer.wait { $0 }
+    }
+
     /// Takes no more events and brings those in memory to the stream or the spool, at most for `time`.
     ///
     /// What is not durable then is refused and reported. What is spooled goes to the stream if that is there, else it
@@ -81,6 +88,14 @@ public final class Producer: Sendable {
         return await withCheckedContinuation { continuation in
             intake.whenEnded { continuation.resume(returning: $0) }
         }
+    }
+
+    /// The same as `close`, keeping the calling thread: for programs without tasks.
+    public func closeWaiting(within time: Duration = .seconds(10)) -> Producer.Counts {
+        intake.close(within: time)
+        let answer = Turnstile<Producer.Counts?>(nil)
+        intake.whenEnded { counts in answer.change { $0 = counts } }
+        return answer.wait { $0 }
     }
 }
 

@@ -8,7 +8,7 @@ public struct Sources: Sendable {
     /// Opens the ledger; called once on a thread of the server's own, again after an error.
     public var desk: @Sendable () throws -> any LedgerDesk
     /// The ends of the stream's partitions.
-    public var ends: @Sendable () throws -> StreamEnds
+    public var ends: @Sendable () throws -> [StreamEnds]
     /// Other numbers of the moment, by the metric's name.
     public var gauges: @Sendable () -> [(name: String, value: Double)]
 
@@ -17,7 +17,7 @@ public struct Sources: Sendable {
     /// All of them may block.
     public init(
         desk: @escaping @Sendable () throws -> any LedgerDesk,
-        ends: @escaping @Sendable () throws -> StreamEnds,
+        ends: @escaping @Sendable () throws -> [StreamEnds],
         gauges: @escaping @Sendable () -> [(name: String, value: Double)] = { [] }
     ) {
         (self.desk, self.ends, self.gauges) = (desk, ends, gauges)
@@ -32,7 +32,7 @@ actor Observatory {
     struct Reading: Sendable {
         var pending, dead, lag: Double
         var oldestPending: Double
-        var residue: Double
+        var residue, breakersOpen: Double
         var others: [(name: String, value: Double)]
     }
 
@@ -103,15 +103,16 @@ actor Observatory {
             pending: Double((status.deliveries["pending"] ?? 0) + (status.deliveries["leased"] ?? 0)),
             dead: Double(status.deliveries["dead"] ?? 0), lag: Double(lag),
             oldestPending: Double(max(0, oldest)) / 1000,
-            residue: residue?.value ?? 0, others: sources.gauges())
+            residue: residue?.value ?? 0,
+            breakersOpen: Double(status.endpoints.count { $0.state == .down }), others: sources.gauges())
     }
 }
 
 extension LedgerStatus {
     /// Records of the stream that are not decided yet.
-    public func lag(behind ends: StreamEnds) -> Int64 {
-        let mine = positions.filter { $0.stream == ends.stream }
-        return ends.undecided(after: Dictionary(mine.map { ($0.partition, $0.next) }, uniquingKeysWith: max))
+    public func lag(behind ends: [StreamEnds]) -> Int64 {
+        let all = positions.map { (Place(stream: $0.stream, partition: $0.partition), $0.next) }
+        return ends.undecided(after: Dictionary(all, uniquingKeysWith: max))
     }
 }
 

@@ -1,12 +1,13 @@
 public import CarillonEvents
 import Glibc
 import Hummingbird
+import HummingbirdCore
 public import Logging
 import NIOCore
 public import ServiceLifecycle
 
-// HTTP for operators: `/metrics`, `/-/healthy`, `/-/ready`, `POST /-/reload`. It reads the ledger, never a worker's memory,
-// so it tells the same whichever process runs it.
+// HTTP: events in (`EventsIn/`), and for operators `/metrics`, `/-/healthy`, `/-/ready`, `POST /-/reload`. It reads the ledger,
+// never a worker's memory, so it tells the same whichever process runs it.
 
 /// The deployment's HTTP server.
 public final class Server: Service {
@@ -27,6 +28,8 @@ public final class Server: Service {
     private let version: String
     private let registry: MetricsRegistry
     private let observatory: Observatory
+    private let door: EventDoor
+    private let patience: Duration
     private let reload: @Sendable () async throws -> Reload
     private let isReloaded: @Sendable () -> Bool
     private let listening: @Sendable (Int) -> Void
@@ -36,18 +39,21 @@ public final class Server: Service {
     ///
     /// - Parameters:
     ///   - version: what `carillon_build_info` says.
+    ///   - door: takes the events.
+    ///   - patience: how long a connection may be idle, and how long a request's body may take to arrive.
     ///   - reload: reads again what can be read again; an error leaves everything as it was.
     ///   - isReloaded: whether all that was read again last, by a reload or by itself, could be taken.
     ///   - listening: called with the port once the server listens.
     public init(
-        host: String, port: Int, version: String, registry: MetricsRegistry, sources: Sources, clock: any Clock,
-        logger: Logger, reload: @escaping @Sendable () async throws -> Reload,
+        host: String, port: Int, version: String, registry: MetricsRegistry, sources: Sources, door: EventDoor,
+        patience: Duration = .seconds(60), clock: any Clock, logger: Logger,
+        reload: @escaping @Sendable () async throws -> Reload,
         isReloaded: @escaping @Sendable () -> Bool,
         listening: @escaping @Sendable (Int) -> Void = { _ in }
     ) {
         (self.host, self.port, self.version, self.registry) = (host, port, version, registry)
         (self.reload, self.isReloaded, self.listening, self.logger) = (reload, isReloaded, listening, logger)
-        _ = registry.makeCounter(label: "carillon_events_accepted_total", dimensions: [])
+        (self.door, self.patience) = (door, patience)
         observatory = Observatory(sources: sources, clock: clock)
     }
 
@@ -62,13 +68,22 @@ public final class Server: Service {
         quiet.logLevel = max(logger.logLevel, .warning)
         let (fallback, listening) = (port, listening)
         let app = Application(
-            router: router(), configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            router: router(),
+            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: TimeAmount(patience))),
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port),
+                availableConnectionsDelegate: .maximum(Self.connections, logger: quiet)),
             onServerRunning: { listening($0.localAddress?.port ?? fallback) }, logger: quiet)
         do { try await app.run() } catch { throw ListenError(error, address: "\(host):\(port)") ?? error }
     }
 
-    private func router() -> Router<BasicRequestContext> {
-        let router = Router()
+    /// At most so many at a time; further ones wait to be accepted.
+    private static let connections = 1_024
+
+    private func router() -> Router<ServerContext> {
+        let router = Router(context: ServerContext.self)
+        router.add(middleware: BodyDeadline.Middleware(time: TimeAmount(patience)))
+        EventRoutes(door: door).add(to: router)
         router.get("metrics") { _, _ in await self.metrics() }
         router.get("-/healthy") { _, _ in Self.text(.ok, "healthy\n") }
         router.get("-/ready") { _, _ in
@@ -92,6 +107,7 @@ public final class Server: Service {
                 (.init("carillon_dead_letters"), reading.dead),
                 (.init("carillon_stream_lag_records"), reading.lag),
                 (.init("carillon_ledger_residue"), reading.residue),
+                (.init("carillon_breakers_open"), reading.breakersOpen),
             ]
             gauges += reading.others.map { (.init($0.name), $0.value) }
         } catch { logger.warning("metrics lack the ledger's numbers: \(error)") }

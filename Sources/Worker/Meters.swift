@@ -47,7 +47,10 @@ final class Meters {
         case .failed(let reason, _):
             told(ending.channel, isDead ? "dead" : "failed")
             failed(channel: ending.channel, reason)
-        case .refused(let reason):
+        case .rateLimited:
+            told(ending.channel, isDead ? "dead" : "failed")
+            failed(channel: ending.channel, .rateLimited)
+        case .refused(let reason), .gone(let reason):
             told(ending.channel, "dead")
             failed(channel: ending.channel, reason)
         case .ambiguous(let reason):

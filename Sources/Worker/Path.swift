@@ -23,6 +23,10 @@ extension Path {
             let decoded = decode(batch, wanted: book.current)
             let matched = match(decoded, at: clock.now())
             admitted = try admit(matched)
+            if admitted == nil, batch.dropped > 0 {
+                // What the old rules did not want was left behind unread, and the new ones may want it.
+                return try seek(batch.partition, to: try ledgerPosition(of: batch.partition))
+            }
         }
         crash.reach(.afterDecision)
         if let admitted { dispatch(admitted) }

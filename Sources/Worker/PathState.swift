@@ -12,6 +12,8 @@ public import Logging
 public final class Path {
     let ledger: any Ledger
     let reader: any StreamReader
+    /// Where the worker's own events go; `nil` for nowhere.
+    let appender: (any StreamAppender)?
     let courier: any Courier
     let clock: any Clock
     let configuration: Worker.Configuration
@@ -25,6 +27,17 @@ public final class Path {
     var book: CurrentRules
     var addresses: Addresses
     var lanes = LaneRoom()
+    /// Endpoints that fail or complain.
+    var troubles: TroubledLanes
+    /// Those of which the ledger leases nothing, as it was last heard.
+    var suspended: Set<Int64>
+    /// The revision at which it was heard.
+    var suspendedAt: Revision = -1
+    /// What was found out about endpoints and is not written.
+    var endpointNotes: [(lane: Int64, state: EndpointState?, reason: String)] = []
+    var announcements: Announcements
+    /// When more of a lane in trouble may be claimed than at the last look.
+    var nextLook: Duration?
     /// What is leased to us and not settled.
     var held: [ClaimName: Held] = [:]
     /// Those of it that wait for another of their pair.
@@ -47,6 +60,8 @@ public final class Path {
     var nextReap: Duration = .zero
     var nextTend: Duration = .zero
     var hasMoreToTend = false
+    /// Whether what is stale or has expired is sent all the same, as a replay may ask for.
+    var ignoresAge = false
     /// Reused by every match.
     var selected: [Int] = []
     /// The same of the rules for every workspace.
@@ -57,16 +72,21 @@ public final class Path {
     public init(
         ledger: any Ledger, reader: any StreamReader, courier: any Courier, clock: any Clock,
         configuration: Worker.Configuration, random: any RandomNumberGenerator & Sendable, logger: Logger,
-        crash: CrashPoints = .none
+        crash: CrashPoints = .none, appender: (any StreamAppender)? = nil
     ) throws(LedgerError) {
+        self.appender = appender
         (self.ledger, self.reader, self.courier, self.clock) = (ledger, reader, courier, clock)
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
         pace = Pace(most: configuration.batch)
         // More would not be sent sooner, and would spread over more of the ledger's pages.
         capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
-        addresses = Addresses(channels: configuration.channels)
-        book = CurrentRules(limits: RuleLimits(), logger: logger)
+        troubles = TroubledLanes(Breaker.Policy(), fullRoom: capacity.perLane)
+        announcements = Announcements(worker: configuration.name)
+        addresses = Addresses(
+            channels: configuration.channels, people: configuration.people, vault: configuration.secrets)
+        book = CurrentRules(clock: clock, logger: logger)
+        suspended = try ledger.suspended()
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
         try book.refresh(from: ledger)
     }

@@ -19,19 +19,21 @@ extension Path {
     public func turn(wait: Bool = true) throws -> Bool {
         try keepSession()
         try settle()
+        try tellOfEndpoints()
         try tendInTime()
         let claimed = try claim()
         let limit = pace.limit(room: capacity.total - lanes.total, now: clock.uptime())
         let isBusy = claimed > 0
+        reader.keep(only: WantedByRules(book: book.current))
         switch try reader.poll(wait: wait && !isBusy ? pause(limit) : .zero, limit: limit) {
         case .records(let batch):
             try handle(batch)
-            try reader.commit(batch.partition, next: positions[batch.partition] ?? batch.next)
+            if let next = positions[batch.partition] { try reader.commit(batch.partition, next: next) }
             return true
         case .assigned(let partitions):
             assigned.formUnion(partitions)
             for partition in partitions {
-                try seek(partition, to: try ledger.position(reader.name, partition))
+                try seek(partition, to: try ledgerPosition(of: partition))
             }
             return true
         case .revoked(let partitions):
@@ -47,12 +49,14 @@ extension Path {
     public func isIdle() throws -> Bool {
         guard held.isEmpty, settlements.isEmpty else { return false }
         var all: [Partition: Offset] = [:]
-        for partition in 0..<reader.partitionCount {
-            all[partition] = try positions[partition] ?? ledger.position(reader.name, partition)
+        for partition in try reader.partitions() {
+            all[partition] = try positions[partition] ?? ledgerPosition(of: partition)
         }
         guard try reader.isDrained(positions: all) else { return false }
-        let look = try ledger.claim(for: session.id, room: Room(total: 0, perLane: 0), now: clock.now())
-        return !look.leftBehind
+        // What an endpoint in trouble keeps waiting is not due.
+        let (limits, _) = troubles.limits(held: lanes.held, at: clock.uptime())
+        let look = try ledger.claim(for: session.id, room: Room(total: 0, perLane: 0, limits: limits), now: clock.now())
+        return !look.leftBehind && troubles.returning == nil
     }
 
     /// Stops taking work and settles what is on the wire; then nothing is leased to this worker.
@@ -75,7 +79,13 @@ extension Path {
     ///
     /// A batch that could not be decided was read all the same, so a turn without this would go on behind it.
     public func recover() throws {
-        for partition in assigned { try seek(partition, to: try ledger.position(reader.name, partition)) }
+        for partition in assigned { try seek(partition, to: try ledgerPosition(of: partition)) }
+    }
+
+    /// Where the group stands; `nil` when it has decided nothing of the partition.
+    func ledgerPosition(of partition: Partition) throws(LedgerError) -> Offset? {
+        let place = reader.place(of: partition)
+        return try ledger.position(place.stream, place.partition)
     }
 
     /// Where a partition of ours goes on.
@@ -92,6 +102,7 @@ extension Path {
         logger.warning("the ledger has given up this worker's session: a pause outlived the lease; beginning a new one")
         for follower in followers.leaveAll() { giveBack(follower) }
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
+        retellOfEndpoints()
     }
 
     private func claim() throws(LedgerError) -> Int {
@@ -101,16 +112,25 @@ extension Path {
             if released > 0 { logger.notice("took over \(released) deliveries of a worker that died") }
             hasWaiting = true
         }
+        try hastenReturning()
+        let now = clock.uptime()
         let isDue = nextDue.map { $0 <= clock.now() } ?? false
-        let room = lanes.room(capacity)
-        guard hasWaiting || isDue, room.total > 0 else { return 0 }
+        let isLookDue = nextLook.map { $0 <= now } ?? false
+        guard hasWaiting || isDue || isLookDue else { return 0 }
+        let (limits, next) = troubles.limits(held: lanes.held, at: now)
+        let room = lanes.room(capacity, limits: limits)
+        guard room.total > 0 else { return 0 }
+        nextLook = next
         // What others decided by newer rules is claimed here too; ours must not be the older ones.
-        if try ledger.revision() != book.current.revision { try book.refresh(from: ledger) }
+        let revision = try ledger.revision()
+        if revision != book.current.revision || revision != suspendedAt { try refreshBook() }
         let claims = try ledger.claim(for: session.id, room: room, now: clock.now())
         nextDue = claims.nextDue
         hasWaiting = claims.leftBehind
         try dispatch(claims.deliveries)
-        return claims.deliveries.count
+        let foundProbes = try findProbes()
+        if !troubles.isEmpty { nextLook = troubles.limits(held: lanes.held, at: now).next }
+        return claims.deliveries.count + (foundProbes ? 1 : 0)
     }
 
     /// How long this turn may wait for the stream.
@@ -121,6 +141,8 @@ extension Path {
         if limit == 0 { pause = min(pause, .milliseconds(100)) }
         if hasMoreToTend { pause = min(pause, max(.zero, nextTend - now)) }
         if let nextDue, lanes.total < capacity.total { pause = min(pause, max(.zero, nextDue - clock.now())) }
+        if let nextLook, lanes.total < capacity.total { pause = min(pause, max(.zero, nextLook - now)) }
+        if !troubles.isEmpty, troubles.returning != nil { pause = .zero }
         if !settlements.isEmpty { pause = min(pause, max(.zero, settleBy - now)) }
         return pause
     }

@@ -31,7 +31,13 @@ public final class Worker: Service {
         /// Ends the worker once the stream is read to its end and nothing is leased or due.
         public var untilIdle = false
         /// By endpoint kind, what makes its channel.
-        public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = ["webhook": { _ in WebhookChannel() }]
+        public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = Channels.byDefault
+        /// Which channels may carry which events.
+        public var offer = ChannelOffer.everything
+        /// Opens the secrets that the ledger keeps.
+        public var secrets = SecretVault.keyless
+        /// By the name of a channel that reaches people and that the deployment offers, the channel.
+        public var people: [String: any Channel] = [:]
         /// The defaults of the deployment config.
         public init() {}
     }
@@ -42,8 +48,12 @@ public final class Worker: Service {
         public var ledger: any Ledger
         /// The stream, likewise.
         public var reader: any StreamReader
+        /// Where the worker's own events go, such as that an endpoint is down; `nil` for nowhere.
+        public var appender: (any StreamAppender)?
         /// Makes a set of parts.
-        public init(ledger: any Ledger, reader: any StreamReader) { (self.ledger, self.reader) = (ledger, reader) }
+        public init(ledger: any Ledger, reader: any StreamReader, appender: (any StreamAppender)? = nil) {
+            (self.ledger, self.reader, self.appender) = (ledger, reader, appender)
+        }
     }
 
     private let configuration: Configuration
@@ -90,7 +100,8 @@ public final class Worker: Service {
         stop.onRaise { bell.ring() }
         let path = try Path(
             ledger: parts.ledger, reader: parts.reader, courier: courier { bell.ring() }, clock: clock,
-            configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash)
+            configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash,
+            appender: parts.appender)
         logger.info("worker is ready", metadata: ["session": "\(path.session.id)"])
         var patience = Patience()
         var wasAway = false

@@ -10,7 +10,8 @@ struct CommandLineSuite {
     static let commands: [[String]] = [
         ["serve"], ["worker"], ["publish"], ["rules", "check"], ["rules", "apply"], ["rules", "list"],
         ["rules", "test"],
-        ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["deliveries", "list"], ["deliveries", "show"],
+        ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["secrets", "rekey"], ["deliveries", "list"],
+        ["deliveries", "show"],
         ["deliveries", "retry"], ["deliveries", "cancel"], ["dead", "list"], ["dead", "retry"], ["poison", "list"],
         ["poison", "show"], ["status"],
         ["verify"],
@@ -49,7 +50,7 @@ struct CommandLineSuite {
         "what is not built says so in a line with another way, and is not offered",
         arguments: [
             ["replay"], ["replay", "--since", "2h", "--yes"], ["explain", "--subject", "1"], ["quota", "show"],
-            ["silence", "list"], ["endpoints", "--help"],
+            ["endpoints", "--help"],
             ["poison", "retry"],
         ])
     func notBuilt(command: [String]) throws {

@@ -1,4 +1,6 @@
 import CarillonEvents
+import CarillonRules
+import CarillonWorker
 import Foundation
 import Testing
 
@@ -79,6 +81,89 @@ struct ConfigurationSuite {
         #expect(configuration.rulesDirectory == tool.folder.path + "/rules")
     }
 
+    @Test("what needs no provider is offered unless switched off, what needs one once it is configured")
+    func offered() throws {
+        let standard = try load()
+        #expect(
+            standard.offer.channels == [
+                "webhook", "dingtalk", "feishu", "wecom", "slack", "pagerduty", "console", "inbox",
+            ])
+        #expect(standard.offer.isFree)
+        #expect(
+            standard.offer.refusal(of: "sms")?.hasPrefix("sms is not configured (channels.sms in carillon.yaml)")
+                == true)
+        let chosen = try load(
+            """
+            channels:
+              mail: {url: "smtp://mail:587", from: c@example.com, events: ["job.*", model.changed], regions: [cn, eu]}
+              sms: {enabled: false, provider: twilio}
+              voice: {events: [job.failed]}
+              webhook: {enabled: false}
+            """)
+        #expect(
+            chosen.offer.channels == ["dingtalk", "feishu", "wecom", "slack", "pagerduty", "console", "inbox", "mail"])
+        #expect(!chosen.offer.isFree)
+        #expect(chosen.offer.refusal(of: "webhook")?.contains("switched off") == true)
+        let mail = try #require(try chosen.channelSettings()["mail"])
+        #expect(mail.values == ["url": "smtp://mail:587", "from": "c@example.com"])
+        #expect(mail.events == ["job.*", "model.changed"] && mail.regions == ["cn", "eu"])
+        #expect(try chosen.channelSettings()["sms"] == nil && chosen.channelSettings()["slack"]?.values == [:])
+    }
+
+    @Test("a secret comes from its key or from a file, by the right of who said so, and is never shown")
+    func secrets() throws {
+        let path = try tool.file("password", Array("from-a-file\n".utf8))
+        let yaml = "channels: {mail: {url: x, password: in-the-clear}}"
+        func password(_ configuration: Configuration) throws -> String? {
+            try configuration.channelSettings()["mail"]?.values["password"]
+        }
+        #expect(try password(load(yaml)) == "in-the-clear")
+        #expect(!"\(try load(yaml))".contains("in-the-clear"))
+        #expect(!String(reflecting: try load(yaml)).contains("in-the-clear"))
+        var dumped = ""
+        dump(try load(yaml), to: &dumped)
+        #expect(!dumped.contains("in-the-clear"))
+        let variable = "CARILLON_CHANNELS_MAIL_PASSWORD"
+        #expect(try password(load(yaml, environment: [variable + "_FILE": path])) == "from-a-file")
+        #expect(try password(load("channels: {mail: {url: x, password_file: password}}")) == "from-a-file")
+        #expect(
+            try password(load("channels: {mail: {url: x, password_file: password}}", environment: [variable: "v"]))
+                == "v")
+        let flags = [("channels.mail.password_file", path)]
+        #expect(try password(load(yaml, environment: [variable: "v"], flags: flags)) == "from-a-file")
+        let away = try load("channels: {mail: {url: x, password_file: nowhere}}")
+        do throws(Failure) {
+            _ = try away.channelSettings()
+            Issue.record("read a file that is not there")
+        } catch {
+            #expect(error.lines.first?.contains("which channels.mail.password_file names, cannot be read") == true)
+        }
+        #expect(away.offer.channels?.contains("mail") == true, "rules are checked without a look at secrets")
+    }
+
+    @Test("how many targets a rule may have is said for all workspaces and for single ones, whatever their names")
+    func targetLimits() throws {
+        /// The numbers alone, without the channels.
+        func numbers(_ configuration: Configuration) -> RuleLimits {
+            RuleLimits(
+                targetsPerRule: configuration.ruleLimits.targetsPerRule,
+                perWorkspace: configuration.ruleLimits.perWorkspace)
+        }
+        #expect(try numbers(load()) == .init(targetsPerRule: 5))
+        let yaml =
+            "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
+        #expect(try numbers(load(yaml)) == .init(targetsPerRule: 7, perWorkspace: ["vision": 20, "a.b": 9]))
+        let flags = [(key: "limits.workspaces.vision.targets_per_rule", value: "30")]
+        let environment = ["CARILLON_LIMITS_DEFAULT_TARGETS_PER_RULE": "8"]
+        let loaded = try load(yaml, environment: environment, flags: flags)
+        #expect(numbers(loaded) == .init(targetsPerRule: 8, perWorkspace: ["vision": 30, "a.b": 9]))
+        #expect(
+            loaded.values.differences(from: try load().values) == [
+                "limits.default.targets_per_rule", "limits.workspaces.a.b.targets_per_rule",
+                "limits.workspaces.vision.targets_per_rule",
+            ])
+    }
+
     @Test(
         "words that YAML 1.1 takes for booleans or numbers are texts where text is meant",
         arguments: ["NO", "on", "22:00", "1e5", "y"])
@@ -98,13 +183,49 @@ struct ConfigurationSuite {
                 "stream: {dedup_horizon: 7d}",
                 "carillon.yaml:1:10: unknown key stream.dedup_horizon; did you mean ledger.dedup_horizon?"
             ),
-            ("stream: {kind: kafka}", "carillon.yaml:1:16: stream.kind: kafka is not yet built"),
-            ("stream: {topics: [a]}", "carillon.yaml:1:10: stream.topics is not yet built"),
-            ("ledger: {single_host: true}", "carillon.yaml:1:10: ledger.single_host is not yet built"),
-            ("channels: {mail: {url: x}}", "carillon.yaml:1:1: channels is not yet built"),
-            ("limits: {}", "carillon.yaml:1:1: limits is not yet built"),
-            ("http: {tokens_file: t}", "carillon.yaml:1:8: http.tokens_file is not yet built"),
-            ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, not \"redis\""),
+            (
+                "channels: {mial: {url: x}}",
+                "carillon.yaml:1:12: unknown key channels.mial; did you mean channels.mail?"
+            ),
+            (
+                "channels: {mail: {pasword: x}}",
+                "carillon.yaml:1:19: unknown key channels.mail.pasword; did you mean channels.mail.password?"
+            ),
+            (
+                "channels: {sms: {events: [\"job.f*\"]}}",
+                "carillon.yaml:1:27: channels.sms.events has to be types of events, such as job.failed or job.*, not \"job.f*\""
+            ),
+            (
+                "channels: {sms: {events: []}}",
+                "carillon.yaml:1:26: channels.sms.events names one at least; without the key all may"
+            ),
+            (
+                "channels: {slack: {enabled: yes}}",
+                "carillon.yaml:1:29: channels.slack.enabled has to be true or false, not \"yes\""
+            ),
+            (
+                "channels: {mail: {password: a, password_file: b}}",
+                "carillon.yaml:1:47: channels.mail.password and channels.mail.password_file are both set; keep one"
+            ),
+            ("ledger: {kind: postgres, url: a, url_file: x}", "ledger.url and ledger.url_file are both set; keep one"),
+            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:20: limits.default.sms is not yet built"),
+            (
+                "limits: {workspaces: {a: {voice: [5/15m]}}}",
+                "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
+            ),
+            (
+                "limits: {workspaces: {a: {targets_per_rule: 101}}}",
+                "carillon.yaml:1:45: limits.workspaces.a.targets_per_rule has to be a whole number from 1 to 100"
+            ),
+            (
+                "limits: {workspaces: {a: {targets: 7}}}",
+                "carillon.yaml:1:36: limits.workspaces.a.targets has keys below it, not a value"
+            ),
+            (
+                "limits: {default: {targets: 7}}",
+                "carillon.yaml:1:20: unknown key limits.default.targets; known here: limits.default.targets_per_rule"
+            ),
+            ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, kafka, not \"redis\""),
             (
                 "stream: {partitions: 0}",
                 "carillon.yaml:1:22: stream.partitions has to be a whole number from 1 to 1024, not \"0\""
@@ -145,7 +266,7 @@ struct ConfigurationSuite {
 
     @Test("every fault of a file is told, not only the first")
     func allFaults() {
-        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlimits: {}").count == 4)
+        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlinks: {}").count == 4)
     }
 
     @Test("a variable that can only be meant as a setting is an error when it is none; others are not ours")
@@ -153,7 +274,7 @@ struct ConfigurationSuite {
         #expect(
             problems(environment: ["CARILLON_STREAM_RETENTIO": "1d"]).first?.contains(
                 "did you mean CARILLON_STREAM_RETENTION?") == true)
-        #expect(problems(environment: ["CARILLON_STREAM_KIND": "kafka"]).first?.contains("not yet built") == true)
+        #expect(problems(environment: ["CARILLON_LEDGER_KIND": "redis"]).first?.contains("has to be one of") == true)
         #expect(problems(environment: ["CARILLON_NO_INSTALL": "1", "CARILLON_HOME": "/x"]).isEmpty)
         #expect(problems(flags: [("stream.retenton", "1d")]).first?.contains("did you mean stream.retention?") == true)
     }
@@ -168,7 +289,6 @@ struct ConfigurationSuite {
             ("ledger: {dedup_horizon: 31d}", "must not exceed ledger.retention"),
             ("ledger: {kind: postgres}", "needs one of ledger.url and ledger.url_file"),
             ("ledger: {url_file: x}", "needs one of ledger.url and ledger.url_file, and sqlite neither"),
-            ("ledger: {kind: postgres, url: a, url_file: x}", "needs one of ledger.url and ledger.url_file"),
             ("worker: {lease: 15s}", "must exceed delivery.timeout"),
             ("delivery: {retry: {first: 11m}}", "must not exceed delivery.retry.max"),
         ])

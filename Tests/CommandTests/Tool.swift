@@ -126,7 +126,8 @@ final class Serving {
         process = try tool.start(arguments, out: out, error: error)
         self.out = out
         let signs = ["serve": ["http://", "worker is ready"], "worker": ["worker is ready"]]
-        let awaited = signs[arguments.first ?? ""] ?? ["http://"]
+        let isAlone = arguments.contains("--without-worker")
+        let awaited = isAlone ? ["http://"] : signs[arguments.first ?? ""] ?? ["http://"]
         var text = ""
         while !awaited.allSatisfy(text.contains) || !text.hasSuffix("\n") {
             let data = error.fileHandleForReading.availableData
@@ -191,7 +192,8 @@ final class Serving {
         }
         guard connected == 0 else { throw ToolError(words: "nobody listens: \(words)") }
         let head =
-            ["\(method) \(path) HTTP/1.1", "host: test", "connection: close", "content-length: \(body.count)"] + headers
+            ["\(method) \(path) HTTP/1.1", "host: 127.0.0.1", "connection: close", "content-length: \(body.count)"]
+            + headers
         let bytes = Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
         guard unsafe send(socket, bytes, bytes.count, 0) == bytes.count else { throw ToolError(words: "not sent") }
         var answer: [UInt8] = []

@@ -200,13 +200,22 @@ struct Draft: Sendable {
     var appended: Timestamp?
     var isWanted = true
     var isOrdered = true
+    /// What the deliveries wait for.
+    var wait: Decisions.Wait?
+    /// What reaches the same address as others, by target.
+    var copies: [String: String] = [:]
+    /// The rules that the window is of; `nil` for all.
+    var windowed: Set<String>?
+    var supersedes = false
 
     init(
         _ id: String, workspace: String = "vision", subject: String? = "job-1", rule: String = "failures",
         to targets: [String] = ["hook"], suppressed: Suppression? = nil, window: Decisions.Window? = nil,
         appended: Timestamp? = nil, wanted: Bool = true,
-        ordered: Bool = true
+        ordered: Bool = true, wait: Decisions.Wait? = nil, copy: String? = nil, supersedes: Bool = false
     ) {
+        (self.wait, self.supersedes) = (wait, supersedes)
+        if let copy { for target in targets { copies[target] = copy } }
         (self.window, self.appended) = (window, appended)
         (self.id, self.workspace, self.subject) = (id, workspace, subject)
         (rules, self.suppressed, isWanted, isOrdered) = ([(rule, targets)], suppressed, wanted, ordered)
@@ -249,12 +258,13 @@ extension Decisions {
                 deliveries.append(
                     Delivery(
                         key: Key.delivery(event: draft.key, rule: rule, target: target), target: target,
-                        pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted))
+                        pair: draft.isOrdered ? pair : nil, expires: now + .seconds(86_400), wanted: draft.isWanted,
+                        wait: draft.wait, copy: draft.copies[target], supersedes: draft.supersedes))
             }
             selections.append(
                 Selection(
                     rule: rule, suppressed: draft.suppressed, deliveries: deliveriesStart..<deliveries.count,
-                    window: draft.window))
+                    window: draft.windowed?.contains(rule) ?? true ? draft.window : nil))
         }
         events.append(
             Event(

@@ -99,7 +99,11 @@ struct LedgerFileTests {
             DROP TABLE fresh; DELETE FROM meta WHERE name = 'segments';
             DROP TABLE dedup; DROP TABLE dedup_clock; ALTER TABLE suppressed DROP COLUMN earlier;
             ALTER TABLE session DROP COLUMN lowest; CREATE INDEX delivery_leased ON delivery (session) WHERE state = 1;
-            DROP INDEX ruleset_change; PRAGMA user_version=1
+            DROP INDEX ruleset_change; DROP TABLE silence; DROP TABLE lookup; DROP TABLE lookup_run;
+            DROP TABLE replay; DROP TABLE resend; ALTER TABLE parked DROP COLUMN retried;
+            ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
+            DROP TABLE inbox; DROP TABLE endpoint_state;
+            ALTER TABLE delivery DROP COLUMN started; ALTER TABLE delivery DROP COLUMN supersedes; PRAGMA user_version=1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }
         guard case .schema(found: 1, known: 2...)? = error?.kind else {

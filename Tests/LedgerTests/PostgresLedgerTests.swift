@@ -67,8 +67,8 @@ struct PostgresLedgerTests {
 
     @Test(
         "of many workers that decide, claim and settle side by side nothing is lost, doubled or left",
-        arguments: [3, 6])
-    func sideBySide(workers: Int) throws {
+        arguments: [3, 6], [false, true])
+    func sideBySide(workers: Int, supersedes: Bool) throws {
         let bed = try Backend.postgres.make()
         let (url, now) = (bed.path, bed.now)
         let threads = (0..<workers).map { number in
@@ -80,7 +80,7 @@ struct PostgresLedgerTests {
                     let drafts = (0..<8).map { index in
                         Draft(
                             "e\((round * 5 + index * (number + 1)) % 97)", subject: "s\(index % 3)",
-                            wanted: index % 2 == 0)
+                            wanted: index % 2 == 0, supersedes: supersedes && index % 3 != 0)
                     }
                     let from = try ledger.position("s", Int32(number)) ?? 0
                     let batch = Decisions(drafts, from: from, partition: Int32(number), now: now)
@@ -105,10 +105,60 @@ struct PostgresLedgerTests {
         while case let claims = try bed.claim(last).deliveries, !claims.isEmpty {
             for one in claims { try bed.settle(last, one.delivery, epoch: one.epoch, .delivered) }
         }
-        #expect(try Set(bed.states()) == [.delivered], "some wait for ever")
+        #expect(try Set(bed.states()) == (supersedes ? [.delivered, .expired] : [.delivered]), "some wait for ever")
         let law = try bed.open().verify(now: bed.now)
         #expect(law.residue == [])
-        #expect(law.read == Int64(workers * 15 * 8) && law.notified == law.deliveries["delivered"])
+        #expect(law.read == Int64(workers * 15 * 8) && law.notified == law.deliveries.values.reduce(0, +))
+    }
+
+    @Test("a pause that comes while workers claim lets nothing through once it is said")
+    func pauseBesideClaims() throws {
+        let bed = try Backend.postgres.make()
+        let (url, now) = (bed.path, bed.now)
+        let worker = try bed.worker(lease: .seconds(3600))
+        for index in 0..<200 {
+            try bed.decide(worker, Draft("e\(index)", subject: "s\(index)", wanted: false))
+        }
+        let threads = (0..<3).map { number in
+            OwnThread {
+                let ledger = try PostgresLedger.open(at: url)
+                let session = try ledger.begin(session: "w\(number)", until: now + .seconds(3600), now: now)
+                var revision: Revision
+                repeat {
+                    revision = try ledger.revision()
+                    let claimed = try ledger.claim(for: session, room: Room(total: 5, perLane: 500), now: now)
+                        .deliveries
+                    if revision == 1 { return claimed.count }
+                } while true
+            }
+        }
+        #expect(try bed.open().pause("hook", of: "vision", reason: "by hand", now: now))
+        for thread in threads { #expect(try thread.join() == 0) }
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a ledger of the first version is brought up to date by a worker, and nothing in it is lost")
+    func firstVersion() throws {
+        let bed = try Backend.postgres.make()
+        let worker = try bed.worker(lease: .seconds(3600))
+        try bed.decide(worker, Draft("a", wanted: false), Draft("b", subject: "2", suppressed: .stale))
+        try bed.tamper(
+            """
+            ALTER TABLE delivery DROP COLUMN started; ALTER TABLE delivery DROP COLUMN supersedes;
+            ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
+            ALTER TABLE parked DROP COLUMN retried;
+            DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
+            UPDATE carillon_ledger SET version = 1, usable_from = 1
+            """)
+        let error = #expect(throws: LedgerError.self) { try bed.open() }
+        guard case .schema(found: 1, known: 2...)? = error?.kind else {
+            Issue.record("told \(String(describing: error))")
+            return
+        }
+        _ = try PostgresLedger.create(at: bed.path)
+        #expect(try bed.open().suppressed(DeliveryFilter()).map(\.reason) == ["stale"])
+        #expect(try bed.claim(bed.worker()).deliveries.count == 1)
+        #expect(try bed.residue() == [])
     }
 
     @Test("a ledger with additive steps of the next version is used by this one; one that needs the next is refused")

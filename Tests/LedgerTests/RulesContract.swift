@@ -154,4 +154,23 @@ struct RulesContract {
         #expect(try worker.secret("key", of: "a") == nil)
         #expect(try worker.revision() == 4)
     }
+
+    @Test("a secret is kept in other bytes unless somebody has set it meanwhile", arguments: Backend.available)
+    func replacedSecrets(backend: Backend) throws {
+        let bed = try backend.make()
+        let (desk, worker) = (try bed.open(), try bed.open())
+        try desk.setSecret("key", of: "b", to: [1], now: bed.now)
+        try desk.setSecret("key", of: "a", to: [2], now: bed.now)
+        let set = bed.now
+        bed.clock.advance(by: .seconds(1))
+        let stored = try desk.storedSecrets()
+        #expect(stored.map(\.secret) == [SecretName("key", of: "a"), SecretName("key", of: "b")])
+        #expect(stored.map(\.value) == [[2], [1]])
+        #expect(try desk.replaceSecret(stored[0], with: [0, 9]))
+        #expect(try desk.replaceSecret(stored[0], with: [7]) == false, "it is not as it was")
+        #expect(try worker.secret("key", of: "a") == [0, 9])
+        #expect(try worker.secret("key", of: "b") == [1])
+        #expect(try desk.secrets(of: "a").first?.set == set)
+        #expect(try worker.revision() == 2)
+    }
 }

@@ -52,6 +52,37 @@ struct ProducerSuite {
         _ = await producer.close()
     }
 
+    @Test(
+        "away for 20,000 events with too little spool: all that was acknowledged arrives once and in order, the rest is told"
+    )
+    func awayForLong() async throws {
+        stream.fail(.unreachable)
+        let producer = try producer {
+            $0.events = 5_000
+            $0.spoolBytes = 300_000
+            $0.segmentBytes = 20_000
+        }
+        var tickets: [String] = []  // the id of each accepted event
+        var refused = 0
+        for number in 0..<20_000 {
+            switch producer.append(EncodedEvent("e\(number)")) {
+            case .accepted: tickets.append("e\(number)")
+            case .refused(let refusal):
+                #expect(refusal == .full)
+                refused += 1
+            }
+            if number % 4_000 == 3_999 { _ = await producer.flush(within: .milliseconds(1)) }
+        }
+        let away = producer.counts
+        #expect(away.waiting <= 5_000 && away.accepted == UInt64(tickets.count) && away.refused == UInt64(refused))
+        #expect(refused > 0 && away.spooled > 0, "neither bound was met: \(away)")
+        stream.fail(nil)
+        let counts = await producer.close(within: .seconds(60))
+        #expect(counts.appended + counts.spooled == counts.accepted)
+        #expect(reports.fates.count == tickets.count && !reports.fates.contains { $0 != .appended && $0 != .spooled })
+        #expect(stream.ids == tickets)
+    }
+
     @Test("memory is bounded by bytes as well, and an event larger than all of it is refused as too large")
     func boundedBytes() async throws {
         stream.block()

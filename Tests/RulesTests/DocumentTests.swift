@@ -55,6 +55,9 @@ struct DocumentTests {
     @Test("what an endpoint says is checked", arguments: DocumentCase.endpoints)
     func endpoints(fact: DocumentCase) { #expect(problems(document(endpoint: fact.text)) == fact.problems) }
 
+    @Test("what an endpoint says of its connections is checked", arguments: DocumentCase.wires)
+    func wires(fact: DocumentCase) { #expect(problems(document(endpoint: fact.text)) == fact.problems) }
+
     @Test("what a file says is checked", arguments: DocumentCase.files)
     func files(fact: DocumentCase) { #expect(problems(fact.text) == fact.problems) }
 

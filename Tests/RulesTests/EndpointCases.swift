@@ -1,6 +1,54 @@
 // Cases of DocumentTests: what is written, and every problem that is told, with its line and column.
 
 extension DocumentCase {
+    /// What an endpoint says of its connections, at line 4, column 9.
+    static let wires: [DocumentCase] = [
+        .init(
+            "authorities and a certificate of one's own are secrets",
+            "{webhook: \"https://x.example\", ca: {secret: ca}, client_cert: {secret: c}, client_key: {secret: k}}", []),
+        .init(
+            "authorities may stand in the document",
+            "{webhook: \"https://x.example\", ca: \"-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n\"}",
+            []),
+        .init(
+            "a path is no PEM",
+            "{webhook: \"https://x.example\", ca: /etc/ssl/ca.pem}",
+            [
+                "4:44: 'ca' is no PEM: it lacks the lines -----BEGIN … CERTIFICATE----- and -----END … CERTIFICATE-----; a document names no file"
+            ]),
+        .init(
+            "a file is no secret",
+            "{webhook: \"https://x.example\", client_cert: {file: c}, client_key: {secret: k}}",
+            [
+                "4:53: 'client_cert' needs 'secret'",
+                "4:54: unknown key 'file' in {secret: NAME}, which can name no file and no variable",
+            ]),
+        .init(
+            "a certificate needs its key",
+            "{webhook: \"https://x.example\", client_cert: {secret: c}}",
+            ["4:40: 'client_cert' needs 'client_key' beside it"]),
+        .init(
+            "a key needs its certificate",
+            "{webhook: \"https://x.example\", client_key: {secret: c}}",
+            ["4:40: 'client_key' needs 'client_cert' beside it"]),
+        .init(
+            "a key in the document is a warning",
+            "{webhook: \"https://x.example\", client_cert: {secret: c}, client_key: \"-----BEGIN EC PRIVATE KEY-----\\nMIIB\\n-----END EC PRIVATE KEY-----\\n\"}",
+            [
+                "4:66: warning: a private key stands in the document; keep it with 'carillon secrets set --lines' and write {secret: NAME}"
+            ]),
+        .init(
+            "an authority without a look at it",
+            "{webhook: \"https://x.example\", ca: {secret: c}, verify_ssl: false}",
+            ["4:40: warning: 'ca' has no use while verify_ssl is false"]),
+        .init("HTTP/2 may be offered", "{webhook: \"https://x.example\", http: 2}", []),
+        .init("HTTP/1.1 may be said", "{webhook: \"https://x.example\", http: 1.1}", []),
+        .init(
+            "there is no other HTTP",
+            "{webhook: \"https://x.example\", http: 3}",
+            ["4:46: 'http' is one of 1.1, 2, not '3'; did you mean '2'?"]),
+    ]
+
     /// An endpoint, at line 4, column 9.
     static let endpoints: [DocumentCase] = [
         .init(
@@ -34,36 +82,80 @@ extension DocumentCase {
             [
                 "4:40: 'webhook' stands for kind and url, so 'url' is too much"
             ]),
+        .init("a robot has an address and its key", "{kind: dingtalk, url: {secret: room}, sign: {secret: s}}", []),
         .init(
-            "dingtalk is not built",
-            "{kind: dingtalk, url: {secret: room}, sign: {secret: s}}",
+            "a robot's format and who is called",
+            "{kind: dingtalk, url: {secret: room}, format: markdown, at: {mobiles: ['138'], users: [u], all: true}}", []
+        ),
+        .init(
+            "a robot knows its own formats",
+            "{kind: wecom, url: {secret: room}, format: cloudevents}",
             [
-                "4:16: not yet: 'kind' 'dingtalk'; this build knows webhook",
-                "4:47: not yet: 'sign' (chat channels)",
+                "4:52: 'format' is one of text, markdown, not 'cloudevents'"
             ]),
         .init(
-            "slack's shorthand is not built",
-            "{slack: \"https://x.example\"}",
+            "a robot has no headers",
+            "{kind: feishu, url: {secret: room}, headers: {A: b}}",
             [
-                "4:10: not yet: 'slack' (this kind of endpoint)"
+                "4:45: unknown key 'headers' in an endpoint of kind feishu"
+            ]),
+        .init(
+            "Feishu's robots call nobody by telephone",
+            "{kind: feishu, url: {secret: room}, at: {mobiles: ['138']}}",
+            [
+                "4:50: unknown key 'mobiles' in 'at'"
+            ]),
+        .init(
+            "a robot's key has no space",
+            "{kind: feishu, url: {secret: room}, sign: 'a b'}",
+            [
+                "4:51: 'sign' has a space or a character beyond ASCII"
+            ]),
+        .init(
+            "a robot's key in the clear is warned of",
+            "{kind: feishu, url: {secret: room}, sign: abc}",
+            [
+                "4:51: warning: 'sign' stands in the document; keep it with 'carillon secrets set' and write {secret: NAME}"
+            ]),
+        .init("a pager has a routing key", "{kind: pagerduty, routing_key: {secret: pd}}", []),
+        .init(
+            "a pager needs its routing key",
+            "{kind: pagerduty}",
+            [
+                "4:9: endpoint 'hook' needs 'routing_key'"
+            ]),
+        .init("the console needs nothing", "{kind: console}", []),
+        .init("Slack has MLRun's layout", "{kind: slack, url: {secret: room}, layout: mlrun}", []),
+        .init(
+            "what is not built is said",
+            "{kind: teams, url: {secret: room}}",
+            [
+                "4:16: not yet: 'kind' 'teams'; this build knows webhook, dingtalk, feishu, wecom, slack, pagerduty, console"
+            ]),
+        .init("slack is short for kind and url", "{slack: {secret: room}}", []),
+        .init(
+            "the shorthand of what is not built is not either",
+            "{discord: \"https://x.example\"}",
+            [
+                "4:10: not yet: 'discord' (this kind of endpoint)"
             ]),
         .init(
             "an unknown kind is refused with the nearest",
             "{kind: webhok, url: \"https://x.example\"}",
             [
-                "4:16: 'kind' is one of webhook, not 'webhok'; did you mean 'webhook'?"
+                "4:16: 'kind' is one of webhook, dingtalk, feishu, wecom, slack, pagerduty, console, not 'webhok'; did you mean 'webhook'?"
             ]),
         .init(
             "an unknown key of an endpoint is refused",
             "{kind: webhook, url: \"https://x.example\", timeout: 5s}",
             [
-                "4:51: unknown key 'timeout' in an endpoint"
+                "4:51: unknown key 'timeout' in an endpoint of kind webhook"
             ]),
         .init(
             "verify_ssl wants its name right",
             "{kind: webhook, url: \"https://x.example\", verify_tls: false}",
             [
-                "4:51: unknown key 'verify_tls' in an endpoint; did you mean 'verify_ssl'?"
+                "4:51: unknown key 'verify_tls' in an endpoint of kind webhook; did you mean 'verify_ssl'?"
             ]),
         .init(
             "verify_ssl is true or false",
@@ -71,19 +163,30 @@ extension DocumentCase {
             [
                 "4:63: 'verify_ssl' is true or false, not 'no'"
             ]),
+        .init("a body of one's own", "{kind: webhook, url: \"https://x.example\", body: '{}', format: body}", []),
         .init(
-            "an own body is not built",
-            "{kind: webhook, url: \"https://x.example\", body: '{}', format: body}",
+            "a body of one's own may say its type",
+            "{kind: webhook, url: \"https://x.example\", body: 'a=b', headers: {Content-Type: application/x-www-form-urlencoded}}",
+            []),
+        .init(
+            "the format body needs one",
+            "{kind: webhook, url: \"https://x.example\", format: body}",
             [
-                "4:51: not yet: 'body' (bodies of one's own)",
-                "4:71: not yet: 'format' 'body'; this build knows standard",
+                "4:51: the format 'body' needs 'body', the template"
             ]),
         .init(
-            "the format cloudevents is not built",
-            "{kind: webhook, url: \"https://x.example\", format: cloudevents}",
+            "a body is for its format",
+            "{kind: webhook, url: \"https://x.example\", body: '{}', format: standard}",
             [
-                "4:59: not yet: 'format' 'cloudevents'; this build knows standard"
+                "4:51: 'body' is for the format 'body', not 'standard'"
             ]),
+        .init(
+            "a body is a template",
+            "{kind: webhook, url: \"https://x.example\", body: '{{ '}",
+            [
+                "4:58: the body: '{{' is never closed by '}}'"
+            ]),
+        .init("the format cloudevents", "{kind: webhook, url: \"https://x.example\", format: cloudevents}", []),
         .init(
             "the format standard works",
             "{kind: webhook, url: \"https://x.example\", format: standard, method: PUT, verify_ssl: false}", []),
@@ -91,19 +194,20 @@ extension DocumentCase {
             "an unknown format is refused",
             "{kind: webhook, url: \"https://x.example\", format: standart}",
             [
-                "4:59: 'format' is one of standard, not 'standart'; did you mean 'standard'?"
+                "4:59: 'format' is one of standard, cloudevents, body, not 'standart'; did you mean 'standard'?"
             ]),
+        .init("GET is a verb", "{kind: webhook, url: \"https://x.example\", method: GET}", []),
         .init(
-            "GET carries no body",
-            "{kind: webhook, url: \"https://x.example\", method: GET}",
+            "HEAD is none",
+            "{kind: webhook, url: \"https://x.example\", method: HEAD}",
             [
-                "4:59: 'method' is one of POST, PUT, PATCH, not 'GET'"
+                "4:59: 'method' is one of POST, PUT, PATCH, GET, DELETE, not 'HEAD'"
             ]),
         .init(
             "a method is written in capitals",
             "{kind: webhook, url: \"https://x.example\", method: post}",
             [
-                "4:59: 'method' is one of POST, PUT, PATCH, not 'post'; did you mean 'POST'?"
+                "4:59: 'method' is one of POST, PUT, PATCH, GET, DELETE, not 'post'; did you mean 'POST'?"
             ]),
         .init(
             "an url has a scheme",

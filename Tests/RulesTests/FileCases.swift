@@ -86,11 +86,11 @@ extension DocumentCase {
             "the operator may write rules for every workspace", "version: 1\nworkspace: \"*\"\nrules: []\n", []),
         .init("a workspace without rules is fine", "version: 1\nworkspace: NO\n", []),
         .init(
-            "contacts are not built",
-            "version: 1\nworkspace: w\ncontacts:\n  alice: {mail: a@example.com}\ngroups: {oncall: [alice]}\n",
+            "contacts and groups are mappings",
+            "version: 1\nworkspace: w\ncontacts: [alice]\ngroups: oncall\n",
             [
-                "3:1: not yet: 'contacts' (people)",
-                "5:1: not yet: 'groups' (people)",
+                "3:11: 'contacts' is a mapping of names to contacts, not a list",
+                "4:9: 'groups' is a mapping of names to lists of contacts, not a single value",
             ]),
         .init(
             "an unknown section is refused",

@@ -25,7 +25,7 @@ func event(type: String = "job.failed", more: String = "", data: String = "{}") 
 
 extension WorkspaceRules {
     /// Whether the type is wanted, for expectations, which cannot hold a span.
-    func wants(_ type: String) -> Bool { wants(type: type.utf8.span) }
+    func wants(_ type: String) -> Bool { interest(inType: type.utf8.span) != nil }
 
     /// The names of the rules that select an event.
     func names(_ event: [UInt8]) throws -> [String] {

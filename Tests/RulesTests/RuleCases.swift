@@ -120,17 +120,12 @@ extension DocumentCase {
                 "9:19: 'expire_after' is a duration such as 30s, 10m, 6h, 7d or 1h30m, not '-5m'"
             ]),
         .init(
-            "order knows subject and none",
+            "order knows subject, none and supersede",
             "order: fifo",
             [
-                "9:12: 'order' is one of subject, none, not 'fifo'"
+                "9:12: 'order' is one of subject, none, supersede, not 'fifo'"
             ]),
-        .init(
-            "order supersede is not built",
-            "order: supersede",
-            [
-                "9:12: not yet: 'order' 'supersede'; this build knows subject, none"
-            ]),
+        .init("order supersede works", "order: supersede", []),
         .init("order none works", "order: none", []),
         .init("a condition is an expression", "condition: data.x > 1 and data.labels.team in ['a', 'b']", []),
         .init(
@@ -159,16 +154,22 @@ extension DocumentCase {
                 "9:5: not yet: 'after' (thresholds)"
             ]),
         .init(
-            "incidents are not built",
-            "incident: {key: [data.pipeline]}",
+            "an incident is for pagers",
+            "incident: {key: [data.pipeline], resolve_on: [job.succeeded]}",
             [
-                "9:5: not yet: 'incident' (incidents)"
+                "6:5: 'incident' is for pagerduty, and rule 'failures' names no such endpoint"
             ]),
         .init(
-            "per_rule is not built",
-            "per_rule: true",
+            "an incident's key names fields",
+            "incident: {key: []}",
             [
-                "9:5: not yet: 'per_rule' (people, of whom one gets one copy)"
+                "9:21: 'key' names 1 to 16 fields, not 0"
+            ]),
+        .init(
+            "per_rule is true or false",
+            "per_rule: always",
+            [
+                "9:15: 'per_rule' is true or false, not 'always'"
             ]),
         .init(
             "for is not built",

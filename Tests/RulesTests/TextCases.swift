@@ -138,7 +138,7 @@ extension DocumentCase {
             "notify is not empty",
             "[]",
             [
-                "8:13: 'notify' is empty; name an endpoint"
+                "8:13: 'notify' is empty; name an endpoint, or a channel with people"
             ]),
         .init(
             "notify names endpoints that exist",
@@ -165,30 +165,72 @@ extension DocumentCase {
             [
                 "8:20: warning: endpoint 'hook' is named twice and counts once"
             ]),
+        .init("the owner of an event may be told on a channel", "[{mail: [$owner]}]", []),
         .init(
-            "mail is not built",
-            "[{mail: [$owner]}]",
+            "overflow is not built",
+            "[{sms: [$owner], overflow: [mail, defer]}]",
             [
-                "8:15: not yet: the channel 'mail' (contacts); notify an endpoint"
+                "8:30: not yet: 'overflow' (quotas)"
             ]),
         .init(
-            "sms with overflow is not built",
-            "[{sms: [oncall], overflow: [mail, defer]}]",
+            "voice is not built",
+            "[{voice: [$owner]}]",
             [
-                "8:15: not yet: the channel 'sms' (contacts); notify an endpoint",
-                "8:30: not yet: 'overflow' (quotas)",
+                "8:15: not yet: the channel 'voice'"
             ]),
         .init(
-            "inbox alone is not built",
+            "a channel alone tells nobody",
             "[inbox]",
             [
-                "8:14: not yet: the channel 'inbox' (contacts); notify an endpoint"
+                "8:14: the channel 'inbox' tells people; name them: - inbox: [$owner]"
             ]),
         .init(
-            "$owner alone is not built",
+            "$owner alone is told nowhere",
             "[$owner]",
             [
-                "8:14: not yet: '$owner' (contacts); notify an endpoint"
+                "8:14: '$owner' is told on a channel: - mail: [$owner]"
+            ]),
+        .init(
+            "a channel with nobody",
+            "[{mail: []}]",
+            [
+                "8:21: 'mail' tells nobody; name contacts, groups or $owner"
+            ]),
+        .init(
+            "a channel with a name and no list",
+            "[{mail: alice}]",
+            [
+                "8:21: whom mail tells is a list, such as [a, b], not a single value"
+            ]),
+        .init(
+            "two channels in one item",
+            "[{mail: [$owner], sms: [$owner]}]",
+            [
+                "8:31: one channel an item; write '- sms: …' as an item of its own"
+            ]),
+        .init(
+            "a channel misspelt",
+            "[{mial: [$owner]}]",
+            [
+                "8:15: unknown channel 'mial'; did you mean 'mail'?"
+            ]),
+        .init(
+            "of an event's people there is the owner only",
+            "[{mail: [$team]}]",
+            [
+                "8:22: '$team' means nobody; of an event's people there is '$owner'"
+            ]),
+        .init(
+            "an endpoint is no contact",
+            "[{mail: [hook]}]",
+            [
+                "8:22: there is no contact or group 'hook'; an endpoint stands alone in 'notify': - hook"
+            ]),
+        .init(
+            "the owner named twice on a channel counts once",
+            "[{mail: [$owner, $owner]}]",
+            [
+                "8:30: warning: '$owner' is named twice on mail and counts once"
             ]),
         .init(
             "an endpoint has no list of people",
@@ -200,7 +242,7 @@ extension DocumentCase {
             "a target is no list",
             "[[hook]]",
             [
-                "8:14: a target is an endpoint's name, not a list"
+                "8:14: a target is an endpoint's name or a channel with people, not a list"
             ]),
         .init(
             "a target is no empty mapping",

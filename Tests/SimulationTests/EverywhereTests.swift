@@ -2,6 +2,7 @@ import CarillonEvents
 import CarillonKit
 import CarillonLedger
 import CarillonLedgerSQLite
+import CarillonRules
 import CarillonStream
 import CarillonWorker
 import Logging
@@ -85,6 +86,48 @@ struct EverywhereTests {
     }
 }
 
+@Suite("Switchboard: what is known of an event alone is judged of it", .timeLimit(.minutes(1)))
+struct SwitchboardTests {
+    @Test("an event that no target's channel may carry is suppressed with the reason, and the law holds")
+    func suppressed() throws {
+        let terms = ChannelOffer.Terms(events: [try EventSelector("job.*")], regions: ["cn-hangzhou"])
+        let bed = try EverywhereBed(offer: ChannelOffer(["webhook": terms]))
+        try bed.apply(bed.document("vision", events: "job.*"))
+        try bed.publish("vision", "here", data: #""region":"cn-hangzhou""#)
+        try bed.publish("vision", "elsewhere", data: #""region":"cn-beijing""#)
+        try bed.publish("vision", "nowhere")
+        #expect(try bed.run().map(\.notice.subject) == ["here"])
+        let suppressed = try bed.ledger.suppressed(DeliveryFilter())
+        #expect(suppressed.map(\.reason) == ["channel", "channel"])
+        #expect(Set(suppressed.map(\.subject)) == ["elsewhere", "nowhere"])
+        #expect(try bed.ledger.status(now: bed.clock.now()).suppressed["channel"] == 2)
+        #expect(try bed.ledger.verify(now: bed.clock.now()).residue.isEmpty)
+    }
+
+    @Test("a secret whose key is missing holds up its own endpoint and no other")
+    func missingKey() throws {
+        let (keys, foreign) = (
+            try SecretKeyring(parsing: SecretKeyring.newKey()), try SecretKeyring(parsing: SecretKeyring.newKey())
+        )
+        let bed = try EverywhereBed(secrets: SecretVault { () throws(SecretError) in keys })
+        try bed.apply(
+            bed.document("vision", events: "job.failed", url: "{secret: room}"),
+            bed.document("speech", events: "job.failed", url: "{secret: room}"))
+        for (workspace, ring) in [("vision", foreign), ("speech", keys)] {
+            let sealed = try ring.seal(
+                Array("http://\(workspace).example.com/".utf8), as: SecretName("room", of: workspace))
+            try bed.ledger.setSecret("room", of: workspace, to: sealed, now: bed.clock.now())
+        }
+        try bed.publish("vision", "a")
+        try bed.publish("speech", "b")
+        #expect(try bed.run().map(\.endpoint.url) == ["http://speech.example.com/"])
+        let row = try #require(try bed.ledger.deliveries(DeliveryFilter(workspace: "vision")).first)
+        let words = try bed.ledger.attempts(of: row.id).map(\.words)
+        #expect(words.first?.contains("which is not here [add that key to the key file]") == true, "\(words)")
+        #expect(row.state == .pending)
+    }
+}
+
 /// A worker over a stream and a ledger in memory, whose receiver always says yes.
 private final class EverywhereBed {
     let clock = ManualClock()
@@ -93,12 +136,14 @@ private final class EverywhereBed {
     private let stream: MemoryStream
     private let path: Path
 
-    init(isChecked: Bool = false) throws {
+    init(isChecked: Bool = false, offer: ChannelOffer = .everything, secrets: SecretVault = .keyless) throws {
         ledger = try .inMemory()
         stream = MemoryStream(partitions: 1, batch: 10, clock: clock)
+        var configuration = Worker.Configuration()
+        (configuration.offer, configuration.secrets) = (offer, secrets)
         path = try Path(
             ledger: ledger, reader: CheckedReader(stream.reader(group: "carillon"), isChecked: isChecked),
-            courier: courier, clock: clock, configuration: Worker.Configuration(), random: SplitMix(seed: 1),
+            courier: courier, clock: clock, configuration: configuration, random: SplitMix(seed: 1),
             logger: Logger(label: "everywhere") { _ in SwiftLogNoOpLogHandler() }, crash: .none)
     }
 
@@ -137,7 +182,7 @@ private final class EverywhereBed {
 }
 
 /// Delivers all at once.
-private final class PatientCourier: Courier {
+final class PatientCourier: Courier {
     let tried = Mutex<[Outgoing]>([])
     private let endings = Mutex<[Ending]>([])
     private let state = Mutex(false)
@@ -164,19 +209,21 @@ private final class PatientCourier: Courier {
         }
     }
     func settled(_ tries: Int) {}
+    func withdraw(_ lane: Int64) {}
     func drain() {}
     func close() {}
 }
 
 /// A stream that says whether it checks what it takes.
-private final class CheckedReader: StreamReader {
+final class CheckedReader: StreamReader {
     private let inner: MemoryReader
     private let isChecked: Bool
 
     init(_ inner: MemoryReader, isChecked: Bool) { (self.inner, self.isChecked) = (inner, isChecked) }
 
-    var name: String { inner.name }
-    var partitionCount: Partition { inner.partitionCount }
+    func place(of partition: Partition) -> Place { inner.place(of: partition) }
+    func partitions() -> [Partition] { inner.partitions() }
+    func keep(only filter: (any RecordFilter)?) { inner.keep(only: filter) }
     var doorbell: any Doorbell { inner.doorbell }
 
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {

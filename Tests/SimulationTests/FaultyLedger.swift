@@ -18,6 +18,8 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noWindows
     /// Decisions that are lost though their batch was counted.
     case lostDecisions
+    /// Tries that may be the only ones and are not marked before they begin.
+    case noStartMark
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
 }
@@ -132,6 +134,28 @@ final class FaultyLedger: Ledger {
         }
     }
 
+    func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
+        -> Set<DeliveryID>
+    {
+        if bug == .noStartMark { return Set(deliveries) }
+        return try fate.pass("start") { () throws(LedgerError) in
+            try inner.start(deliveries, for: session, now: now)
+        }
+    }
+    func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int {
+        try fate.pass("hasten") { () throws(LedgerError) in try inner.hasten(lane, atMost: count, now: now) }
+    }
+    func suspended() throws(LedgerError) -> Set<Int64> {
+        try fate.pass("suspended") { () throws(LedgerError) in try inner.suspended() }
+    }
+    func note(
+        _ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp
+    ) throws(LedgerError) {
+        try fate.pass("note") { () throws(LedgerError) in
+            try inner.note(state, of: lane, reason: reason, for: session, now: now)
+        }
+    }
+
     func revision() throws(LedgerError) -> Revision {
         try fate.pass("revision") { () throws(LedgerError) in try inner.revision() }
     }
@@ -144,6 +168,9 @@ final class FaultyLedger: Ledger {
     }
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText] {
         try fate.pass("rules at") { () throws(LedgerError) in try inner.rules(of: workspace, at: revision) }
+    }
+    func silences(at moment: Timestamp) throws(LedgerError) -> [Silence] {
+        try fate.pass("silences") { () throws(LedgerError) in try inner.silences(at: moment) }
     }
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
         try fate.pass("secret") { () throws(LedgerError) in try inner.secret(name, of: workspace) }

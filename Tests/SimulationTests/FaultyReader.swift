@@ -13,8 +13,9 @@ final class FaultyReader: StreamReader {
         (self.inner, self.fate, self.clock) = (inner, fate, clock)
     }
 
-    var name: String { inner.name }
-    var partitionCount: Partition { inner.partitionCount }
+    func place(of partition: Partition) -> Place { inner.place(of: partition) }
+    func partitions() -> [Partition] { inner.partitions() }
+    func keep(only filter: (any RecordFilter)?) { inner.keep(only: filter) }
     var doorbell: any Doorbell { inner.doorbell }
 
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {

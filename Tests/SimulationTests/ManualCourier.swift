@@ -42,6 +42,14 @@ final class ManualCourier: Courier {
 
     func settled(_ tries: Int) {}
 
+    func withdraw(_ lane: Int64) {
+        guard fate.isAlive else { return }
+        state.withLock { state in
+            state.endings += state.waiting.filter { $0.lane == lane }.map { Ending($0, .unsent) }
+            state.waiting.removeAll { $0.lane == lane }
+        }
+    }
+
     func collect() -> [Ending] {
         fate.reach("collect")
         guard fate.isAlive else { return [] }
@@ -97,8 +105,8 @@ final class ManualCourier: Courier {
             answer(.ambiguous(.other), 0)
             return (request.outgoing, false)
         case 14: answer(.ambiguous(.dns), 0)
-        case 15: answer(.failed(.rateLimited, after: .seconds(3)), 429)
-        case 16: answer(.refused(.clientError), 410)
+        case 15: answer(.rateLimited(after: .seconds(3)), 429)
+        case 16: answer(.gone(.clientError), 410)
         default: answer(.failed(.serverError, after: nil), 503)
         }
         return nil

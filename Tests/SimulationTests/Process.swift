@@ -2,6 +2,7 @@ import CarillonEvents
 import CarillonKit
 import CarillonLedger
 import CarillonLedgerSQLite
+import CarillonRules
 import CarillonWorker
 import Logging
 
@@ -25,6 +26,9 @@ final class Process {
         var configuration = Worker.Configuration()
         configuration.name = "process \(number)"
         configuration.concurrency = world.concurrency
+        configuration.channels["webhook"] = { spec -> any Channel in
+            if spec.name == OnceChannel.endpoint { OnceChannel() } else { WebhookChannel() }
+        }
         courier = ManualCourier(seed: ~seed, clock: world.clock, timeout: configuration.timeout, fate: fate) {
             [receiver = world.receiver, clock = world.clock] in
             receiver.receive($0, from: number, isAnswered: $1, at: clock.now())
@@ -74,4 +78,17 @@ final class Process {
         fate.calm()
         courier.calm()
     }
+}
+
+/// A channel that costs money: a try whose answer is lost is never repeated.
+struct OnceChannel: Channel {
+    /// The endpoint that has it.
+    static let endpoint = "room"
+
+    var name: String { "once" }
+    var onAmbiguous: OnAmbiguous { .skip }
+    func request(for outgoing: Outgoing, now: Timestamp) throws(Unsendable) -> Request {
+        try WebhookChannel().request(for: outgoing, now: now)
+    }
+    func outcome(of answer: Response) -> Outcome { WebhookChannel().outcome(of: answer) }
 }

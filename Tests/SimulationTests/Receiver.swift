@@ -54,8 +54,10 @@ final class Receiver: Sendable {
     func excuse(_ process: Int) { state.withLock { _ = $0.excused.insert(process) } }
 
     func receive(_ outgoing: Outgoing, from process: Int, isAnswered: Bool, at now: Timestamp) {
-        let body = outgoing.endpoint.channel.request(for: outgoing, now: now).body
+        let built = Result { () throws(Unsendable) in try outgoing.endpoint.channel.request(for: outgoing, now: now) }
         state.withLock { state in
+            guard case .success(let request) = built else { return state.violations.append("a request was not built") }
+            let body = request.body
             let key = outgoing.notice.key
             if let known = state.letters[key] {
                 if known.body != body { state.violations.append("a copy of \(outgoing.delivery) has another body") }

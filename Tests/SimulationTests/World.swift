@@ -80,6 +80,7 @@ final class World {
         case 94..<96: pause()
         case 96..<97: if rulesMove { try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random)) }
         case 97..<98: makeZombie()
+        case 98..<99: try changeEndpoint()
         default: try leave()
         }
     }
@@ -146,6 +147,24 @@ final class World {
         tell("rules \(variant) apply")
     }
 
+    /// A person pauses an endpoint, or resumes whatever is suspended.
+    private func changeEndpoint() throws {
+        if random.once(in: 3) {
+            let name = ["hook", "room"].randomElement(using: &random) ?? "hook"
+            _ = try ledger.pause(name, of: "vision", reason: "by hand", now: clock.now())
+            tell("\(name) is paused")
+        } else {
+            try resumeAll()
+        }
+    }
+
+    private func resumeAll() throws {
+        for row in try ledger.endpoints(of: nil) where row.state?.isSuspended == true {
+            _ = try ledger.resume(row.name, of: row.workspace, now: clock.now())
+            tell("\(row.name) is resumed")
+        }
+    }
+
     /// A process is stopped by its operator: it drains, and leaves nothing leased.
     private func leave() throws {
         let place = Int.random(in: 0..<processes.count, using: &random)
@@ -180,6 +199,7 @@ final class World {
     /// No more faults: processes run until nothing is left to do.
     private func settleDown() throws {
         isCalm = true
+        try resumeAll()
         for place in processes.indices {
             processes[place]?.calm()
             if let process = processes[place], process.isZombie {
@@ -194,6 +214,8 @@ final class World {
                 for _ in 0..<4 { moved = try processes[place]?.turn() == true || moved }
             }
             clock.advance(by: moved ? .milliseconds(110) : .seconds(5))
+            // An answer that was on its way may have disabled one meanwhile.
+            try resumeAll()
             if try !moved && isAtRest() { return try goHome() }
         }
         violate("it never comes to rest: \(try openOnes())")
@@ -292,11 +314,15 @@ final class World {
 
     private func check(_ row: DeliveryRow) {
         guard let key = Key(row.key) else { return violate("\(row.id) has no key") }
+        if row.target == OnceChannel.endpoint, receiver.arrivals(of: key) > 1 {
+            violate("\(row.id) arrived \(receiver.arrivals(of: key)) times and may only once")
+        }
         switch row.state {
         case .delivered:
             if receiver.arrivals(of: key) == 0 { violate("\(row.id) is delivered but never arrived") }
         case .dead:
-            if !ManualCourier.isRefusal(row.reason) { violate("\(row.id) is dead: \(row.reason)") }
+            let isOnce = row.target == OnceChannel.endpoint && row.reason == Settlement.ambiguous
+            if !isOnce, !ManualCourier.isRefusal(row.reason) { violate("\(row.id) is dead: \(row.reason)") }
         case .expired:
             if row.reason != "rule_removed" { violate("\(row.id) expired: \(row.reason)") }
             if !wasRemoved(row, key) { violate("\(row.id) expired, and its rule and target were there all the time") }

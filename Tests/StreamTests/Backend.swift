@@ -2,19 +2,28 @@ import CarillonEvents
 import CarillonKit
 import CarillonSQLite
 import CarillonStream
+import CarillonStreamKafka
 import CarillonStreamSQLite
 import Testing
 
 /// The streams the contract is held against.
 enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case memory, sqlite
+    /// librdkafka's own cluster, in another process. It has no way to remove records and keeps 5 MiB a partition.
+    case kafkaMock = "kafka (mock)"
+    /// A broker of its own, where it is installed.
+    case kafkaBroker = "kafka (noida-db)"
 
-    /// Those that can run here; one that needs a service that is absent would say so by name.
-    static var available: [Backend] { allCases }
-    /// Those that outlive the process.
-    static var durable: [Backend] { [.sqlite] }
+    /// Those that can run here; the suite of brokers says by name which is absent.
+    static var available: [Backend] { allCases.filter { $0 != .kafkaBroker || KafkaBroker.isThere } }
     /// Those whose `poll` waits.
-    static var waiting: [Backend] { [.sqlite] }
+    static var waiting: [Backend] { available.filter { $0 != .memory } }
+    /// Those that carry any bytes; Kafka carries events.
+    static var verbatim: [Backend] { [.memory, .sqlite] }
+    /// Those whose times are the appender's: the broker's topics have its own.
+    static var timed: [Backend] { [.memory, .sqlite, .kafkaMock] }
+    /// Those that can remove records, and whose supply of records is not another process's business.
+    static var local: [Backend] { [.memory, .sqlite] }
 
     var testDescription: String { rawValue }
 
@@ -27,6 +36,8 @@ enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
             let folder = try TemporaryDirectory("stream")
             let stream = try SQLiteStream.create(at: folder.file("stream.db"), partitions: partitions, clock: clock)
             return Bed(SQLiteBed(folder: folder, stream: stream, clock: clock), clock)
+        case .kafkaMock: return Bed(try KafkaMock.shared.get().bed(partitions, clock), clock)
+        case .kafkaBroker: return Bed(try KafkaBroker.shared.get().bed(partitions, clock), clock)
         }
     }
 }

@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonStream
+import Foundation
 import Testing
 
 /// A record as the tests compare it.
@@ -8,7 +9,11 @@ struct Seen: Hashable, Sendable, CustomTestStringConvertible {
     let offset: Offset
     let appended: Timestamp
     let workspace, type, value: [UInt8]
-    var text: String { String(decoding: value, as: UTF8.self) }
+    /// What `event` was given.
+    var text: String {
+        let event = try? JSONSerialization.jsonObject(with: Data(value)) as? [String: Any]
+        return event?["data"] as? String ?? String(decoding: value, as: UTF8.self)
+    }
     var key: String { String(decoding: workspace, as: UTF8.self) }
     var testDescription: String { "\(partition):\(offset) \(key) \(text.prefix(40))" }
 }
@@ -110,7 +115,11 @@ private struct Patience {
     }
 }
 
-/// An event whose value is a text.
+/// An event whose data is a text.
 func event(_ workspace: String, _ value: String, type: String = "job.failed") -> EncodedEvent {
-    EncodedEvent(workspace: workspace, type: type, bytes: Array(value.utf8))
+    let quoted = value.replacing("\"", with: "\\\"")
+    let text =
+        #"{"specversion":"1.0","id":"\#(quoted)","source":"/tests","type":"\#(type)","workspace":"\#(workspace)","#
+        + #""datacontenttype":"text/plain","data":"\#(quoted)"}"#
+    return EncodedEvent(workspace: workspace, type: type, bytes: Array(text.utf8))
 }

@@ -198,14 +198,16 @@ struct CourierRig {
 
     init(
         concurrency: Int = 16, perLane: Int = 8, timeout: Duration = .seconds(15), exempt: [String] = ["127.0.0.0/8"],
-        crash: CrashPoints = .none
+        crash: CrashPoints = .none, clock: any CarillonEvents.Clock = StillClock(),
+        resolver: (@Sendable (_ host: String) -> [String])? = nil
     ) throws {
         let (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.bell = bell
         let exemptions = try exempt.map { text throws(CIDRError) in try CIDR(text) }
-        courier = CurlCourier(
-            configuration: .init(concurrency: concurrency, perLane: perLane, timeout: timeout, exemptions: exemptions),
-            clock: StillClock(), onEnding: { ring.yield() }, crash: crash)
+        var configuration = CurlCourier.Configuration(
+            concurrency: concurrency, perLane: perLane, timeout: timeout, exemptions: exemptions)
+        configuration.resolver = resolver
+        courier = CurlCourier(configuration: configuration, clock: clock, onEnding: { ring.yield() }, crash: crash)
     }
 
     /// Waits for so many endings, and settles each as a worker does.

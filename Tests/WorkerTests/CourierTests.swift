@@ -74,7 +74,7 @@ struct CourierTests {
         let rig = try CourierRig()
         defer { rig.courier.close() }
         let ending = await rig.send(outgoing(endpoint(server.url)))
-        #expect(ending?.outcome == .failed(.rateLimited, after: seconds.map { .seconds($0) }))
+        #expect(ending?.outcome == .rateLimited(after: seconds.map { .seconds($0) }))
     }
 
     @Test("a try keeps its place until its ending is written down, so a kill leaves no more copies than places")

@@ -98,19 +98,19 @@ struct WebhookTests {
     }
 
     @Test("the body is the documented one, with the event as it was published")
-    func body() {
+    func body() throws {
         let event = Array(#"{ "id" : "a\u002Fb" , "data":{"n":1e400} }"#.utf8)
         let notice = Notice(
             key: Key(high: 0x0123_4567_89ab_cdef, low: 0xfedc_ba98_7654_3210), workspace: "vision", rule: "failures",
             severity: "critical", type: "job.failed", subject: "dlc-7f3a", time: "2026-01-05T08:00:00.250Z",
             title: "résumé \"x\"", message: "a\\b\n\u{1}\u{7f}😀</script>", event: event[...], traceparent: nil)
         let hook = endpoint("http://127.0.0.1/")
-        func request(_ notice: Notice, attempt: Int, at milliseconds: Int64) -> Request {
+        func request(_ notice: Notice, attempt: Int, at milliseconds: Int64) throws -> Request {
             let outgoing = Outgoing(
                 delivery: 1, epoch: 1, attempt: attempt, lane: 1, notice: notice, endpoint: hook, leaseEnds: .zero)
-            return WebhookChannel().request(for: outgoing, now: Timestamp(milliseconds: milliseconds))
+            return try WebhookChannel().request(for: outgoing, now: Timestamp(milliseconds: milliseconds))
         }
-        let first = request(notice, attempt: 1, at: 1_767_600_000_999)
+        let first = try request(notice, attempt: 1, at: 1_767_600_000_999)
         #expect(
             String(decoding: first.body, as: UTF8.self)
                 == #"{"type":"job.failed","timestamp":"2026-01-05T08:00:00.250Z","data":"#
@@ -124,12 +124,12 @@ struct WebhookTests {
                 "webhook-timestamp: 1767600000", "carillon-attempt: 1",
                 "user-agent: Carillon/\(CarillonVersion.current)",
             ])
-        #expect(request(notice, attempt: 9, at: 1_767_700_000_000).body == first.body)
+        #expect(try request(notice, attempt: 9, at: 1_767_700_000_000).body == first.body)
         let bare = Notice(
             key: notice.key, workspace: "vision", rule: "failures", severity: "info", type: "job.failed", subject: nil,
             time: "", title: "", message: "", event: event[...],
             traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-        let second = request(bare, attempt: 1, at: 0)
+        let second = try request(bare, attempt: 1, at: 0)
         #expect(String(decoding: second.body, as: UTF8.self).contains(#""severity":"info","subject":null,"title":"","#))
         #expect(second.headers.lines.contains("traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"))
     }
@@ -144,13 +144,14 @@ struct WebhookTests {
                 case 300...399: .failed(.clientError, after: wish)
                 case 401, 403: .refused(.authError)
                 case 408, 425: .failed(.serverError, after: wish)
-                case 429: .failed(.rateLimited, after: wish)
+                case 429: .rateLimited(after: wish)
+                case 410: .gone(.clientError)
                 case 400...499: .refused(.clientError)
                 default: .failed(.serverError, after: wish)
                 }
             #expect(WebhookChannel().outcome(of: Response(status: status, retryAfter: wish)) == expected, "\(status)")
         }
-        #expect(WebhookChannel().outcome(of: Response(status: 410)) == .refused(.clientError))
+        #expect(WebhookChannel().outcome(of: Response(status: 410)) == .gone(.clientError))
     }
 
     @Test(

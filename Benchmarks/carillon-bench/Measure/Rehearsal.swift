@@ -64,11 +64,17 @@ struct Rehearsal {
 
     /// - Parameter ledger: a file that is made when it is missing; memory when `nil`.
     init(stream: String, ledger file: String?, rules: String, concurrency: Int) throws {
+        let reader = try SQLiteStream.open(at: stream).reader(group: "carillon-bench-\(WallClock.nanoseconds())")
+        try self.init(reader: reader, ledger: file, rules: rules, concurrency: concurrency)
+    }
+
+    /// Over any stream; see the other one.
+    init(reader: any StreamReader, ledger file: String?, rules: String, concurrency: Int) throws {
         let clock = SystemClock()
         ledger = try file.map { try SQLiteLedger.create(at: $0) } ?? SQLiteLedger.inMemory()
         try RuleFiles(folder: rules).apply(
             to: ledger, secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", now: clock.now())
-        reader = try SQLiteStream.open(at: stream).reader(group: "carillon-bench-\(WallClock.nanoseconds())")
+        self.reader = reader
         let bell = reader.doorbell
         let courier = CurlCourier(
             configuration: CurlCourier.Configuration(

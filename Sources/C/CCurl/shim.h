@@ -9,6 +9,9 @@ static inline CURLcode carillon_setopt_ptr(CURL *h, CURLoption o, const void *v)
 static inline CURLcode carillon_setopt_write(CURL *h, size_t (*f)(char *, size_t, size_t, void *)) {
     return curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, f);
 }
+static inline CURLcode carillon_setopt_read(CURL *h, size_t (*f)(char *, size_t, size_t, void *)) {
+    return curl_easy_setopt(h, CURLOPT_READFUNCTION, f);
+}
 static inline CURLcode carillon_setopt_header(CURL *h, size_t (*f)(char *, size_t, size_t, void *)) {
     return curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, f);
 }
@@ -34,6 +37,12 @@ static inline CURLMcode carillon_multi_on_timer(CURLM *m, int (*f)(CURLM *, long
     CURLMcode c = curl_multi_setopt(m, CURLMOPT_TIMERDATA, p);
     return c ? c : curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, f);
 }
+static inline CURLcode carillon_setopt_blob(CURL *h, CURLoption o, const void *bytes, size_t count) {
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
+    return curl_easy_setopt(h, o, &blob);
+}
+// The folder of authorities libcurl was built with; NULL for none.
+static inline const char *carillon_default_capath(void) { return curl_version_info(CURLVERSION_NOW)->capath; }
 // CURLMsg keeps its result in a union.
 static inline CURLcode carillon_msg_result(const CURLMsg *m) { return m->data.result; }
 #endif

@@ -61,8 +61,9 @@ struct Deliveries: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists deliveries, newest first.",
             discussion: """
-                Events that a rule selected and that were not worth sending (stale, expired, or dedup: an earlier event \
-                of the rule's window was sent) never became a delivery; --state suppressed lists them, with a key those \
+                Events that a rule selected and that were not sent (stale, expired; dedup: an earlier event of the \
+                rule's window was; silence) never became a delivery, nor did single targets of it (already_sent by \
+                another rule; no_contact: nobody knows the owner; no_address). --state suppressed lists them, with a key those \
                 that this delivery stands for.
 
                   carillon deliveries list --workspace vision --state pending
@@ -90,11 +91,8 @@ struct Deliveries: ParsableCommand {
         }
 
         private func listSuppressed(_ desk: any LedgerDesk) throws {
-            guard choice.filters.contact == nil else {
-                throw Failure.usage("what is suppressed has no contact; give other filters")
-            }
             var list = Listing(columns: [
-                "decided", "workspace", "rule", "type", "subject", "event", "source", "why", "by",
+                "decided", "workspace", "rule", "target", "type", "subject", "event", "source", "why", "by",
             ])
             for filter in try choice.filters.each(of: choice.keys, state: nil, limit: limit) {
                 for row in try desk.suppressed(filter) { list.add(row.cells, row.members) }
@@ -274,8 +272,10 @@ extension SuppressedRow {
     fileprivate var cells: [String] {
         let (id, source) = names
         return [
-            Timestamp(milliseconds: decidedAt).rfc3339, printable(workspace), printable(rule), printable(type),
-            printable(subject ?? ""), printable(id ?? ""), printable(source ?? ""), printable(reason), by ?? "",
+            Timestamp(milliseconds: decidedAt).rfc3339, printable(workspace), printable(rule),
+            printable(target ?? ""), printable(type), printable(subject ?? ""), printable(id ?? ""),
+            printable(source ?? ""), printable(reason),
+            printable(by ?? ""),
         ]
     }
 
@@ -285,7 +285,7 @@ extension SuppressedRow {
         return [
             .string("state", "suppressed"), .string("workspace", workspace), .string("rule", rule),
             .string("type", type), .string("subject", subject), .string("event", id), .string("source", source),
-            .string("reason", reason), .string("by", by), .time("decided", decidedAt),
+            .string("reason", reason), .string("by", by), .string("target", target), .time("decided", decidedAt),
         ]
     }
 }

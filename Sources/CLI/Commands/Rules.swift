@@ -11,6 +11,10 @@ struct Rules: ParsableCommand {
 
               version: 1
               workspace: vision
+              contacts:
+                alice: {mail: alice@example.com, aliases: [u10023]}
+                wei: {mail: wei@example.com, zone: Asia/Shanghai, quiet: "22:00-07:00"}
+              groups: {oncall: [alice, wei]}
               endpoints:
                 hook:
                   kind: webhook
@@ -19,7 +23,9 @@ struct Rules: ParsableCommand {
               rules:
                 - name: failures
                   events: [job.failed]
-                  notify: [hook]
+                  notify:
+                    - hook
+                    - mail: [$owner, oncall]
 
               carillon rules check rules/
               carillon rules test --rules rules/vision.yaml events.jsonl
@@ -32,7 +38,8 @@ struct Rules: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Says every problem of rule documents with its place; changes nothing.",
             discussion: """
-                Prints how many targets each rule has of those it may have. With --events it also judges the \
+                Prints how many targets each rule has of those it may have: each endpoint, and each contact once on each \
+                channel, are one; limits.default.targets_per_rule and limits.workspaces.W.targets_per_rule set how many. With --events it also judges the \
                 conditions on these events, and says which failed and where first. Exit code 3 when a condition failed \
                 or a problem is no mere warning.
 
@@ -47,8 +54,7 @@ struct Rules: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            _ = try deployment.configuration()
-            let limits = RuleLimits()
+            let limits = try deployment.configuration().ruleLimits
             let workspaces = try Rules.load(paths, limits: limits).workspaces
             for rules in workspaces.sorted(by: { $0.workspace < $1.workspace }) {
                 for rule in rules.rules {
@@ -89,7 +95,7 @@ struct Rules: ParsableCommand {
 
         func run() throws {
             let configuration = try deployment.configuration()
-            let (files, workspaces) = try Rules.load(paths, limits: RuleLimits())
+            let (files, workspaces) = try Rules.load(paths, limits: configuration.ruleLimits)
             let application = RuleApplication(files: files, prunes: prune, keepsPending: keepPending)
             let result = try application.apply(workspaces, to: configuration.desk())
             for (workspace, lines) in result.differences {
@@ -122,7 +128,7 @@ struct Rules: ParsableCommand {
             var list = Listing(columns: ["workspace", "rule", "enabled", "severity", "events", "notify", "place"])
             for (name, texts) in sources.workspaces.sorted(by: { $0.key < $1.key }) where workspace ?? name == name {
                 let loaded = RuleDocuments.load(
-                    texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+                    texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
                 for problem in loaded.problems where !problem.isWarning { Console.error("\(problem)") }
                 for rule in loaded.workspaces.flatMap(\.rules) {
                     list.add(rule.cells(in: name), rule.members(in: name, revision: sources.changed[name] ?? 0))
@@ -148,7 +154,8 @@ extension Rule {
     fileprivate func cells(in workspace: String) -> [String] {
         [
             printable(workspace), printable(name), enabled ? "yes" : "no", severity.rawValue,
-            events.map(\.text).joined(separator: ","), targets.joined(separator: ","), "\(printable(file)):\(line)",
+            events.map(\.text).joined(separator: ","), notifies.map { printable($0) }.joined(separator: ","),
+            "\(printable(file)):\(line)",
         ]
     }
 
@@ -157,7 +164,7 @@ extension Rule {
             .string("workspace", workspace), .string("rule", name), JSONValue.Member("enabled", .bool(enabled)),
             .string("severity", severity.rawValue),
             JSONValue.Member("events", .array(events.map { .string($0.text) })),
-            JSONValue.Member("notify", .array(targets.map { .string($0) })), .string("order", order.rawValue),
+            JSONValue.Member("notify", .array(notifies.map { .string($0) })), .string("order", order.rawValue),
             .string("expire_after", expireAfter.text), .string("file", file), .integer("line", line),
             .integer("revision", revision),
         ]

@@ -1,7 +1,6 @@
 import ArgumentParser
 import CarillonEvents
 import CarillonRules
-import Foundation
 
 extension Rules {
     struct Match: ParsableCommand {
@@ -23,7 +22,7 @@ extension Rules {
 
         func run() throws {
             _ = try deployment.configuration()
-            var answers = PatternAnswers(try compiled())
+            var answers = PatternAnswers(try PatternArgument(pattern).compiled)
             var lines = EventLines()
             for file in events {
                 try lines.read(file, longest: LineReader.longest) { (text, _) throws(EventError) in
@@ -31,26 +30,6 @@ extension Rules {
                 }
             }
             if lines.bad > 0 { throw Failure.problemsFound }
-        }
-
-        private func compiled() throws(Failure) -> CompiledPattern {
-            let (text, place) = try source()
-            do throws(PatternError) { return try CompiledPattern(text) } catch {
-                throw Failure.usage("\(place): \(printable("\(error)", limit: 1000))")
-            }
-        }
-
-        /// The pattern's text and where it stands.
-        private func source() throws(Failure) -> (text: String, place: String) {
-            guard pattern.hasPrefix("@") else { return (pattern, "--pattern") }
-            let path = String(pattern.dropFirst())
-            guard let data = FileManager.default.contents(atPath: path) else {
-                throw Failure.usage("\(path): the pattern cannot be read; --pattern takes JSON or @FILE")
-            }
-            guard let text = String(validating: data, as: UTF8.self) else {
-                throw Failure.usage("\(path): the pattern is not UTF-8 text")
-            }
-            return (text, path)
         }
     }
 }

@@ -20,8 +20,8 @@ extension Rules {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            _ = try deployment.configuration()
-            let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: RuleLimits()).workspaces)
+            let limits = try deployment.configuration().ruleLimits
+            let book = RuleBook(revision: 0, workspaces: try Rules.load(rules, limits: limits).workspaces)
             var lines = EventLines()
             var tester = RuleTester(book: book)
             for file in events {

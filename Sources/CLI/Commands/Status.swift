@@ -46,6 +46,13 @@ struct Status: ParsableCommand {
         Console.out("oldest pending  \(oldest ?? "none")")
         Console.out("suppressed      \(status.suppressed.values.reduce(0, +))")
         Console.out("parked          \(status.parked)")
+        Console.out("breakers        \(status.endpoints.count { $0.state == .down }) open")
+        for row in status.endpoints {
+            let state = row.state?.rawValue ?? "fine"
+            Console.out(
+                "endpoint        \(printable(row.name)) of \(printable(row.workspace)) is \(state), "
+                    + "\(row.waiting) open: \(printable(row.reason))")
+        }
         Console.out("rule revision   \(status.revision)")
         Console.out("residue         \(residue.isEmpty ? "none" : residue.joined(separator: "; "))")
         for worker in status.workers {
@@ -68,6 +75,17 @@ extension LedgerStatus {
             .integer("lag", lag), JSONValue.Member("deliveries", .object(states)),
             JSONValue.Member("oldest_pending_seconds", age ?? .null), JSONValue.Member("suppressed", .object(reasons)),
             .integer("parked", parked), .integer("revision", revision), JSONValue.Member("spool", spool.json),
+            .integer("breakers_open", endpoints.count { $0.state == .down }),
+            JSONValue.Member(
+                "endpoints",
+                .array(
+                    endpoints.map { row in
+                        .object([
+                            .string("workspace", row.workspace), .string("endpoint", row.name),
+                            .string("state", row.state?.rawValue), .integer("open", row.waiting),
+                            .time("since", row.since), .string("reason", row.reason),
+                        ])
+                    })),
             JSONValue.Member("residue", .array(residue.map { .string($0) })),
             JSONValue.Member(
                 "positions",

@@ -1,9 +1,17 @@
 import CarillonEvents
+import CarillonRules
 
 /// The deployment's settings, complete and checked.
 struct Configuration: Sendable, Equatable {
     struct Stream: Sendable, Equatable {
+        enum Kind: String { case sqlite, kafka }
+        var kind: Kind
+        /// The file, or the broker's addresses.
+        var whereabouts: String { kind == .kafka ? properties["bootstrap.servers"] ?? "" : path }
         var path: String
+        var topics: [String]
+        /// As librdkafka takes them; one that ends in `_file` names a file with the value.
+        var properties: [String: String]
         var partitions: Int32
         var retention: Duration
     }
@@ -11,8 +19,8 @@ struct Configuration: Sendable, Equatable {
         var isPostgres: Bool
         /// With SQLite.
         var path: String
-        /// With PostgreSQL, one of them.
-        var url, urlFile: String?
+        /// Whether all workers run on one machine, which a SQLite ledger beside Kafka demands.
+        var isSingleHost: Bool
         var retention, dedupHorizon: Duration
     }
     struct Worker: Sendable, Equatable {
@@ -23,11 +31,17 @@ struct Configuration: Sendable, Equatable {
     struct Delivery: Sendable, Equatable {
         var timeout, retryFirst, retryMax, giveUpAfter, maxEventAge: Duration
         var retryFactor: Double
+        /// The name of a schedule that takes the place of the others.
+        var retrySchedule: String?
         var ssrfExempt: [String]
+        /// The file of authorities that vouch for receivers beside the system's.
+        var authorities: String?
     }
     struct HTTP: Sendable, Equatable {
         var host: String
         var port: Int
+        /// Who may send events, when there is such a file.
+        var tokensFile: String?
     }
     struct Logging: Sendable, Equatable {
         var level, format: String
@@ -45,6 +59,8 @@ struct Configuration: Sendable, Equatable {
     var delivery: Delivery
     /// The watched folder of rule documents, when there is one.
     var rulesDirectory: String?
+    /// The ceilings for rule documents.
+    var ruleLimits: RuleLimits
     var http: HTTP
     var logging: Logging
 
@@ -57,11 +73,13 @@ extension Configuration {
         self.home = home
         (self.file, self.values) = (file, values)
         stream = Stream(
-            path: values.text("stream.path"), partitions: Int32(clamping: values.integer("stream.partitions")),
+            kind: Stream.Kind(rawValue: values.text("stream.kind")) ?? .sqlite, path: values.text("stream.path"),
+            topics: values.list("stream.topics"), properties: values.map("stream.properties"),
+            partitions: Int32(clamping: values.integer("stream.partitions")),
             retention: values.duration("stream.retention"))
         ledger = Ledger(
             isPostgres: values.text("ledger.kind") == "postgres", path: values.text("ledger.path"),
-            url: values.optionalText("ledger.url"), urlFile: values.optionalText("ledger.url_file"),
+            isSingleHost: values.text("ledger.single_host") == "true",
             retention: values.duration("ledger.retention"),
             dedupHorizon: values.duration("ledger.dedup_horizon"))
         worker = Worker(
@@ -72,16 +90,19 @@ extension Configuration {
             retryMax: values.duration("delivery.retry.max"),
             giveUpAfter: values.duration("delivery.retry.give_up_after"),
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
-            ssrfExempt: values.list("delivery.ssrf_exempt"))
+            retrySchedule: values.optionalText("delivery.retry.schedule"),
+            ssrfExempt: values.list("delivery.ssrf_exempt"), authorities: values.optionalText("delivery.ca_file"))
         rulesDirectory = values.optionalText("rules.dir")
+        ruleLimits = values.ruleLimits
         (http, logging) = (
             values.http, Logging(level: values.text("logging.level"), format: values.text("logging.format"))
         )
+        ruleLimits.offer = offer
     }
 
     /// What does not go together, each with the keys at fault.
     var contradictions: [(keys: [String], words: String)] {
-        var found: [(keys: [String], words: String)] = []
+        var found: [(keys: [String], words: String)] = kafkaContradictions
         if ledger.retention < stream.retention + delivery.giveUpAfter {
             let least = (stream.retention + delivery.giveUpAfter).text
             found.append(
@@ -91,9 +112,8 @@ extension Configuration {
                         + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
                 ))
         }
-        if ledger.isPostgres != (ledger.url != nil || ledger.urlFile != nil)
-            || ledger.url != nil && ledger.urlFile != nil
-        {
+        let hasURL = values.all["ledger.url"] != nil || values.all["ledger.url_file"] != nil
+        if ledger.isPostgres != hasURL {
             found.append(
                 (
                     ["ledger.kind", "ledger.url", "ledger.url_file"],
@@ -136,7 +156,8 @@ struct Values: Sendable, Equatable {
 
     /// The keys whose values differ.
     func differences(from other: Values) -> [String] {
-        Settings.all.map(\.key).filter { all[$0] != other.all[$0] }
+        let own = Set(all.keys).union(other.all.keys).subtracting(Settings.all.map(\.key))
+        return (Settings.all.map(\.key) + own.sorted()).filter { all[$0] != other.all[$0] }
     }
 
     func optionalText(_ key: String) -> String? {
@@ -150,6 +171,10 @@ struct Values: Sendable, Equatable {
         guard case .integer(let number) = all[key] else { preconditionFailure("\(key) is no integer in Settings") }
         return number
     }
+    func map(_ key: String) -> [String: String] {
+        guard case .map(let texts) = all[key] else { preconditionFailure("\(key) is no map in Settings") }
+        return texts
+    }
     func number(_ key: String) -> Double {
         guard case .number(let number) = all[key] else { preconditionFailure("\(key) is no number in Settings") }
         return number
@@ -158,14 +183,27 @@ struct Values: Sendable, Equatable {
         guard case .duration(let duration) = all[key] else { preconditionFailure("\(key) is no duration in Settings") }
         return duration
     }
+    var ruleLimits: RuleLimits {
+        var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
+        for key in all.keys {
+            if let workspace = Settings.limitedWorkspace(key) { limits.perWorkspace[workspace] = integer(key) }
+        }
+        return limits
+    }
     func list(_ key: String) -> [String] {
-        guard case .list(let items) = all[key] else { preconditionFailure("\(key) is no list in Settings") }
+        guard let items = optionalList(key) else { preconditionFailure("\(key) is no list in Settings") }
         return items
+    }
+    func optionalList(_ key: String) -> [String]? {
+        if case .list(let items) = all[key] { items } else { nil }
+    }
+    func flag(_ key: String) -> Bool? {
+        if case .flag(let flag) = all[key] { flag } else { nil }
     }
     var http: Configuration.HTTP {
         guard case .address(let host, let port) = all["http.listen"] else {
             preconditionFailure("http.listen is no address in Settings")
         }
-        return Configuration.HTTP(host: host, port: port)
+        return Configuration.HTTP(host: host, port: port, tokensFile: optionalText("http.tokens_file"))
     }
 }

@@ -41,6 +41,9 @@ struct ConfigurationFile {
             report(name, Settings.unknown(key))
         } else if let mapping = node.mapping {
             for (name, node) in mapping { read(node, key: key + "." + Self.name(name), at: name) }
+        } else if node.scalar != nil, !Self.isNull(node), let named = Settings.setting(key + ".schedule") {
+            // A section that a name stands for.
+            read(node, of: named)
         } else if !Self.isNull(node) {
             report(node, "\(key) has keys below it, not a value")
         }
@@ -56,6 +59,12 @@ struct ConfigurationFile {
                 do throws(Setting.Misfit) { _ = try setting.value(of: text) } catch { report(item, error.words) }
             }
             return problems.count == before ? keep(node, setting, texts.joined(separator: ",")) : ()
+        }
+        if case .map = setting.kind {
+            guard let map = node.mapping.flatMap(Self.texts) else {
+                return report(node, "\(setting.key) is keys with one value each")
+            }
+            return keep(node, setting, map)
         }
         guard let scalar = node.scalar else {
             return report(node, "\(setting.key) is one value, not \(Self.words(node))")
@@ -74,6 +83,16 @@ struct ConfigurationFile {
     private mutating func report(_ node: Node, _ message: String) {
         problems.append(
             Problem(file: path, line: node.mark?.line ?? 1, column: node.mark?.column ?? 1, message: message))
+    }
+
+    /// A mapping of texts as a JSON object; `nil` when a value is no text.
+    private static func texts(_ mapping: Node.Mapping) -> String? {
+        var texts: [String: String] = [:]
+        for (key, value) in mapping {
+            guard let key = key.scalar?.string, let text = value.scalar?.string else { return nil }
+            texts[key] = text
+        }
+        return (try? JSONEncoder().encode(texts)).map { String(decoding: $0, as: UTF8.self) }
     }
 
     private static func name(_ node: Node) -> String { node.scalar?.string ?? "?" }

@@ -21,27 +21,33 @@ struct ConfigurationSources {
         let path = try findFile()
         let home = try findHome()
         var problems: [String] = []
-        var texts: [String: (text: String, place: String, base: String)] = [:]
-        for setting in Settings.all { if let text = setting.standard { texts[setting.key] = (text, "default", home) } }
+        var texts: [String: Said] = [:]
+        for setting in Settings.all {
+            if let text = setting.standard {
+                texts[setting.key] = Said(text: text, place: "default", base: home, right: .standard)
+            }
+        }
         if let path {
             let file = ConfigurationFile(path: path, text: try Self.read(path))
             problems += file.problems.map(\.description)
             let base = (absolute(path) as NSString).deletingLastPathComponent
             for (key, entry) in file.entries {
-                texts[key] = (entry.text, "\(path):\(entry.line):\(entry.column)", base)
+                let place = "\(path):\(entry.line):\(entry.column)"
+                texts[key] = Said(text: entry.text, place: place, base: base, right: .file)
             }
         }
         for (variable, value) in environment.sorted(by: { $0.key < $1.key }) {
             if let setting = Settings.setting(variable: variable) {
-                texts[setting.key] = (value, variable, home)
+                texts[setting.key] = Said(text: value, place: variable, base: home, right: .environment)
             } else if Settings.claims(variable: variable) {
                 problems.append("\(variable): \(Self.unknown(variable: variable))")
             }
         }
         for (key, value) in flags {
             if Settings.setting(key) == nil { problems.append("--set \(key): \(Settings.unknown(key))") }
-            texts[key] = (value, "--set \(key)", home)
+            texts[key] = Said(text: value, place: "--set \(key)", base: home, right: .flag)
         }
+        Self.settleFileForms(&texts, &problems)
         let values = Self.check(texts, &problems)
         guard problems.isEmpty else { throw ConfigurationError(problems: problems) }
         let configuration = Configuration(values, home: home, file: path)
@@ -54,18 +60,33 @@ struct ConfigurationSources {
     }
 
     private static func check(
-        _ texts: [String: (text: String, place: String, base: String)], _ problems: inout [String]
+        _ texts: [String: Said], _ problems: inout [String]
     ) -> Values {
         var values: [String: Setting.Value] = [:]
-        for (key, (text, place, base)) in texts.sorted(by: { $0.key < $1.key }) {
+        for (key, said) in texts.sorted(by: { $0.key < $1.key }) {
             guard let setting = Settings.setting(key) else { continue }
             do throws(Setting.Misfit) {
-                var value = try setting.value(of: text)
-                if case .path = setting.kind, case .text(let path) = value { value = .text(absolute(path, base: base)) }
+                var value = try setting.value(of: said.text)
+                if case .path = setting.kind, case .text(let path) = value {
+                    value = .text(absolute(path, base: said.base))
+                }
                 values[key] = value
-            } catch { problems.append("\(place): \(error.words)") }
+            } catch { problems.append("\(said.place): \(error.words)") }
         }
         return Values(all: values)
+    }
+
+    /// Of a secret and the file of a secret the one with the higher right counts; two of the same right contradict.
+    private static func settleFileForms(_ texts: inout [String: Said], _ problems: inout [String]) {
+        for setting in Settings.all where setting.kind.isSecret {
+            let file = Settings.fileForm(of: setting.key)
+            guard let clear = texts[setting.key], let named = texts[file] else { continue }
+            if clear.right == named.right {
+                problems.append("\(named.place): \(setting.key) and \(file) are both set; keep one")
+            } else {
+                texts[clear.right < named.right ? setting.key : file] = nil
+            }
+        }
     }
 
     private static func unknown(variable: String) -> String {
@@ -110,6 +131,21 @@ struct ConfigurationSources {
         }
         return text
     }
+}
+
+/// What a source says of a key.
+private struct Said {
+    /// Sources in the order of their right.
+    enum Right: Int, Comparable {
+        case standard, file, environment, flag
+        static func < (one: Self, other: Self) -> Bool { one.rawValue < other.rawValue }
+    }
+    let text: String
+    /// Where it stands, for messages.
+    let place: String
+    /// What a relative path is relative to.
+    let base: String
+    let right: Right
 }
 
 /// A path made absolute: as the shell means it, or below a base.

@@ -28,8 +28,23 @@ struct Setting: Sendable {
         case duration(ClosedRange<Duration>)
         case address
         case networks
+        /// Types of events, as a rule's `events`.
+        case events
+        /// Words without commas.
+        case words
+        /// Texts by key; outside of the file a JSON object.
+        case map
+        case flag
+        /// Never shown; its `*_file` form is a setting of its own.
+        case secret
 
-        var isList: Bool { if case .networks = self { true } else { false } }
+        var isList: Bool {
+            switch self {
+            case .networks, .events, .words: true
+            default: false
+            }
+        }
+        var isSecret: Bool { if case .secret = self { true } else { false } }
     }
 
     /// A checked value.
@@ -40,6 +55,9 @@ struct Setting: Sendable {
         case duration(Duration)
         case address(host: String, port: Int)
         case list([String])
+        case flag(Bool)
+        case secret(MaskedText)
+        case map([String: String])
     }
 
     /// Why a text is no value, in words that say what is.
@@ -85,7 +103,31 @@ struct Setting: Sendable {
                 }
             }
             return .list(items)
+        case .events: return .list(try items(of: text) { word in (try? EventSelector(word)) != nil })
+        case .words: return .list(try items(of: text) { word in !word.contains(where: \.isWhitespace) })
+        case .flag:
+            guard let flag = ["true": true, "false": false][text] else { throw unfit(text, "true or false") }
+            return .flag(flag)
+        case .secret:
+            guard !text.isEmpty, !text.contains("\0") else { throw Misfit(words: "\(key) must not be empty") }
+            return .secret(MaskedText(text))
+        case .map:
+            guard let map = try? JSONDecoder().decode([String: String].self, from: Data(text.utf8)) else {
+                // Not shown: a value may be a secret.
+                throw Misfit(words: "\(key) has to be keys with texts; outside of the file a JSON object of strings")
+            }
+            return .map(map)
         }
+    }
+
+    private func items(of text: String, where isFine: (String) -> Bool) throws(Misfit) -> [String] {
+        let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        guard !items.isEmpty else { throw Misfit(words: "\(key) names one at least; without the key all may") }
+        for item in items where !isFine(item) {
+            if case .events = kind { throw unfit(item, "types of events, such as job.failed or job.*") }
+            throw unfit(item, "words")
+        }
+        return items
     }
 
     private func unfit(_ text: String, _ expected: String) -> Misfit {

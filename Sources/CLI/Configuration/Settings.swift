@@ -1,18 +1,25 @@
 import CarillonEvents
+import CarillonRules
+import CarillonWorker
 
 // Every key of `carillon.yaml`, with its default. A key that is not here is an error; a key of something not built yet is
 // refused as such, so that nobody believes in a setting that does nothing.
 
 enum Settings {
-    static let all: [Setting] = [
-        Setting("stream.kind", .choice(["sqlite"], notYet: ["kafka"]), "sqlite"),
+    /// A secret may stand in a file: each has a second key that names one.
+    static let all = withFileForms(deployment + ChannelKeys.all)
+
+    private static let deployment: [Setting] = [
+        Setting("stream.kind", .choice(["sqlite", "kafka"]), "sqlite"),
         Setting("stream.path", .path, "stream.db"),
+        Setting("stream.topics", .words, "carillon.events"),
+        Setting("stream.properties", .map, "{}"),
         Setting("stream.partitions", .integer(1...1024), "8"),
         Setting("stream.retention", .duration(.seconds(60)...long), "7d"),
         Setting("ledger.kind", .choice(["sqlite", "postgres"]), "sqlite"),
         Setting("ledger.path", .path, "ledger.db"),
-        Setting("ledger.url", .text, nil),
-        Setting("ledger.url_file", .path, nil),
+        Setting("ledger.url", .secret, nil),
+        Setting("ledger.single_host", .choice(["true", "false"]), "false"),
         Setting("ledger.retention", .duration(.seconds(60)...long), "30d"),
         Setting("ledger.dedup_horizon", .duration(.seconds(60)...long), "7d"),
         Setting("worker.group", .text, "carillon"),
@@ -20,14 +27,19 @@ enum Settings {
         Setting("worker.concurrency", .integer(1...10_000), "256"),
         Setting("worker.lease", .duration(.seconds(2)...(.seconds(3600))), "30s"),
         Setting("delivery.timeout", .duration(.milliseconds(50)...(.seconds(600))), "15s"),
+        Setting("delivery.retry.schedule", .choice(RetrySchedule.Name.allCases.map(\.rawValue)), nil),
         Setting("delivery.retry.first", .duration(.milliseconds(1)...(.seconds(86_400))), "5s"),
         Setting("delivery.retry.factor", .number(1...100), "2"),
         Setting("delivery.retry.max", .duration(.milliseconds(1)...(.seconds(86_400))), "10m"),
         Setting("delivery.retry.give_up_after", .duration(.zero...long), "24h"),
         Setting("delivery.max_event_age", .duration(.seconds(1)...long), "24h"),
         Setting("delivery.ssrf_exempt", .networks, ""),
+        Setting("delivery.ca_file", .path, nil),
+        Setting("secrets.key", .secret, nil),
+        Setting("limits.default.targets_per_rule", .integer(RuleLimits.range), "5"),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
+        Setting("http.tokens_file", .path, nil),
         Setting(
             "logging.level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), "info"),
         Setting("logging.format", .choice(["text", "json"]), "text"),
@@ -35,22 +47,52 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "stream.topics", "stream.properties", "ledger.single_host", "channels",
-        "limits",
-        "links", "http.tokens_file",
+        "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
+        "links",
     ]
+
+    /// The key that names the file of a secret.
+    static func fileForm(of key: String) -> String { key + "_file" }
+
+    private static func withFileForms(_ settings: [Setting]) -> [Setting] {
+        settings.flatMap { $0.kind.isSecret ? [$0, Setting(fileForm(of: $0.key), .path, nil)] : [$0] }
+    }
 
     private static let long = Duration.seconds(3650 * 86_400)
     private static let byKey = Dictionary(uniqueKeysWithValues: all.map { ($0.key, $0) })
     private static let byVariable = Dictionary(uniqueKeysWithValues: all.map { ($0.variable, $0) })
 
-    static func setting(_ key: String) -> Setting? { byKey[key] }
+    static func setting(_ key: String) -> Setting? { byKey[key] ?? workspaceLimit(key) }
     static func setting(variable: String) -> Setting? { byVariable[variable] }
 
     /// Whether settings stand below this key.
-    static func isSection(_ key: String) -> Bool { all.contains { $0.key.hasPrefix(key + ".") } }
+    static func isSection(_ key: String) -> Bool {
+        all.contains { $0.key.hasPrefix(key + ".") } || key + "." == workspaces
+            || key.hasPrefix(workspaces) && !workspaceLimits.contains { key.hasSuffix("." + $0) }
+    }
 
-    static func isNotYet(_ key: String) -> Bool { notYet.contains { key == $0 || key.hasPrefix($0 + ".") } }
+    static func isNotYet(_ key: String) -> Bool {
+        notYet.contains { key == $0 || key.hasPrefix($0 + ".") }
+            || key.hasPrefix(workspaces) && workspaceLimits.dropFirst().contains { key.hasSuffix("." + $0) }
+    }
+
+    // Limits of single workspaces: `limits.workspaces.vision.targets_per_rule`, whatever the workspace's name.
+
+    private static let workspaces = "limits.workspaces."
+    /// What can be limited; only the first is built.
+    private static let workspaceLimits = ["targets_per_rule", "sms", "voice", "mail", "inbox"]
+
+    private static func workspaceLimit(_ key: String) -> Setting? {
+        limitedWorkspace(key).map { _ in Setting(key, .integer(RuleLimits.range), nil) }
+    }
+
+    /// The workspace that a key limits the targets of; `nil` for every other key.
+    static func limitedWorkspace(_ key: String) -> String? {
+        let suffix = "." + workspaceLimits[0]
+        guard key.hasPrefix(workspaces), key.hasSuffix(suffix) else { return nil }
+        let name = key.dropFirst(workspaces.count).dropLast(suffix.count)
+        return name.isEmpty || key.utf8.count <= workspaces.utf8.count + suffix.utf8.count ? nil : String(name)
+    }
 
     /// Whether a variable can only be meant as a setting: it begins as the variables of a section do.
     static func claims(variable: String) -> Bool {

@@ -47,6 +47,7 @@ struct Failure: Error {
         case let error as ConfigurationError: Failure(code: .usage, lines: error.problems)
         case let error as StreamError: Failure(error.description + error.advice)
         case let error as LedgerError: Failure(error.description + error.advice)
+        case let error as SecretError: Failure("\(error)")
         case let error as SpoolError: Failure(error.description)
         case is CleanExit, is ValidationError, is ExitCode: nil
         default: Carillon.exitCode(for: error) == .failure ? Failure("\(error)") : nil
@@ -79,8 +80,8 @@ extension StreamError {
         case .unreachable: "; check that it is there and try again"
         case .tooLarge: "; put what is large behind a URL"
         case .schema(let found, let known): schemaAdvice(found: found, known: known)
-        case .corrupt: "; stream.path has to name a stream of Carillon's, restore it or move it away"
-        case .other: "; check stream.path and its permissions"
+        case .corrupt: "; `stream` has to name a stream of Carillon's, restore it or move it away"
+        case .other: "; check `stream` in the configuration and the permissions there"
         }
     }
 }

@@ -1,12 +1,7 @@
 /// Commands of the contract that are not built, so that who types one is told so and not that it was misspelt.
 enum NotYet {
     private static let commands: [(words: [String], instead: String)] = [
-        (["replay"], "`carillon dead retry` and `carillon deliveries retry` reopen deliveries"),
-        (["explain"], "`carillon deliveries show KEY` has a delivery's tries, `carillon rules test` says what matches"),
-        (["quota"], "nothing is limited yet"),
-        (["silence"], "`enabled: false` in a rule stops it"),
-        (["endpoints"], "`carillon publish` an event that a rule selects, and see `carillon deliveries list`"),
-        (["poison", "retry"], "`carillon poison show RECORD` gives its bytes; mend and publish them"),
+        (["quota"], "nothing is limited yet")
     ]
 
     /// What to say instead of running these arguments; `nil` when they name nothing of the kind.

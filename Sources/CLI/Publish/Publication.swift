@@ -34,7 +34,7 @@ final class Publication {
             if error.isRetriable || spools { return }
             guard error.kind == .missing else { throw error }
             throw Failure(
-                "there is no stream at \(configuration.stream.path); start `carillon serve` or `carillon worker` once, "
+                "there is no stream at \(configuration.stream.whereabouts); start `carillon serve` or `carillon worker` once, "
                     + "or give --spool to keep the events on disk until then")
         }
     }

@@ -59,7 +59,7 @@ struct RuleApplication {
             let texts = sources[rules.workspace] ?? []
             guard inForce.workspaces[rules.workspace] != texts else { continue }
             try note(old: inForce.workspaces[rules.workspace], new: rules, rules.workspace, &result)
-            changes.append(RuleChange(workspace: rules.workspace, sources: texts, living: rules.living))
+            changes.append(RuleChange(workspace: rules.workspace, sources: texts, living: rules.livingTargets))
         }
         guard prunes, files.hasFolder else { return changes }
         for workspace in inForce.workspaces.keys.sorted() where sources[workspace] == nil {
@@ -73,7 +73,7 @@ struct RuleApplication {
         old: [SourceText]?, new: WorkspaceRules?, _ workspace: String, _ result: inout Result
     ) throws(Failure) {
         let before = old.flatMap { texts in
-            RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: RuleLimits(targetsPerRule: 100))
+            RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
                 .workspaces.first { $0.workspace == workspace }
         }
         let lines = RuleDifference.between(old: before, new: new)
@@ -84,13 +84,5 @@ struct RuleApplication {
                     + "give --prune to drop what they omit, or add it to the files")
         }
         result.differences.append((workspace, lines))
-    }
-}
-
-extension WorkspaceRules {
-    /// The identities of the enabled rules, each with its targets.
-    fileprivate var living: [String: Set<String>] {
-        Dictionary(
-            rules.filter(\.enabled).map { ($0.identity, Set($0.targets)) }, uniquingKeysWith: { $0.union($1) })
     }
 }

@@ -20,7 +20,7 @@ struct RuleFiles {
     }
 
     /// What the documents say, compiled, and every problem in them.
-    func load(limits: RuleLimits = RuleLimits()) -> (workspaces: [WorkspaceRules], problems: [Problem]) {
+    func load(limits: RuleLimits) -> (workspaces: [WorkspaceRules], problems: [Problem]) {
         let loaded = RuleDocuments.load(files, limits: limits)
         return (loaded.workspaces, problems + loaded.problems)
     }

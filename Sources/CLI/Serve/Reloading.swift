@@ -4,19 +4,21 @@ import Synchronization
 
 /// Reads the configuration again and takes what can change while running; says in the log what came of it.
 final class Reloading: Sendable {
-    private static let taken: Set<String> = ["logging.level", "logging.format"]
+    private static let taken: Set<String> = ["logging.level", "logging.format", "http.tokens_file"]
 
     private let configuration: Configuration
     private let reread: @Sendable () throws -> Configuration
     private let watch: RuleWatch?
+    private let door: EventDoor?
     private let logger: Logger
     private let isRead = Mutex(true)
 
     init(
         configuration: Configuration, reread: @escaping @Sendable () throws -> Configuration, watch: RuleWatch?,
-        logger: Logger
+        door: EventDoor?, logger: Logger
     ) {
         (self.configuration, self.reread, self.watch, self.logger) = (configuration, reread, watch, logger)
+        self.door = door
     }
 
     /// Whether the configuration was good when it was last read, and the watched rules are what their folder says.
@@ -38,22 +40,25 @@ final class Reloading: Sendable {
     }
 
     private func reload() throws -> Server.Reload {
-        let fresh = try readAgain()
+        let (fresh, access) = try readAgain()
         do { try watch?.apply() } catch let failure as Failure {
             throw ReloadError(description: failure.lines.joined(separator: "; "))
         }
         Log.set(fresh.logging)
+        door?.admit(access)
         let changed = fresh.values.differences(from: configuration.values)
         return Server.Reload(
             taken: Self.taken.sorted() + (watch == nil ? [] : ["rules"]),
             needsRestart: changed.filter { !Self.taken.contains($0) })
     }
 
-    private func readAgain() throws -> Configuration {
+    private func readAgain() throws -> (Configuration, Access) {
         do {
             let fresh = try reread()
+            // The address in use is the one this process began with.
+            let access = try fresh.access(listening: configuration.http.host)
             isRead.withLock { $0 = true }
-            return fresh
+            return (fresh, access)
         } catch {
             isRead.withLock { $0 = false }
             guard let error = error as? ConfigurationError else { throw error }

@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonServer
+import CarillonStream
 import CarillonWorker
 import Dispatch
 import Foundation
@@ -17,8 +18,9 @@ struct Roles {
 
     /// Makes stream and ledger where they are not there, and applies the watched rules, before anything runs.
     func prepare() throws -> RuleWatch? {
-        _ = try configuration.createStream()
+        try configuration.prepareStream()
         _ = try configuration.createLedger()
+        configuration.sealClearSecrets()
         try SpoolWatch.drain(configuration)
         guard let folder = configuration.rulesDirectory else { return nil }
         let watch = RuleWatch(configuration: configuration, folder: folder, logger: Log.logger("carillon.rules"))
@@ -53,20 +55,43 @@ struct Roles {
     }
 
     /// What SIGHUP and `POST /-/reload` do.
-    func reloading(_ watch: RuleWatch?) -> Reloading {
-        Reloading(configuration: configuration, reread: reread, watch: watch, logger: logger)
+    func reloading(_ watch: RuleWatch?, door: EventDoor? = nil) -> Reloading {
+        Reloading(configuration: configuration, reread: reread, watch: watch, door: door, logger: logger)
+    }
+
+    /// Where events come in over HTTP.
+    func door(_ registry: MetricsRegistry) throws -> EventDoor {
+        let configuration = configuration
+        let access = try configuration.access(listening: configuration.http.host)
+        if case .closed = access {
+            logger.warning(
+                "no events over HTTP: http.listen is \(configuration.http.host), which others may reach, and there is no http.tokens_file"
+            )
+        }
+        return EventDoor(
+            access: access, clock: clock, registry: registry,
+            appender: { () throws(StreamError) in try configuration.appender() })
     }
 
     /// The HTTP server.
-    func server(_ registry: MetricsRegistry, _ reloading: Reloading) -> Server {
+    func server(_ registry: MetricsRegistry, _ door: EventDoor, _ reloading: Reloading) -> Server {
         let (configuration, logger) = (configuration, logger)
         let sources = Sources(
             desk: { try configuration.desk() }, ends: { try configuration.streamEnds() },
             gauges: { SpoolFolder(configuration.spool).gauges })
         return Server(
             host: configuration.http.host, port: configuration.http.port, version: CarillonVersion.current,
-            registry: registry, sources: sources, clock: clock, logger: Log.logger("carillon.server"),
+            registry: registry, sources: sources, door: door, clock: clock, logger: Log.logger("carillon.server"),
             reload: { try await offPool { try reloading.run() } }, isReloaded: { reloading.isFine },
             listening: { port in logger.notice("listening on http://\(configuration.http.host):\(port)") })
+    }
+}
+
+extension Configuration {
+    /// Who may send events over HTTP.
+    func access(listening host: String) throws(ConfigurationError) -> Access {
+        var tokens: AccessTokens?
+        if let file = http.tokensFile { tokens = try TokensFile.read(file) }
+        return Access(listening: host, tokens: tokens)
     }
 }

@@ -67,7 +67,7 @@ final class RuleWatch: Service {
 
     private func applyFolder() throws {
         let files = try RuleFiles([folder])
-        let loaded = files.load()
+        let loaded = files.load(limits: configuration.ruleLimits)
         let faults = loaded.problems.filter { !$0.isWarning }
         guard faults.isEmpty else { throw Failure(faults.map(\.description).joined(separator: "; ")) }
         let desk = try configuration.desk()

@@ -173,6 +173,7 @@ private let metricHelp: [String: String] = [
     "carillon_attempts_total": "Tries, by channel.",
     "carillon_pending": "Deliveries that wait or are on their way.",
     "carillon_oldest_pending_seconds": "Age of the oldest delivery that waits; 0 when none does.",
+    "carillon_breakers_open": "Endpoints that fail, so that they are only probed.",
     "carillon_dead_letters": "Deliveries that were given up.",
     "carillon_stream_lag_records": "Records of the stream that are not decided yet.",
     "carillon_stream_gap_records_total": "Records that retention removed before they were read.",

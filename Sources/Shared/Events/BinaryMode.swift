@@ -21,6 +21,19 @@ extension CloudEvents {
             let body = data ?? []
             return try prepare(body.span, defaultWorkspace: defaultWorkspace, now: now)
         }
+        let bytes = try structured(headers: headers, data: data, http: http)
+        do throws(EventError) {
+            return try prepare(bytes.span, defaultWorkspace: defaultWorkspace, now: now)
+        } catch {
+            throw EventError(error.kind)  // the offset would point into text the caller never saw
+        }
+    }
+
+    /// The structured form of a message in binary mode, whether or not it is an event: what is kept of one that is none.
+    public static func structured(
+        headers: [(name: String, value: String)], data: [UInt8]?, http: Bool
+    ) throws(EventError) -> [UInt8] {
+        let contentType = headers.first { $0.name.lowercased() == "content-type" }?.value
         let (attributes, type) = try attributes(in: headers, contentType: contentType, http: http)
         var bytes = Array("{".utf8)
         for (name, value) in attributes { bytes.append(attribute: name, value) }
@@ -30,11 +43,7 @@ extension CloudEvents {
             bytes.removeLast()  // the comma
         }
         bytes.append(UInt8(ascii: "}"))
-        do throws(EventError) {
-            return try prepare(bytes.span, defaultWorkspace: defaultWorkspace, now: now)
-        } catch {
-            throw EventError(error.kind)  // the offset would point into text the caller never saw
-        }
+        return bytes
     }
 
     /// Takes an event apart into headers and body, the reverse of `prepare(headers:data:http:)`.
@@ -89,7 +98,7 @@ extension CloudEvents {
     }
 
     /// The media type in lower case, without parameters.
-    static func mediaType(_ contentType: String) -> String {
+    public static func mediaType(_ contentType: String) -> String {
         let bare = contentType.prefix { $0 != ";" }
         return bare.filter { $0 != " " && $0 != "\t" }.lowercased()
     }

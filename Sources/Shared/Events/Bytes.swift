@@ -38,6 +38,20 @@ extension JSON {
         return min(i, text.count)
     }
 
+    /// The offset behind the name whose opening quote is at `start`, when it has at most seven bytes and among them neither
+    /// a backslash nor a point; `nil` for any other.
+    @inlinable @inline(__always)
+    public static func shortNameEnd(_ text: Span<UInt8>, _ start: Int) -> Int? {
+        let bytes = unsafe text.bytes  // read only, within `byteCount`
+        guard start &+ 9 <= bytes.byteCount else { return nil }
+        let eight = word(bytes, start &+ 1)
+        let quote = marks(eight, equalTo: UInt8(ascii: "\""))
+        let others = marks(eight, equalTo: UInt8(ascii: "\\")) | marks(eight, equalTo: UInt8(ascii: "."))
+        // The bits below the first quote: a false mark there would only cost the long way.
+        guard quote != 0, others & (quote ^ (quote &- 1)) == 0 else { return nil }
+        return start &+ 2 &+ quote.trailingZeroBitCount &>> 3
+    }
+
     /// The first offset from `i` whose byte is a quote, a backslash, a control character or not ASCII.
     @inline(__always)
     static func endOfPlainRun(_ text: Span<UInt8>, _ i: Int) -> Int {

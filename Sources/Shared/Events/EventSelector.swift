@@ -63,6 +63,21 @@ public struct EventSelector: Sendable, Hashable, CustomStringConvertible {
         return true
     }
 
+    /// Whether some type is wanted by both.
+    public func overlaps(_ other: EventSelector) -> Bool {
+        guard let segments else { return exact.contains(where: other.selects) }
+        guard let others = other.segments else { return other.exact.contains(where: selects) }
+        return segments.count == others.count
+            && zip(segments, others).allSatisfy { $0.isEmpty || $1.isEmpty || $0 == $1 }
+    }
+
+    /// Whether every type the other wants is wanted by this one.
+    public func covers(_ other: EventSelector) -> Bool {
+        guard let others = other.segments else { return other.exact.allSatisfy(selects) }
+        guard let segments else { return false }
+        return segments.count == others.count && zip(segments, others).allSatisfy { $0.isEmpty || $0 == $1 }
+    }
+
     /// The entry as it was written.
     public var description: String { text }
 

@@ -113,6 +113,20 @@ extension Key {
         return hasher.key()
     }
 
+    /// An incident of a rule: the values of the rule's fields, with their paths.
+    public static func incident(
+        workspace: String, rule: String, values: [(path: String, value: [UInt8])]
+    ) -> Key {
+        var hasher = KeyHasher("incident")
+        hasher.add(workspace)
+        hasher.add(rule)
+        for (path, value) in values {
+            hasher.add(path)
+            hasher.add(value.span)
+        }
+        return hasher.key()
+    }
+
     /// The pair that is kept in order: a workspace's target and the subject.
     ///
     /// - Parameter isEverywhere: whether the target is that of a rule for every workspace; the subject is the workspace's.

@@ -14,7 +14,8 @@ public import CarillonEvents
 //   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
 //   to pending, those behind it do so with it.
 // - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
-// - What a dead session held is pending again as soon as its death is known.
+// - What a dead session held is pending again as soon as its death is known, but for what it had marked as started.
+// - Nothing of a suspended endpoint is leased.
 //
 // All calls may block and none is async; one thread uses one `Ledger` value. `decide` survives the machine's crash;
 // `settle` may lose its last moments then (P4 counts the copies), never at a process's.
@@ -23,7 +24,7 @@ public import CarillonEvents
 public typealias DeliveryID = Int64
 /// The number of a worker's session.
 public typealias SessionID = Int64
-/// The number of a change of the rules or secrets; grows by one with each.
+/// The number of a change of the rules, the secrets or which endpoints are suspended; grows by one with each.
 public typealias Revision = Int64
 
 /// What a worker does with the ledger.
@@ -52,10 +53,33 @@ public protocol Ledger: AnyObject {
     func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims
     /// Writes how tries ended and frees the next of each pair.
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError)
+    /// Notes durably that deliveries leased to the session are about to be sent, and may be sent only once.
+    ///
+    /// Whichever of them is not settled when the session dies is `dead(ambiguous)`: nobody knows whether it arrived.
+    ///
+    /// - Returns: those of them that are the session's still and may be sent.
+    func start(_ deliveries: [DeliveryID], for session: SessionID, now: Timestamp) throws(LedgerError)
+        -> Set<DeliveryID>
+    /// Makes deliveries of a lane that wait for a later time due now, the earliest first, but none before what its
+    /// receiver asked for.
+    ///
+    /// - Returns: how many; fewer than `count` when there are no more.
+    func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int
+
+    // Endpoints
+
+    /// The lanes of endpoints that are paused or disabled: nothing of them is leased until a person resumes them.
+    func suspended() throws(LedgerError) -> Set<Int64>
+    /// Says what a worker found out about the endpoint of a lane.
+    ///
+    /// `disabled` stays until a person resumes it, and is a new revision; `down` is this session's view and goes with
+    /// it; `nil` takes `down` back.
+    func note(_ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp)
+        throws(LedgerError)
 
     // Rules and secrets
 
-    /// The newest revision of rules and secrets.
+    /// The newest revision of rules, secrets and suspended endpoints.
     func revision() throws(LedgerError) -> Revision
     /// Every workspace's documents as of now, with the revision they make.
     func rules() throws(LedgerError) -> RuleSources
@@ -66,7 +90,11 @@ public protocol Ledger: AnyObject {
     func rules(changedSince revision: Revision) throws(LedgerError) -> RuleSources
     /// A workspace's documents as they were when `revision` decided.
     func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> [SourceText]
-    /// A secret by name; `nil` when it was never set.
+    /// The silences that are not over at a moment, oldest first.
+    ///
+    /// Adding one and ending one early are new revisions, as changes of the rules are; running out is none.
+    func silences(at moment: Timestamp) throws(LedgerError) -> [Silence]
+    /// A secret by name, as it is kept: open it with `SecretVault`; `nil` when it was never set.
     func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]?
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
@@ -130,6 +158,8 @@ public struct Decisions: Sendable {
         }
     }
     /// A rule that selected an event: suppressed for a reason, or with deliveries.
+    ///
+    /// One selection for each rule, and one more for each target of it that is suppressed by itself.
     public struct Selection: Sendable {
         /// The rule's identity.
         public var rule: String
@@ -137,17 +167,21 @@ public struct Decisions: Sendable {
         public var workspace: String?
         /// Why nothing is sent; `nil` when something is.
         public var suppressed: Suppression?
+        /// What suppressed it, in words a person can look up: a silence's number, an owner's name.
+        public var by: String?
+        /// The target that is not told, when the rule's other targets are another selection; `nil` for the whole rule.
+        public var target: String?
         /// Its deliveries in `deliveries`.
         public var deliveries: Range<Int>
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
         /// Makes one.
         public init(
-            rule: String, of workspace: String? = nil, suppressed: Suppression?, deliveries: Range<Int>,
-            window: Window? = nil
+            rule: String, of workspace: String? = nil, suppressed: Suppression?, by: String? = nil,
+            target: String? = nil, deliveries: Range<Int>, window: Window? = nil
         ) {
             (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
-            (self.deliveries, self.window) = (deliveries, window)
+            (self.by, self.target, self.deliveries, self.window) = (by, target, deliveries, window)
         }
     }
     /// A target of a notification.
@@ -162,10 +196,37 @@ public struct Decisions: Sendable {
         public var expires: Timestamp
         /// Whether the worker has room to send it at once.
         public var wanted: Bool
+        /// Whether the receiver is known to have a copy: it is born delivered.
+        ///
+        /// For replays.
+        public var isReceived = false
+        /// What it waits for although there is room; `nil` for nothing.
+        public var wait: Wait?
+        /// The address it reaches, the same for all that reach it; `nil` when it is sent whatever else reaches it.
+        ///
+        /// Of an event's deliveries to one address the first is sent, in the order of the selections and leaving out what
+        /// falls into a window. Each other one is suppressed by itself (`alreadySent`, by that one's rule).
+        public var copy: String?
+        /// Whether it takes the place of older ones of its pair and rule: those that wait end as
+        /// `expired(superseded)`.
+        public var supersedes: Bool
         /// Makes one.
-        public init(key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool) {
+        public init(
+            key: Key, target: String, pair: Key?, expires: Timestamp, wanted: Bool, wait: Wait? = nil,
+            copy: String? = nil, supersedes: Bool = false
+        ) {
             (self.key, self.target, self.pair, self.expires, self.wanted) = (key, target, pair, expires, wanted)
+            (self.wait, self.copy, self.supersedes) = (wait, copy, supersedes)
         }
+    }
+    /// A delivery's time has not come: it is pending until then, and nothing but a person's hand pulls it forward.
+    public struct Wait: Sendable, Hashable {
+        /// When it is due.
+        public var until: Timestamp
+        /// Why, as the delivery's reason says until it is sent.
+        public var reason: String
+        /// Makes one.
+        public init(until: Timestamp, reason: String) { (self.until, self.reason) = (until, reason) }
     }
     /// A rule's dedup window: the first event of it is sent, and the others by it are suppressed.
     ///
@@ -219,6 +280,14 @@ public struct Decisions: Sendable {
     public var deliveries: [Delivery] = []
     /// What could not be decided.
     public var parked: [Parked] = []
+    /// Whether it is decided beside the position, in a range that no batch has.
+    ///
+    /// The position stays where it is, and when some of the range is decided the answer is `moved`. For replays.
+    public var isBeside = false
+    /// Whether it was matched against the rules of an earlier revision on purpose.
+    ///
+    /// For replays.
+    public var isByRulesOfThen = false
 
     /// An empty batch, to fill.
     public init(
@@ -227,16 +296,6 @@ public struct Decisions: Sendable {
         (self.stream, self.partition, self.from, self.next) = (stream, partition, from, next)
         (self.revision, self.bytes) = (revision, bytes)
     }
-}
-
-/// Why a selected event sends nothing.
-public enum Suppression: String, Sendable, CaseIterable {
-    /// The event was older than `delivery.max_event_age` when it was decided.
-    case stale
-    /// The rule's `expire_after` had passed when it was decided.
-    case expired
-    /// An earlier event of the rule's dedup window was sent.
-    case dedup
 }
 
 /// What came of deciding a batch.
@@ -256,11 +315,12 @@ public enum Birth: Sendable, Equatable {
     ///
     /// Send it; but when `follows`, only after the one before it, leased to the same session, is settled for good.
     case leased(DeliveryID, epoch: Int64, lane: Int64, follows: Bool)
-    /// It waits in the ledger: no room, or an earlier one of its pair waits there or is leased to another session.
+    /// It waits in the ledger: no room, its time has not come, or an earlier one of its pair waits there or is leased to
+    /// another session.
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
-    /// Nothing is sent: its selection fell into a window that was open.
+    /// Nothing is sent: its selection fell into a window that was open, or another delivery reaches the same address.
     case suppressed
 }
 
@@ -272,9 +332,13 @@ public struct Room: Sendable {
     public var perLane: Int
     /// What each lane holds now.
     public var used: [Int64: Int]
+    /// How much more lanes in trouble may hold.
+    ///
+    /// With none a lane is passed over, as if nothing in it waited.
+    public var limits: [Int64: Int]
     /// Makes one.
-    public init(total: Int, perLane: Int, used: [Int64: Int] = [:]) {
-        (self.total, self.perLane, self.used) = (total, perLane, used)
+    public init(total: Int, perLane: Int, used: [Int64: Int] = [:], limits: [Int64: Int] = [:]) {
+        (self.total, self.perLane, self.used, self.limits) = (total, perLane, used, limits)
     }
 }
 
@@ -332,45 +396,5 @@ public struct Claimed: Sendable {
         (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
         (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
         (self.appended, self.event) = (appended, event)
-    }
-}
-
-/// How a leased delivery goes on.
-public struct Settlement: Sendable {
-    /// The next state.
-    public enum Ending: Sendable, Equatable {
-        /// The receiver has it.
-        case delivered
-        /// It failed and is tried again at a time.
-        case retry(at: Timestamp)
-        /// It failed for good.
-        case dead
-        /// It is not worth sending any more.
-        case expired
-        /// It was not tried: pending again, due at once.
-        case released
-    }
-    /// Its row.
-    public var delivery: DeliveryID
-    /// The claim it was sent under.
-    public var epoch: Int64
-    /// The next state.
-    public var ending: Ending
-    /// The class of the failure or the reason of the expiry; empty when delivered.
-    public var reason: String
-    /// The HTTP status, 0 when there was none, and the receiver's own words.
-    public var status: Int
-    /// The receiver's own words, bounded.
-    public var words: String
-    /// With `retry`: what the receiver asked for at the least, so that nothing pulls the next try before it.
-    public var notBefore: Timestamp?
-    /// Makes one.
-    public init(
-        delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",
-        notBefore: Timestamp? = nil
-    ) {
-        self.notBefore = notBefore
-        (self.delivery, self.epoch, self.ending) = (delivery, epoch, ending)
-        (self.reason, self.status, self.words) = (reason, status, words)
     }
 }

@@ -22,6 +22,8 @@ public struct DeliveryFilter: Sendable {
     public var since: Timestamp?
     /// At most this many, newest first.
     public var limit: Int
+    /// Of this event alone, by its number (`DecidedEvent.number`).
+    public var event: Int64?
     /// Makes one; without arguments it means the newest hundred of all.
     public init(
         key: Key? = nil, workspace: String? = nil, rule: String? = nil, subject: String? = nil, contact: String? = nil,
@@ -87,8 +89,10 @@ public struct SuppressedRow: Sendable, Codable {
     public var subject: String?
     /// Why nothing is sent; one of `Suppression`.
     public var reason: String
-    /// The delivery whose window it fell into, with `dedup`.
+    /// What suppressed it: the delivery whose window it fell into, a silence's number, a rule, an owner's name.
     public var by: String?
+    /// The target that was not told; `nil` for the whole rule.
+    public var target: String?
     /// When it was decided, in milliseconds since the epoch.
     public var decidedAt: Int64
     /// The event as it was published.
@@ -96,10 +100,10 @@ public struct SuppressedRow: Sendable, Codable {
     /// Makes one.
     public init(
         workspace: String, rule: String, type: String, subject: String?, reason: String, by: String?,
-        decidedAt: Int64, event: [UInt8]
+        target: String? = nil, decidedAt: Int64, event: [UInt8]
     ) {
         (self.workspace, self.rule, self.type, self.subject) = (workspace, rule, type, subject)
-        (self.reason, self.by, self.decidedAt, self.event) = (reason, by, decidedAt, event)
+        (self.reason, self.by, self.target, self.decidedAt, self.event) = (reason, by, target, decidedAt, event)
     }
 }
 
@@ -115,12 +119,17 @@ public struct ParkedRow: Sendable, Codable {
     public var reason: String
     /// When it was parked, in milliseconds since the epoch.
     public var at: Int64
+    /// When it was mended and published anew; `nil` as long as it was not.
+    public var retriedAt: Int64?
     /// The record as it was.
     public var bytes: [UInt8]
     /// Makes one.
-    public init(stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, bytes: [UInt8]) {
+    public init(
+        stream: String, partition: Int32, offset: Int64, reason: String, at: Int64, retriedAt: Int64? = nil,
+        bytes: [UInt8]
+    ) {
         (self.stream, self.partition, self.offset) = (stream, partition, offset)
-        (self.reason, self.at, self.bytes) = (reason, at, bytes)
+        (self.reason, self.at, self.retriedAt, self.bytes) = (reason, at, retriedAt, bytes)
     }
 }
 
@@ -140,6 +149,8 @@ public struct LedgerStatus: Sendable, Codable {
     public var suppressed: [String: Int64]
     /// The sessions of workers.
     public var workers: [WorkerRow]
+    /// The endpoints that something keeps from getting messages.
+    public var endpoints: [EndpointRow]
     /// How far a partition is decided.
     public struct PositionRow: Sendable, Codable {
         /// The stream's name.
@@ -173,8 +184,9 @@ public struct LedgerStatus: Sendable, Codable {
     /// Makes one.
     public init(
         revision: Revision, positions: [PositionRow], deliveries: [String: Int64], oldestPending: Int64?, parked: Int64,
-        suppressed: [String: Int64], workers: [WorkerRow]
+        suppressed: [String: Int64], workers: [WorkerRow], endpoints: [EndpointRow] = []
     ) {
+        self.endpoints = endpoints
         (self.revision, self.positions, self.deliveries) = (revision, positions, deliveries)
         (self.oldestPending, self.parked, self.suppressed, self.workers) = (oldestPending, parked, suppressed, workers)
     }
@@ -228,27 +240,58 @@ public protocol LedgerDesk: AnyObject {
     ///   `nil` when somebody else changed the rules since `base`: read, compare and try again.
     func apply(_ changes: [RuleChange], base: Revision, keepPending: Bool, now: Timestamp) throws(LedgerError)
         -> (revision: Revision, expired: Int)?
-    /// Sets a secret.
+    /// Holds back what a workspace's rules select and the pattern fits, until a time; a new revision.
+    ///
+    /// - Returns: the silence's number.
+    func add(_ silence: NewSilence, now: Timestamp) throws(LedgerError) -> SilenceID
+    /// All silences that are kept, those that are over too, oldest first.
+    func silences() throws(LedgerError) -> [Silence]
+    /// Ends a silence now; a new revision.
+    ///
+    /// - Returns: false when there is none of that number or it is over.
+    func endSilence(_ id: SilenceID, now: Timestamp) throws(LedgerError) -> Bool
+    /// Sets a secret: opaque bytes, sealed by who sets it (`SecretKeyring`).
     func setSecret(_ name: String, of workspace: String, to value: [UInt8], now: Timestamp) throws(LedgerError)
     /// Forgets a secret; false when there was none.
     func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
     /// The names of a workspace's secrets with the time each was set.
     func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)]
+    /// Every workspace's secrets as they are kept, by workspace and name.
+    func storedSecrets() throws(LedgerError) -> [StoredSecret]
+    /// Keeps the same secret in other bytes, provided it is still kept as it was; false when it is not.
+    ///
+    /// Its value is what it was, so this is no new revision and no new time of setting. The old bytes are wiped where the
+    /// backend can.
+    func replaceSecret(_ old: StoredSecret, with value: [UInt8]) throws(LedgerError) -> Bool
     /// Lists deliveries, newest first.
     func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow]
     /// Lists what was suppressed, newest first.
     ///
-    /// Suppressed is an event for a rule, before there is a target: a filter by contact or state finds nothing. A filter by
-    /// key finds what fell into the dedup window that this delivery opened.
+    /// Suppressed is an event for a rule, most often before there is a target: a filter by contact finds the targets that
+    /// were suppressed by themselves, a filter by state nothing. A filter by key finds what fell into the dedup window that
+    /// this delivery opened.
     func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow]
     /// The failed tries of a delivery, oldest first.
     func attempts(of delivery: DeliveryID) throws(LedgerError) -> [AttemptRow]
+    /// The pages of one reader's inbox, newest first, at most `limit`.
+    ///
+    /// - Parameters:
+    ///   - target: the deliveries' target, such as `inbox/alice`.
+    ///   - workspace: whose rules wrote to it.
+    func inbox(of target: String, in workspace: String, limit: Int) throws(LedgerError) -> [InboxRow]
     /// The event behind a delivery, as it was published.
     func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]?
     /// Reopens dead, expired and cancelled deliveries: pending, due now, with a new round; or makes waiting ones due now.
     func retry(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
     /// Ends open deliveries that are not on their way as `cancelled`.
     func cancel(_ filter: DeliveryFilter, now: Timestamp) throws(LedgerError) -> Int
+    /// The endpoints that something keeps from getting messages, and, with a workspace, all of its that ever had a
+    /// delivery.
+    func endpoints(of workspace: String?) throws(LedgerError) -> [EndpointRow]
+    /// Suspends an endpoint until it is resumed; a new revision. False when it was already.
+    func pause(_ endpoint: String, of workspace: String, reason: String, now: Timestamp) throws(LedgerError) -> Bool
+    /// Lets an endpoint have messages again, whoever suspended it; a new revision. False when nothing did.
+    func resume(_ endpoint: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
     /// Parked records, newest first.
     func parked(limit: Int) throws(LedgerError) -> [ParkedRow]
     /// Writes a mark of no meaning, to prove that the ledger can be written.

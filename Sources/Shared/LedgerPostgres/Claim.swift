@@ -11,26 +11,27 @@ extension PostgresLedger {
     private struct Lane {
         let lane, at: Int64
         let later: Int64?
+        let workspace: String
     }
 
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
         moment = now.milliseconds
         let lanes = try attempting("look for due deliveries") { () throws(PostgresFailure) in
-            Self.lanes(try connection().run([waitingLanes])[0])
+            Self.lanes(try connection().run([waitingLanes])[0], room)
         }
-        let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
+        let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
         guard room.total > 0, !ready.isEmpty else { return left(lanes, isFull: false) }
         return try transaction("claim due deliveries") { connection throws(PostgresFailure) in
             let found = try connection.run([.begin, .lazily, hold(session)])[2]
             guard !found.isEmpty else { return left(lanes, isFull: false) }
-            let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, connection)
+            let taken = try take(from: inTurn(ready), for: session, room: room, connection)
             var commands = tallies(["delivery.pending": -taken.count, "delivery.leased": taken.count], connection)
             if let first = taken.map(\.delivery).min(), first < found.int(0, 0) {
                 commands.insert(lower(first, of: session), at: 0)
             }
             let rows = try connection.run([waitingLanes] + commands + [.commit])
             for one in taken { held[session]?[one.delivery] = one.epoch }
-            var claims = left(Self.lanes(rows[0]), isFull: taken.count == room.total)
+            var claims = left(Self.lanes(rows[0], room), isFull: taken.count == room.total)
             claims.deliveries = taken
             return claims
         }
@@ -44,7 +45,7 @@ extension PostgresLedger {
             leftBehind: isFull || lanes.contains { $0.at <= moment })
     }
 
-    /// Each lane that has something waiting: two index probes a lane.
+    /// Each lane that has something waiting and is not suspended: two index probes a lane.
     private var waitingLanes: Command {
         Command(
             """
@@ -54,39 +55,61 @@ extension PostgresLedger {
                 SELECT n.lane, n.due FROM l CROSS JOIN LATERAL (
                     SELECT lane, due FROM delivery WHERE due IS NOT NULL AND lane > l.lane ORDER BY lane, due LIMIT 1) n)
             SELECT l.lane, l.due, (
-                SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1) FROM l
+                SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace
+            FROM l JOIN lane n ON n.id = l.lane
+            WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes))) ORDER BY l.lane
             """, Parameters(moment))
     }
 
-    private static func lanes(_ rows: Rows) -> [Lane] {
-        rows.indices.map { Lane(lane: rows.int($0, 0), at: rows.int($0, 1), later: rows.optionalInt($0, 2)) }
+    /// Those of the lanes that may have something at all.
+    private static func lanes(_ rows: Rows, _ room: Room) -> [Lane] {
+        rows.indices.map { row in
+            Lane(
+                lane: rows.int(row, 0), at: rows.int(row, 1), later: rows.optionalInt(row, 2),
+                workspace: rows.text(row, 3))
+        }.filter { room.limits[$0.lane] != 0 }
     }
 
-    /// Begins behind the lane served last, so that a full house is shared in turns.
-    private func inTurn(_ lanes: [Int64]) -> [Int64] {
-        let start = lanes.firstIndex { $0 > claimCursor } ?? 0
-        return Array(lanes[start...] + lanes[..<start])
-    }
-
-    /// First a fair share for each; what room is then left goes to those that have more.
-    private func take(
-        from lanes: [Int64], for session: SessionID, room: Room, _ connection: Connection
-    ) throws(PostgresFailure) -> [Claimed] {
-        var taken: [Claimed] = []
-        var lanes = lanes
-        for share in [max(1, room.total / lanes.count), room.total] {
-            var counts: [Int64: Int] = [:]
-            for one in taken { counts[one.lane, default: 0] += 1 }
-            let limits = lanes.map { lane in
-                (lane: lane, limit: min(share, room.perLane - (room.used[lane] ?? 0) - (counts[lane] ?? 0)))
-            }.filter { $0.limit > 0 }
-            let more = try take(limits, atMost: room.total - taken.count, for: session, connection)
-            taken += more
-            // A lane that did not use its share has no more.
-            let full = Dictionary(grouping: more, by: \.lane).filter { $0.value.count >= share }
-            lanes = lanes.filter { full[$0] != nil }
+    /// The lanes of each workspace, beginning behind the lane served last, so that a full house is shared in turns.
+    private func inTurn(_ lanes: [Lane]) -> [[Int64]] {
+        let start = lanes.firstIndex { $0.lane > claimCursor } ?? 0
+        var places: [String: Int] = [:]
+        var workspaces: [[Int64]] = []
+        for lane in lanes[start...] + lanes[..<start] {
+            if let place = places[lane.workspace] {
+                workspaces[place].append(lane.lane)
+            } else {
+                places[lane.workspace] = workspaces.count
+                workspaces.append([lane.lane])
+            }
         }
-        return taken
+        return workspaces
+    }
+
+    /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each; what room is then
+    /// left goes to those that have more.
+    private func take(
+        from workspaces: [[Int64]], for session: SessionID, room: Room, _ connection: Connection
+    ) throws(PostgresFailure) -> [Claimed] {
+        let share = max(1, room.total / workspaces.count)
+        var limits: [(lane: Int64, limit: Int)] = []
+        for lanes in workspaces {
+            var left = share
+            for lane in lanes where left > 0 {
+                let limit = min(left, max(1, share / lanes.count), room.free(in: lane))
+                limits.append((lane, limit))
+                left -= limit
+            }
+        }
+        let first = try take(limits, atMost: room.total, for: session, connection)
+        var counts: [Int64: Int] = [:]
+        for one in first { counts[one.lane, default: 0] += 1 }
+        // A lane that did not use its share has no more.
+        let spent = Set(limits.filter { counts[$0.lane] ?? 0 < $0.limit }.map(\.lane))
+        let more = workspaces.joined().filter { !spent.contains($0) }.map { lane in
+            (lane: lane, limit: room.free(in: lane) - (counts[lane] ?? 0))
+        }.filter { $0.limit > 0 }
+        return try first + take(more, atMost: room.total - first.count, for: session, connection)
     }
 
     private func take(
@@ -106,6 +129,7 @@ extension PostgresLedger {
                 CROSS JOIN LATERAL (
                     SELECT id, due FROM delivery WHERE lane = t.lane AND due IS NOT NULL AND due <= $3
                     ORDER BY lane, due, id LIMIT t.most FOR NO KEY UPDATE SKIP LOCKED) d
+                WHERE t.lane <> ALL(ARRAY(\(Self.suspendedLanes)))
                 LIMIT $5),
             taken AS (
                 UPDATE delivery d SET state = 1, session = $4, epoch = epoch + 1, due = NULL, not_before = NULL
@@ -128,5 +152,12 @@ extension PostgresLedger {
             rule: rows.text(row, 5), target: rows.text(row, 6), revision: rows.int(row, 7), lane: rows.int(row, 13),
             roundBegan: Timestamp(milliseconds: rows.int(row, 8)), expires: Timestamp(milliseconds: rows.int(row, 9)),
             appended: Timestamp(milliseconds: rows.int(row, 10)), event: rows.blob(row, 11))
+    }
+}
+
+extension Room {
+    /// How much more a lane may hold.
+    fileprivate func free(in lane: Int64) -> Int {
+        min(perLane - (used[lane] ?? 0), limits[lane] ?? .max)
     }
 }

@@ -26,7 +26,7 @@ extension PostgresLedger: Ledger {
             try learnNames(of: batch, connection)
             let reading = DecisionReading(self, batch, session: session, now: now.milliseconds)
             let known = try reading.run(connection)
-            guard known.revision == batch.revision else { return .rulesMoved }
+            guard batch.isByRulesOfThen || known.revision == batch.revision else { return .rulesMoved }
             guard known.isNext else {
                 try connection.run("ROLLBACK")
                 return .moved(try storedPosition(batch.stream, batch.partition, connection))
@@ -87,13 +87,19 @@ struct DecisionReading {
     struct Known {
         var revision: Revision = 0
         /// Whether the batch begins where the position stood; then it stands at the batch's end now.
+        ///
+        /// Beside the position: whether nothing of it is decided.
         var isNext = false
         /// Below which the session has leased nothing; `nil` when it may lease nothing.
         var lowest: DeliveryID?
         /// The new events with their rows' numbers.
         var events: [Key: Int64] = [:]
+        /// The lanes that nothing is leased from.
+        var suspended: Set<Int64> = []
         /// The open deliveries of pairs.
         var pairs: [Int64: DecisionWriter.Pair] = [:]
+        /// All open deliveries, and locked, of the pairs in which something is superseded.
+        var queues: [Int64: [Superseding.Open]] = [:]
         var windows: Windows?
         /// The batch row that this one prolongs.
         var last: Int64?
@@ -110,11 +116,14 @@ struct DecisionReading {
     func run(_ connection: Connection) throws(PostgresFailure) -> Known {
         let horizon = now - ledger.keeping.dedupHorizon.milliseconds
         var commands: [Command] = [
-            .begin, Command(Gate.shared, Parameters(ledger.space, Gate.rules)),
+            // What is decided beside the position is decided alone, so that no range is twice.
+            .begin, Command(batch.isBeside ? Gate.exclusive : Gate.shared, Parameters(ledger.space, Gate.rules)),
             Command(Gate.shared, Parameters(ledger.space, Gate.segments)), Command(PostgresLedger.revisionQuery),
-            advance, ledger.hold(session), Order.lock(lanes), last,
+            batch.isBeside ? untouched : advance, ledger.hold(session), Order.lock(lanes), last,
+            Command(PostgresLedger.suspendedLanes),
         ]
-        if !batch.events.isEmpty { commands += [keys, pairs] }
+        let superseding = Superseding.pairs(of: batch)
+        if !batch.events.isEmpty { commands += [keys, Superseding.reading(superseding), pairs(but: superseding)] }
         let windows = windows
         if !windows.keys.isEmpty {
             commands += Windows.reading(batch, windows.keys, rules: windows.rules, horizon: horizon)
@@ -125,10 +134,13 @@ struct DecisionReading {
         known.isNext = !rows[4].isEmpty
         known.lowest = rows[5].isEmpty ? nil : rows[5].int(0, 0)
         known.last = rows[7].isEmpty ? nil : rows[7].int(0, 0)
+        known.suspended = Set(rows[8].indices.map { rows[8].int($0, 0) })
         guard !batch.events.isEmpty else { return known }
-        for row in rows[8].indices { known.events[Key(rows[8].halves(row, 0))] = rows[8].int(row, 1) }
-        for row in rows[9].indices { known.pairs[rows[9].int(row, 0)] = DecisionWriter.Pair(rows[9], row) }
-        if !windows.keys.isEmpty { known.windows = Windows(clock: rows[11], living: rows[12], horizon: horizon) }
+        for row in rows[9].indices { known.events[Key(rows[9].halves(row, 0))] = rows[9].int(row, 1) }
+        known.queues = Superseding.queues(of: superseding, rows[10])
+        for row in rows[11].indices { known.pairs[rows[11].int(row, 0)] = DecisionWriter.Pair(rows[11], row) }
+        for (pair, queue) in known.queues { known.pairs[pair] = DecisionWriter.Pair(queue) }
+        if !windows.keys.isEmpty { known.windows = Windows(clock: rows[13], living: rows[14], horizon: horizon) }
         return known
     }
 
@@ -143,6 +155,20 @@ struct DecisionReading {
             """
             INSERT INTO position VALUES ($1, $2, $4)
             ON CONFLICT (stream, partition) DO UPDATE SET next = $4 WHERE position.next = $3 RETURNING 1::int8
+            """, values)
+    }
+
+    /// Whether nothing of the batch is decided.
+    private var untouched: Command {
+        var values = Parameters()
+        values.add(batch.stream)
+        values.add(Int64(batch.partition))
+        values.add(batch.from)
+        values.add(batch.next)
+        return Command(
+            """
+            SELECT 1::int8 WHERE NOT EXISTS (
+                SELECT 1 FROM batch WHERE stream = $1 AND partition = $2 AND first < $4 AND next > $3)
             """, values)
     }
 
@@ -162,9 +188,9 @@ struct DecisionReading {
     }
 
     /// The head and the last of each pair's open deliveries.
-    private var pairs: Command {
+    private func pairs(but others: Set<Int64>) -> Command {
         var values = Parameters()
-        values.add(Array(Set(batch.deliveries.compactMap { $0.pair?.number })).sorted())
+        values.add(Array(Set(batch.deliveries.compactMap { $0.pair?.number }).subtracting(others)).sorted())
         return Command(
             """
             SELECT p.pair, h.id, h.state, h.due, h.not_before, h.session, l.session FROM unnest($1::int8[]) AS p(pair)

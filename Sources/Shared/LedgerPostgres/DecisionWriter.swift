@@ -15,16 +15,34 @@ struct DecisionWriter {
     private struct Row {
         let event, rule, lane, part: Int64
         let delivery: Decisions.Delivery
-        let isLeased: Bool
+        let state: DeliveryState
         let due: Int64?
+        let wait: Decisions.Wait?
         /// Its place in `births`.
         let birth: Int
         let follows: Bool
+
+        var isLeased: Bool { state == .leased }
+        /// Why it is in its state.
+        var reason: String { state == .expired ? Superseding.reason : wait?.reason ?? "" }
+        /// As one whose place was taken.
+        var ended: Row { changed(to: .expired, due: nil, wait: nil) }
+        /// As one whose turn it is at a time.
+        func due(at time: Int64) -> Row { changed(to: state, due: time, wait: wait) }
+
+        private func changed(to state: DeliveryState, due: Int64?, wait: Decisions.Wait?) -> Row {
+            Row(
+                event: event, rule: rule, lane: lane, part: part, delivery: delivery, state: state, due: due,
+                wait: wait,
+                birth: birth, follows: follows)
+        }
     }
     private struct Suppressed {
         let event, rule: Int64
         let reason: Suppression
-        let earlier: Key?
+        var earlier: Key?
+        var by: String?
+        var target: String?
     }
     private let ledger: PostgresLedger
     private let batch: Decisions
@@ -39,6 +57,8 @@ struct DecisionWriter {
     private var events: [(event: Decisions.Event, row: Int64)] = []
     /// Heads that wait no longer, with the time they are due now.
     private var sooner: [DeliveryID: Int64] = [:]
+    /// Deliveries of others' batches whose place is taken.
+    private var superseded: [DeliveryID] = []
     private var selected = 0
     /// Where the answer of `insertDeliveries` stands.
     private var insertIndex: Int?
@@ -63,35 +83,70 @@ struct DecisionWriter {
     }
 
     private mutating func decide(_ event: Decisions.Event, _ row: Int64) {
-        selected += event.selections.count
+        var reached: [String: String] = [:]
         for selection in batch.selections[event.selections] {
             let workspace = selection.workspace ?? event.workspace
             let rule = ledger.names.rule(workspace, selection.rule)
             if let reason = selection.suppressed {
-                suppress(row, rule, reason)
+                suppress(Suppressed(event: row, rule: rule, reason: reason, by: selection.by, target: selection.target))
             } else if let window = selection.window, let earlier = enter(window, event, selection) {
-                suppress(row, rule, .dedup, by: earlier)
+                suppress(Suppressed(event: row, rule: rule, reason: .dedup, earlier: earlier))
                 births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
-                continue
-            }
-            for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
-                let lane = ledger.names.lane(workspace, delivery.target)
-                add(delivery, event: row, rule: rule, lane: lane, part: Int64(part))
+            } else {
+                let name = workspace == event.workspace ? selection.rule : "\(workspace)/\(selection.rule)"
+                send(selection, as: name, of: workspace, event: row, rule: rule, &reached)
             }
         }
     }
 
+    /// Adds what a selection sends.
+    ///
+    /// - Parameter reached: the addresses that other rules tell of the event, each with the rule.
+    private mutating func send(
+        _ selection: Decisions.Selection, as name: String, of workspace: String, event: Int64, rule: Int64,
+        _ reached: inout [String: String]
+    ) {
+        var part: Int64 = 0
+        for delivery in batch.deliveries[selection.deliveries] {
+            if let copy = delivery.copy {
+                if let other = reached[copy] {
+                    suppress(
+                        Suppressed(event: event, rule: rule, reason: .alreadySent, by: other, target: delivery.target))
+                    births.append(.suppressed)
+                    continue
+                }
+                reached[copy] = name
+            }
+            let lane = ledger.names.lane(workspace, delivery.target)
+            add(delivery, event: event, rule: rule, lane: lane, part: part)
+            part += 1
+        }
+        if part > 0 { selected += 1 }
+    }
+
     private mutating func add(_ delivery: Decisions.Delivery, event: Int64, rule: Int64, lane: Int64, part: Int64) {
-        let standing: Standing = delivery.pair.map { self.standing(in: $0.number) } ?? .first
-        let isLeased = delivery.wanted && known.lowest != nil && standing != .waits
-        let due: Int64? = standing == .first && !isLeased ? now : nil
+        if delivery.supersedes, !delivery.isReceived, let pair = delivery.pair?.number {
+            supersede(in: pair, rule: rule)
+        }
+        let standing: Standing =
+            delivery.isReceived ? .waits : delivery.pair.map { self.standing(in: $0.number) } ?? .first
+        let wait = delivery.wait.flatMap { $0.until.milliseconds > now ? $0 : nil }
+        let isLeased =
+            delivery.wanted && wait == nil && known.lowest != nil && standing != .waits
+            && !known.suspended.contains(lane)
+        let due: Int64? = standing == .first && !isLeased ? wait?.until.milliseconds ?? now : nil
         rows.append(
             Row(
-                event: event, rule: rule, lane: lane, part: part, delivery: delivery, isLeased: isLeased, due: due,
+                event: event, rule: rule, lane: lane, part: part, delivery: delivery,
+                state: delivery.isReceived ? .delivered : isLeased ? .leased : .pending, due: due, wait: wait,
                 birth: births.count, follows: standing == .follows))
         births.append(.duplicate)  // until it has a number
-        guard let pair = delivery.pair?.number else { return }
+        guard let pair = delivery.pair?.number, !delivery.isReceived else { return }
         let holder = isLeased ? session : 0
+        known.queues[pair]?.append(
+            Superseding.Open(
+                place: .batch(rows.count - 1), rule: rule, isLeased: isLeased, due: due,
+                notBefore: wait?.until.milliseconds, session: holder))
         if standing == .first {
             known.pairs[pair] = Pair(
                 head: nil, headIsLeased: isLeased, headDue: due, headNotBefore: nil, headSession: holder,
@@ -99,6 +154,32 @@ struct DecisionWriter {
         } else {
             known.pairs[pair]?.lastSession = holder
         }
+    }
+
+    /// Ends what waits in a pair of the same rule, as a new delivery takes its place.
+    private mutating func supersede(in pair: Int64, rule: Int64) {
+        guard var queue = known.queues[pair] else { return }
+        let gone = queue.filter { !$0.isLeased && $0.rule == rule }
+        guard !gone.isEmpty else { return }
+        for one in gone {
+            switch one.place {
+            case .ledger(let id):
+                superseded.append(id)
+                sooner[id] = nil
+            case .batch(let row): rows[row] = rows[row].ended
+            }
+        }
+        queue.removeAll { !$0.isLeased && $0.rule == rule }
+        if !queue.contains(where: \.isLeased), let head = queue.first, head.due == nil {
+            let time = max(now, head.notBefore ?? now)
+            queue[0].due = time
+            switch head.place {
+            case .ledger(let id): sooner[id] = time
+            case .batch(let row): rows[row] = rows[row].due(at: time)
+            }
+        }
+        known.queues[pair] = queue
+        known.pairs[pair] = Pair(queue)
     }
 
     /// Where a new delivery of a pair stands: alone, behind others this session has leased, or behind ones it waits for.
@@ -115,6 +196,7 @@ struct DecisionWriter {
             if time < due {
                 sooner[head] = time
                 known.pairs[pair]?.headDue = time
+                if known.queues[pair]?.isEmpty == false { known.queues[pair]?[0].due = time }
             }
         }
         return .waits
@@ -128,9 +210,10 @@ struct DecisionWriter {
         return known.windows?.enter(window, appended: event.appended, opening: delivery)
     }
 
-    private mutating func suppress(_ event: Int64, _ rule: Int64, _ reason: Suppression, by earlier: Key? = nil) {
-        held.append(Suppressed(event: event, rule: rule, reason: reason, earlier: earlier))
-        suppressed[reason, default: 0] += 1
+    private mutating func suppress(_ selection: Suppressed) {
+        held.append(selection)
+        suppressed[selection.reason, default: 0] += 1
+        selected += 1
     }
 
     /// All that is written, but for the commit.
@@ -141,16 +224,17 @@ struct DecisionWriter {
             insertIndex = commands.count
             commands.append(insertDeliveries)
         }
+        if !superseded.isEmpty { commands.append(Superseding.end(superseded, now)) }
         if !sooner.isEmpty { commands.append(pullForward) }
         if !held.isEmpty { commands.append(insertSuppressed) }
         if !batch.parked.isEmpty { commands.append(insertParked) }
         commands += known.windows?.writing ?? []
         commands.append(noteBatch)
-        let leased = rows.count { $0.isLeased }
         var changes = [
-            "delivery.leased": leased, "delivery.pending": rows.count - leased, "suppressed": held.count,
+            "delivery.pending": -superseded.count, "delivery.expired": superseded.count, "suppressed": held.count,
             "seen": events.count,
         ]
+        for row in rows { changes["delivery.\(row.state.rawValue)", default: 0] += 1 }
         for (reason, count) in suppressed { changes["suppressed.\(reason.rawValue)"] = count }
         return commands + ledger.tallies(changes, connection)
     }
@@ -196,19 +280,24 @@ struct DecisionWriter {
         values.add(rows.map(\.delivery.key.halves))
         values.add(rows.map { $0.delivery.pair?.number })
         values.add(rows.map(\.delivery.expires.milliseconds))
-        values.add(rows.map { $0.isLeased ? 1 as Int64 : 0 })
+        values.add(rows.map(\.state.code))
         values.add(rows.map(\.due))
+        values.add(rows.map { $0.wait?.until.milliseconds })
+        values.add(rows.map { $0.reason as String? })
+        values.add(rows.map { $0.delivery.supersedes ? 1 as Int64 : 0 })
         values.add(batch.revision)
         values.add(now)
         values.add(session)
         return Command(
             """
             INSERT INTO delivery (event, rule, lane, part, key, pair, expires, state, due, revision, decided, round, epoch,
-                session)
-            SELECT d.event, d.rule, d.lane, d.part::int4, d.key, d.pair, d.expires, d.leased::int4, d.due, $10, $11, $11,
-                d.leased, d.leased * $12
+                session, settled, not_before, reason, supersedes)
+            SELECT d.event, d.rule, d.lane, d.part::int4, d.key, d.pair, d.expires, d.state::int4, d.due, $13, $14, $14,
+                CASE d.state WHEN 1 THEN 1 ELSE 0 END, CASE d.state WHEN 1 THEN $15::int8 ELSE 0 END,
+                CASE WHEN d.state < 2 THEN NULL ELSE $14::int8 END, d.not_before, d.reason, d.supersedes::int4
             FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::uuid[], $6::int8[], $7::int8[], $8::int8[],
-                $9::int8[]) AS d(event, rule, lane, part, key, pair, expires, leased, due)
+                $9::int8[], $10::int8[], $11::text[], $12::int8[])
+                AS d(event, rule, lane, part, key, pair, expires, state, due, not_before, reason, supersedes)
             RETURNING id
             """, values)
     }
@@ -222,7 +311,7 @@ struct DecisionWriter {
         return Command(
             """
             UPDATE delivery d SET due = s.due FROM unnest($1::int8[], $2::int8[]) AS s(id, due)
-            WHERE d.id = s.id AND d.state = 0 AND d.due > s.due
+            WHERE d.id = s.id AND d.state = 0 AND coalesce(d.due > s.due, true)
             """, values)
     }
 
@@ -234,11 +323,14 @@ struct DecisionWriter {
         values.add(held.map { ($0.earlier ?? Key(high: 0, low: 0)).halves })
         values.add(held.map { $0.earlier == nil ? 0 as Int64 : 1 })
         values.add(now)
+        values.add(held.map(\.by))
+        values.add(held.map(\.target))
         return Command(
             """
-            INSERT INTO suppressed (event, rule, reason, at, earlier)
-            SELECT s.event, s.rule, s.reason, $6, CASE s.has WHEN 1 THEN s.earlier END
-            FROM unnest($1::int8[], $2::int8[], $3::text[], $4::uuid[], $5::int8[]) AS s(event, rule, reason, earlier, has)
+            INSERT INTO suppressed (event, rule, reason, at, earlier, by, target)
+            SELECT s.event, s.rule, s.reason, $6, CASE s.has WHEN 1 THEN s.earlier END, s.by, s.target
+            FROM unnest($1::int8[], $2::int8[], $3::text[], $4::uuid[], $5::int8[], $7::text[], $8::text[])
+                AS s(event, rule, reason, earlier, has, by, target)
             """, values)
     }
 

@@ -31,14 +31,17 @@ extension PostgresLedger: LedgerDesk {
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
-        guard filter.contact == nil, filter.state == nil else { return [] }
+        guard filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(PostgresFailure) in
             var conditions = Conditions(filter, reason: "s.reason")
             conditions.since("s.at", filter.since)
+            conditions.contact("s.target", filter.contact)
             conditions.key("s.earlier", filter.key)
+            if let event = filter.event { conditions.demand("s.event = \(event)") }
             let rows = try connection().run(
                 """
-                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
+                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier, s.by,
+                    s.target
                 FROM suppressed s JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
                 WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
                 """, conditions.values)
@@ -46,8 +49,8 @@ extension PostgresLedger: LedgerDesk {
                 SuppressedRow(
                     workspace: rows.text(row, 0), rule: rows.text(row, 1), type: rows.text(row, 2),
                     subject: rows.optionalText(row, 3), reason: rows.text(row, 4),
-                    by: rows.isNull(row, 7) ? nil : Key(rows.halves(row, 7)).description, decidedAt: rows.int(row, 5),
-                    event: rows.blob(row, 6))
+                    by: rows.isNull(row, 7) ? rows.optionalText(row, 8) : Key(rows.halves(row, 7)).description,
+                    target: rows.optionalText(row, 9), decidedAt: rows.int(row, 5), event: rows.blob(row, 6))
             }
         }
     }
@@ -73,6 +76,31 @@ extension PostgresLedger: LedgerDesk {
                 AttemptRow(
                     number: Int(rows.int(row, 0)), at: rows.int(row, 1), reason: rows.text(row, 2),
                     status: Int(rows.int(row, 3)), words: rows.text(row, 4))
+            }
+        }
+    }
+
+    public func inbox(
+        of target: String, in workspace: String, limit: Int
+    ) throws(LedgerError) -> [InboxRow] {
+        try attempting("list the inbox of \(target)") { () throws(PostgresFailure) in
+            var values = Parameters()
+            values.add(workspace)
+            values.add(target)
+            values.add(Int64(limit))
+            let rows = try connection().run(
+                """
+                SELECT d.key, i.at, i.title, i.message, i.severity, i.url FROM inbox i
+                JOIN delivery d ON d.id = i.delivery
+                WHERE i.lane = (SELECT id FROM lane WHERE workspace = $1 AND target = $2)
+                ORDER BY i.delivery DESC LIMIT $3
+                """, values)
+            return rows.indices.map { row in
+                InboxRow(
+                    key: Key(rows.halves(row, 0)).description, at: rows.int(row, 1),
+                    page: InboxPage(
+                        title: rows.text(row, 2), message: rows.text(row, 3), severity: rows.text(row, 4),
+                        url: rows.optionalText(row, 5)))
             }
         }
     }
@@ -129,12 +157,13 @@ extension PostgresLedger: LedgerDesk {
     public func parked(limit: Int) throws(LedgerError) -> [ParkedRow] {
         try attempting("list parked records") { () throws(PostgresFailure) in
             let rows = try connection().run(
-                "SELECT stream, partition, place, reason, at, bytes FROM parked ORDER BY id DESC LIMIT $1",
+                "SELECT stream, partition, place, reason, at, bytes, retried FROM parked ORDER BY id DESC LIMIT $1",
                 Parameters(Int64(limit)))
             return rows.indices.map { row in
                 ParkedRow(
                     stream: rows.text(row, 0), partition: Int32(rows.int(row, 1)), offset: rows.int(row, 2),
-                    reason: rows.text(row, 3), at: rows.int(row, 4), bytes: rows.blob(row, 5))
+                    reason: rows.text(row, 3), at: rows.int(row, 4), retriedAt: rows.optionalInt(row, 6),
+                    bytes: rows.blob(row, 5))
             }
         }
     }
@@ -171,6 +200,7 @@ extension PostgresLedger: LedgerDesk {
         if let state = filter.state { conditions.demand("d.state = \(state.code)") }
         conditions.contact("l.target", filter.contact)
         conditions.key("d.key", filter.key)
+        if let event = filter.event { conditions.demand("d.event = \(event)") }
         return Command(
             """
             SELECT \(columns) FROM delivery d JOIN event e ON e.seq = d.event

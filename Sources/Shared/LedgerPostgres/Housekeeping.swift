@@ -115,6 +115,7 @@ extension PostgresLedger {
                     SELECT d.key, d.opened FROM dedup_clock c JOIN dedup d
                     ON d.clock = c.id AND d.ends <= greatest(c.reached - $3, $1) LIMIT $2)
                 """, Parameters(horizon, Self.step, Windows.grace)),
+            Command("DELETE FROM silence WHERE until < $1", Parameters(old)),
         ])
         let batches = try retireBatches(&changes, connection)
         changes["retired.suppressed"] = rows[0].affected
@@ -147,7 +148,10 @@ extension PostgresLedger {
             changes["retired.delivery.\(state)"] = Int(gone.int(row, 1))
         }
         changes["retired.notified"] = notified
-        try connection.run("DELETE FROM attempt WHERE delivery < $1", Parameters(end))
+        try connection.run([
+            Command("DELETE FROM attempt WHERE delivery < $1", Parameters(end)),
+            Command("DELETE FROM inbox WHERE delivery < $1", Parameters(end)),
+        ])
         return count
     }
 

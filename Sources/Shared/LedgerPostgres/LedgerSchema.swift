@@ -12,6 +12,9 @@ import CarillonPostgres
 // - `lane` is more than a name: whoever inserts, reopens, settles or frees deliveries holds the rows of their lanes locked, in
 //   order of number. That is what keeps a pair in order among many workers; claims take no such lock and wait for nobody.
 // - `tally` has a row for each name and *slot*, and a connection writes its own slot, so that counting makes nobody wait.
+// - `endpoint_state` is usually empty: endpoints that are paused or disabled (`session` 0), or down in the eyes of a session.
+//   The first two change under `Gate.rules`, as silences do.
+// - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `seen` and `segment` change under the lock `Gate.segments`, the rules under `Gate.rules`.
 //
 // Workers of the version before work on beside those of this one: a step only adds, and says from which version on a worker
@@ -20,7 +23,7 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first)]
+    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles)]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
@@ -123,6 +126,27 @@ enum LedgerSchema {
             key uuid NOT NULL, opened bigint NOT NULL, ends bigint NOT NULL, clock bigint NOT NULL, earlier uuid NOT NULL,
             PRIMARY KEY (key, opened));
         CREATE INDEX dedup_over ON dedup (clock, ends);
+        """
+
+    /// Endpoints that get nothing for a while, deliveries that are sent once or take the place of older ones, what
+    /// suppressed a selection in words, silences, and the inbox.
+    private static let troubles = """
+        ALTER TABLE delivery ADD COLUMN started bigint NOT NULL DEFAULT 0;
+        ALTER TABLE delivery ADD COLUMN supersedes int NOT NULL DEFAULT 0;
+        ALTER TABLE suppressed ADD COLUMN by text COLLATE "C";
+        ALTER TABLE suppressed ADD COLUMN target text COLLATE "C";
+        ALTER TABLE parked ADD COLUMN retried bigint;
+        CREATE TABLE endpoint_state (
+            lane bigint NOT NULL, session bigint NOT NULL, state text COLLATE "C" NOT NULL,
+            reason text COLLATE "C" NOT NULL, at bigint NOT NULL, PRIMARY KEY (lane, session));
+        CREATE TABLE silence (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, workspace text COLLATE "C" NOT NULL,
+            pattern text COLLATE "C" NOT NULL, comment text COLLATE "C" NOT NULL, since bigint NOT NULL,
+            until bigint NOT NULL);
+        CREATE TABLE inbox (
+            delivery bigint PRIMARY KEY, lane bigint NOT NULL, at bigint NOT NULL, title text COLLATE "C" NOT NULL,
+            message text COLLATE "C" NOT NULL, severity text COLLATE "C" NOT NULL, url text COLLATE "C");
+        CREATE INDEX inbox_reader ON inbox (lane, delivery);
         """
 }
 

@@ -62,7 +62,7 @@ enum Order {
     }
 
     private static let free = """
-        UPDATE delivery d SET due = $2 FROM unnest($1::int8[]) AS p(pair) CROSS JOIN LATERAL (
+        UPDATE delivery d SET due = greatest($2, d.not_before) FROM unnest($1::int8[]) AS p(pair) CROSS JOIN LATERAL (
             SELECT id, state, due FROM delivery WHERE pair = p.pair AND state < 2 ORDER BY id LIMIT 1) h
         WHERE d.id = h.id AND h.state = 0 AND h.due IS NULL AND NOT EXISTS (
             SELECT 1 FROM delivery o WHERE o.pair = p.pair AND o.state < 2 AND o.state = 1)

@@ -3,7 +3,7 @@ public import CarillonLedger
 import CarillonPostgres
 import FoundationEssentials
 
-// Documents and secrets. Each change of either is a new revision; a decision made against an older one is refused by
+// Documents. Each change of them, as of secrets, is a new revision; a decision made against an older one is refused by
 // `decide`, so an event published after `apply` returned meets the new rules.
 
 // What these do is said once, by the contract.
@@ -73,70 +73,15 @@ extension PostgresLedger {
         }
     }
 
-    public func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
-        try attempting("read a secret of \(workspace)") { () throws(PostgresFailure) in
-            var values = Parameters()
-            values.add(workspace)
-            values.add(name)
-            let rows = try connection().run("SELECT value FROM secret WHERE workspace = $1 AND name = $2", values)
-            return rows.isEmpty ? nil : rows.blob(0, 0)
-        }
-    }
-
-    public func setSecret(
-        _ name: String, of workspace: String, to value: [UInt8], now: Timestamp
-    ) throws(LedgerError) {
-        try transaction("set secret \(name) of \(workspace)") { connection throws(PostgresFailure) in
-            _ = try lockRules(connection)
-            var values = Parameters()
-            values.add(workspace)
-            values.add(name)
-            values.add(blob: value)
-            values.add(now.milliseconds)
-            try connection.run(
-                """
-                INSERT INTO secret VALUES ($1, $2, $3, $4)
-                ON CONFLICT (workspace, name) DO UPDATE SET value = excluded.value, at = excluded.at
-                """, values)
-            _ = try nextRevision(connection)
-            try connection.run([.commit])
-        }
-    }
-
-    public func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool {
-        try transaction("remove secret \(name) of \(workspace)") { connection throws(PostgresFailure) in
-            _ = try lockRules(connection)
-            var values = Parameters()
-            values.add(workspace)
-            values.add(name)
-            guard try connection.run("DELETE FROM secret WHERE workspace = $1 AND name = $2", values).affected > 0
-            else {
-                return false
-            }
-            _ = try nextRevision(connection)
-            try connection.run([.commit])
-            return true
-        }
-    }
-
-    public func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)] {
-        try attempting("list the secrets of \(workspace)") { () throws(PostgresFailure) in
-            var values = Parameters()
-            values.add(workspace)
-            let rows = try connection().run("SELECT name, at FROM secret WHERE workspace = $1 ORDER BY name", values)
-            return rows.indices.map { (rows.text($0, 0), Timestamp(milliseconds: rows.int($0, 1))) }
-        }
-    }
-
     /// Begins a transaction that changes the rules, once no decision is under way; returns their revision.
-    private func lockRules(_ connection: Connection) throws(PostgresFailure) -> Revision {
+    func lockRules(_ connection: Connection) throws(PostgresFailure) -> Revision {
         let rows = try connection.run([
             .begin, Command(Gate.exclusive, Parameters(space, Gate.rules)), Command(Self.revisionQuery),
         ])[2]
         return rows.isEmpty ? 0 : rows.int(0, 0)
     }
 
-    private func nextRevision(_ connection: Connection) throws(PostgresFailure) -> Revision {
+    func nextRevision(_ connection: Connection) throws(PostgresFailure) -> Revision {
         try connection.run("UPDATE meta SET value = value + 1 WHERE name = 'revision' RETURNING value").int(0, 0)
     }
 

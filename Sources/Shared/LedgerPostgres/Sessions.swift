@@ -104,6 +104,14 @@ extension PostgresLedger {
         }
     }
 
+    /// A delivery that a session has leased.
+    private struct Lease {
+        let id: DeliveryID
+        let epoch: Int64
+        /// Whether this claim's try was begun and may be the only one.
+        let isStarted: Bool
+    }
+
     private func lockNumber(_ session: SessionID) -> Int64 { session & 0x7fff_ffff }
 
     /// A session's row, locked for this transaction, and the lowest delivery it may have leased; no row when it is over.
@@ -116,9 +124,9 @@ extension PostgresLedger {
         Command("UPDATE session SET lowest = least(lowest, $2) WHERE id = $1", Parameters(session, lowest))
     }
 
-    /// Deletes a session; what it held is pending, due now.
+    /// Deletes a session; what it held is pending, due now, but for what it had started and may not be sent again.
     ///
-    /// Returns how many deliveries that were. One that is in use is not over, whatever it looked like.
+    /// Returns how many deliveries are pending again. One that is in use is not over, whatever it looked like.
     private func bury(_ session: SessionID, ifOver: Bool, _ connection: Connection) throws(PostgresFailure) -> Int {
         let found = try connection.run([
             .begin,
@@ -130,20 +138,58 @@ extension PostgresLedger {
         ])[1]
         guard !found.isEmpty else { return 0 }
         let leased = try leased(by: session, from: found.int(0, 0), connection)
-        let released = try release(leased.map(\.id), of: session, connection)
+        let ended = try endAmbiguous(leased.filter(\.isStarted).map(\.id), of: session, connection)
+        let released = try release(leased.filter { !$0.isStarted }.map(\.id), of: session, connection)
+        let changes = [
+            "delivery.leased": -released - ended.count, "delivery.pending": released, "delivery.dead": ended.count,
+        ]
         try connection.run(
-            tallies(["delivery.leased": -released, "delivery.pending": released], connection)
-                + [Command("DELETE FROM session WHERE id = $1", Parameters(session)), .commit])
+            Order.freeHeads(of: ended.compactMap(\.pair), moment) + tallies(changes, connection) + [
+                Command("DELETE FROM endpoint_state WHERE session = $1", Parameters(session)),
+                Command("DELETE FROM session WHERE id = $1", Parameters(session)), .commit,
+            ])
         return released
     }
 
     private func leased(
         by session: SessionID, from lowest: DeliveryID, _ connection: Connection
-    ) throws(PostgresFailure) -> [(id: DeliveryID, epoch: Int64)] {
+    ) throws(PostgresFailure) -> [Lease] {
         let rows = try connection.run(
-            "SELECT id, epoch FROM delivery WHERE id >= $2 AND state = 1 AND session = $1 ORDER BY id",
+            "SELECT id, epoch, started FROM delivery WHERE id >= $2 AND state = 1 AND session = $1 ORDER BY id",
             Parameters(session, lowest))
-        return rows.indices.map { (rows.int($0, 0), rows.int($0, 1)) }
+        return rows.indices.map { row in
+            Lease(id: rows.int(row, 0), epoch: rows.int(row, 1), isStarted: rows.int(row, 1) == rows.int(row, 2))
+        }
+    }
+
+    /// Ends deliveries that may be sent only once and may have been; returns those that were leased still.
+    private func endAmbiguous(
+        _ deliveries: [DeliveryID], of session: SessionID, _ connection: Connection
+    ) throws(PostgresFailure) -> [(id: DeliveryID, pair: Int64?)] {
+        guard !deliveries.isEmpty else { return [] }
+        var values = Parameters()
+        values.add(deliveries)
+        values.add(session)
+        values.add(moment)
+        values.add(Settlement.ambiguous)
+        var attempts = values
+        attempts.add("its worker ended after the try was begun; it may have arrived, and is not sent again by itself")
+        let rows = try connection.run([
+            Order.lockLanes(of: deliveries),
+            Command(
+                """
+                WITH ended AS (
+                    UPDATE delivery SET state = 3, session = 0, settled = $3, attempts = attempts + 1, reason = $4, status = 0
+                    WHERE id = ANY($1) AND state = 1 AND session = $2 RETURNING id, pair, attempts),
+                noted AS (
+                    INSERT INTO attempt (delivery, number, reason, status, words, at)
+                    SELECT id, attempts, $4, 0, $5, $3 FROM ended
+                    ON CONFLICT (delivery, number) DO UPDATE SET at = excluded.at, reason = excluded.reason,
+                        status = excluded.status, words = excluded.words)
+                SELECT id, pair FROM ended
+                """, attempts),
+        ])[1]
+        return rows.indices.map { (rows.int($0, 0), rows.optionalInt($0, 1)) }
     }
 
     /// Makes leased deliveries pending, the head of each pair due.

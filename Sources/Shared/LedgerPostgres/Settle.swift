@@ -21,8 +21,10 @@ extension PostgresLedger {
                 .begin, .lazily, Order.lockLanes(of: ids),
                 Command(
                     """
-                    SELECT id, state, epoch, session, pair, attempts FROM delivery WHERE id = ANY($1)
-                    ORDER BY id FOR NO KEY UPDATE
+                    SELECT id, state, epoch, session, pair, attempts, CASE WHEN supersedes = 1 THEN (
+                        SELECT max(y.id) FROM delivery y
+                        WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule) END
+                    FROM delivery d WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
                     """, values),
             ])[3]
             var endings = Endings(rows, for: session, now: now.milliseconds)
@@ -60,6 +62,8 @@ private struct Endings {
         let state: Int64
         let pair: Int64?
         let attempts: Int64
+        /// The youngest that has taken its place.
+        let younger: DeliveryID?
         /// As the settlements so far have left it.
         var now: Int64
         var epoch, session: Int64
@@ -86,7 +90,8 @@ private struct Endings {
         for row in found.indices {
             rows[found.int(row, 0)] = Row(
                 state: found.int(row, 1), pair: found.optionalInt(row, 4), attempts: found.int(row, 5),
-                now: found.int(row, 1), epoch: found.int(row, 2), session: found.int(row, 3), tries: found.int(row, 5))
+                younger: found.optionalInt(row, 6), now: found.int(row, 1), epoch: found.int(row, 2),
+                session: found.int(row, 3), tries: found.int(row, 5))
         }
     }
 
@@ -100,6 +105,10 @@ private struct Endings {
         let isYes = settlement.ending == .delivered
         let isOurs = row.now == StateCode.leased && row.epoch == settlement.epoch && row.session == session
         guard isYes || isOurs else { return }
+        var settlement = settlement
+        if settlement.ending.due(moment) != nil, isSuperseded(row) {
+            (settlement.ending, settlement.reason) = (.expired, Superseding.reason)
+        }
         isLate = isLate || row.state != StateCode.leased
         row.now = settlement.ending.state.code
         if settlement.ending.isAttempt {
@@ -109,6 +118,12 @@ private struct Endings {
         if row.now == StateCode.pending, let pair = row.pair { goneBack[pair] = min(goneBack[pair] ?? id, id) }
         rows[id] = row
         changed[id] = settlement
+    }
+
+    /// Whether a younger one of the same pair and rule is open and has taken its place.
+    private func isSuperseded(_ row: Row) -> Bool {
+        guard let younger = row.younger else { return false }
+        return rows[younger].map { $0.now <= StateCode.leased } ?? true
     }
 
     /// The pairs that have to be looked at anew.
@@ -130,6 +145,8 @@ private struct Endings {
         var commands = [update]
         if !goneBack.isEmpty { commands.append(releaseFollowers) }
         if !attempts.isEmpty { commands.append(insertAttempts) }
+        let pages = changed.filter { $0.value.ending == .delivered }.compactMapValues(\.page)
+        if !pages.isEmpty { commands.append(insertPages(pages)) }
         return commands
     }
 
@@ -155,6 +172,26 @@ private struct Endings {
             FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::int8[], $6::text[], $7::int8[])
                 AS s(id, state, due, not_before, attempts, reason, status)
             WHERE d.id = s.id
+            """, values)
+    }
+
+    /// A second yes finds the delivery delivered and changes nothing, so a page is written once.
+    private func insertPages(_ pages: [DeliveryID: InboxPage]) -> Command {
+        let pages = pages.sorted { $0.key < $1.key }
+        var values = Parameters()
+        values.add(pages.map(\.key))
+        values.add(pages.map { $0.value.title as String? })
+        values.add(pages.map { $0.value.message as String? })
+        values.add(pages.map { $0.value.severity as String? })
+        values.add(pages.map(\.value.url))
+        values.add(moment)
+        return Command(
+            """
+            INSERT INTO inbox SELECT d.id, d.lane, $6, p.title, p.message, p.severity, p.url
+            FROM unnest($1::int8[], $2::text[], $3::text[], $4::text[], $5::text[]) AS p(id, title, message, severity, url)
+            JOIN delivery d ON d.id = p.id
+            ON CONFLICT (delivery) DO UPDATE SET at = excluded.at, title = excluded.title, message = excluded.message,
+                severity = excluded.severity, url = excluded.url
             """, values)
     }
 
@@ -195,14 +232,14 @@ extension Settlement.Ending {
     fileprivate var state: DeliveryState {
         switch self {
         case .delivered: .delivered
-        case .retry, .released: .pending
+        case .retry, .released, .postponed: .pending
         case .dead: .dead
         case .expired: .expired
         }
     }
     fileprivate func due(_ now: Int64) -> Int64? {
         switch self {
-        case .retry(let at): at.milliseconds
+        case .retry(let at), .postponed(let at): at.milliseconds
         case .released: now
         case .delivered, .dead, .expired: nil
         }
@@ -211,7 +248,7 @@ extension Settlement.Ending {
     fileprivate var isAttempt: Bool {
         switch self {
         case .retry, .dead: true
-        case .delivered, .expired, .released: false
+        case .delivered, .expired, .released, .postponed: false
         }
     }
 }

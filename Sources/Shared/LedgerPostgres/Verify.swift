@@ -24,7 +24,7 @@ extension PostgresLedger {
                 },
                 deliveries: Self.part("delivery.", of: tallies), oldestPending: rows[1].optionalInt(0, 0),
                 parked: rows[2].int(0, 0), suppressed: Self.part("suppressed.", of: tallies),
-                workers: try workers(now, connection))
+                workers: try workers(now, connection), endpoints: try endpointRows(of: nil, connection))
             try connection.run([.commit])
             return status
         }
@@ -108,6 +108,8 @@ extension PostgresLedger {
     }
 
     /// The batches of a partition follow each other without a hole up to the position.
+    ///
+    /// Kafka gives offsets away that no record has: to the marks of transactions, to what compaction removes.
     private func lookAtPositions(_ law: inout Conservation, _ connection: Connection) throws(PostgresFailure) {
         let rows = try connection.run(
             """
@@ -116,7 +118,8 @@ extension PostgresLedger {
                     lag(b.next) OVER w AS before, lead(b.id) OVER w IS NULL AS isLast
                 FROM batch b LEFT JOIN position p ON p.stream = b.stream AND p.partition = b.partition
                 WINDOW w AS (PARTITION BY b.stream, b.partition ORDER BY b.first)) AS b
-            WHERE before <> first OR next - first <> read + gap OR isLast AND position IS DISTINCT FROM next
+            WHERE before <> first OR next - first < read + gap OR next - first <> read + gap AND stream NOT LIKE 'kafka%'
+                OR isLast AND position IS DISTINCT FROM next
             ORDER BY stream, partition, first
             """)
         for row in rows.indices {
@@ -124,7 +127,8 @@ extension PostgresLedger {
             if let before = rows.optionalInt(row, 4), before != first {
                 law.residue.append("\(place): no batch for \(before)..<\(first)")
             }
-            if next - first != rows.int(row, 3) {
+            let hasHoles = place.hasPrefix("kafka")
+            if hasHoles ? next - first < rows.int(row, 3) : next - first != rows.int(row, 3) {
                 law.residue.append("\(place): batch at \(first) counts \(rows.int(row, 3)) of \(next - first)")
             }
             if rows.int(row, 6) != 0, rows.optionalInt(row, 5) != next {

@@ -6,8 +6,10 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
-        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes() }
-        let ready = lanes.filter { $0.at <= now.milliseconds && room.perLane > room.used[$0.lane] ?? 0 }
+        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+            try waitingLanes(room)
+        }
+        let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
         guard room.total > 0, !ready.isEmpty else {
             return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
                 try left(lanes, now, isFull: false)
@@ -17,7 +19,7 @@ extension SQLiteLedger {
             guard let lowest = try lowestLease(of: session) else { return try left(lanes, now, isFull: false) }
             let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
             if let first = taken.map(\.delivery).min(), first < lowest { try lower(first, of: session) }
-            var claims = try left(waitingLanes(), now, isFull: taken.count == room.total)
+            var claims = try left(waitingLanes(room), now, isFull: taken.count == room.total)
             claims.deliveries = taken
             return claims
         }
@@ -45,9 +47,10 @@ extension SQLiteLedger {
         return try query.step() ? query.int(0) : nil
     }
 
-    /// Each lane that has something waiting, with its earliest time: one index probe a lane.
-    private func waitingLanes() throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
+    /// Each open lane that has something waiting, with its earliest time: one index probe a lane.
+    private func waitingLanes(_ room: Room) throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
         let next = try database.fixed("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
+        let suspended = try suspendedLanes()
         var lanes: [(lane: Int64, at: Int64)] = []
         var last: Int64 = -1
         while true {
@@ -55,29 +58,50 @@ extension SQLiteLedger {
             defer { next.reset() }
             guard try next.step() else { return lanes }
             last = next.int(0)
-            lanes.append((last, next.int(1)))
+            if room.limits[last] != 0, !suspended.contains(last) { lanes.append((last, next.int(1))) }
         }
     }
 
-    /// Begins behind the lane served last, so that a full house is shared in turns.
-    private func inTurn(_ lanes: [Int64]) -> [Int64] {
+    /// The lanes of each workspace, beginning behind the lane served last, so that a full house is shared in turns.
+    private func inTurn(_ lanes: [Int64]) throws(SQLiteFailure) -> [[Int64]] {
         let start = lanes.firstIndex { $0 > claimCursor } ?? 0
-        return Array(lanes[start...] + lanes[..<start])
+        var places: [Int64: Int] = [:]
+        var workspaces: [[Int64]] = []
+        for lane in lanes[start...] + lanes[..<start] {
+            let workspace = try names.workspace(of: lane, in: database)
+            if let place = places[workspace] {
+                workspaces[place].append(lane)
+            } else {
+                places[workspace] = workspaces.count
+                workspaces.append([lane])
+            }
+        }
+        return workspaces
     }
 
+    /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each.
     private func take(
-        from lanes: [Int64], for session: SessionID, room: Room, now: Int64
+        from workspaces: [[Int64]], for session: SessionID, room: Room, now: Int64
     ) throws(SQLiteFailure) -> [Claimed] {
         var taken: [Claimed] = []
+        var mine: [Int64: Int] = [:]
+        func take(_ share: Int, of lane: Int64) throws(SQLiteFailure) -> Int {
+            let limit = min(share, room.free(in: lane) - (mine[lane] ?? 0), room.total - taken.count)
+            guard limit > 0 else { return 0 }
+            let some = try self.take(limit, from: lane, for: session, now: now)
+            taken += some
+            mine[lane, default: 0] += some.count
+            if !some.isEmpty { claimCursor = lane }
+            return some.count
+        }
         // First round: a fair share each; second round: what room is left.
-        for share in [max(1, room.total / lanes.count), room.total] {
-            for lane in lanes where taken.count < room.total {
-                let mine = taken.lazy.filter { $0.lane == lane }.count
-                let free = room.perLane - (room.used[lane] ?? 0) - mine
-                let limit = min(share, free, room.total - taken.count)
-                if limit > 0 { taken += try take(limit, from: lane, for: session, now: now) }
-                claimCursor = lane
-            }
+        let share = max(1, room.total / workspaces.count)
+        for lanes in workspaces {
+            var left = share
+            for lane in lanes where left > 0 { left -= try take(min(left, max(1, share / lanes.count)), of: lane) }
+        }
+        for lanes in workspaces {
+            for lane in lanes where taken.count < room.total { _ = try take(room.total, of: lane) }
         }
         try moved(.pending, .leased, taken.count)
         return taken
@@ -119,5 +143,12 @@ extension SQLiteLedger {
             revision: row.int(8), lane: lane,
             roundBegan: Timestamp(milliseconds: row.int(9)), expires: Timestamp(milliseconds: row.int(10)),
             appended: Timestamp(milliseconds: row.int(11)), event: row.blob(12))
+    }
+}
+
+extension Room {
+    /// How much more a lane may hold.
+    fileprivate func free(in lane: Int64) -> Int {
+        min(perLane - (used[lane] ?? 0), limits[lane] ?? .max)
     }
 }

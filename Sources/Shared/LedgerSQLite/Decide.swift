@@ -16,9 +16,14 @@ extension SQLiteLedger: Ledger {
     ) throws(LedgerError) -> Decided {
         let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
         return try transaction(.machine, doing) { () throws(SQLiteFailure) -> Decided in
-            guard try storedRevision() == batch.revision else { return .rulesMoved }
+            let revision = try storedRevision()
+            guard batch.isByRulesOfThen || revision == batch.revision else { return .rulesMoved }
             let stands = try storedPosition(batch.stream, batch.partition)
-            guard stands == nil || stands == batch.from else { return .moved(stands) }
+            if batch.isBeside {
+                guard try !isDecided(batch) else { return .moved(stands) }
+            } else {
+                guard stands == nil || stands == batch.from else { return .moved(stands) }
+            }
             var writer = try DecisionWriter(self, batch, session: session, now: now)
             try writer.write()
             try pass(.inDecision)
@@ -32,6 +37,18 @@ extension SQLiteLedger: Ledger {
 
     func storedRevision() throws(SQLiteFailure) -> Revision {
         try database.int("SELECT value FROM meta WHERE name = 'revision'") ?? 0
+    }
+
+    /// Whether some of a batch's offsets are decided.
+    private func isDecided(_ batch: Decisions) throws(SQLiteFailure) -> Bool {
+        let query = try database.statement(
+            "SELECT next FROM batch WHERE stream = ? AND partition = ? AND first < ? ORDER BY first DESC LIMIT 1")
+        query.bind(1, batch.stream)
+        query.bind(2, Int64(batch.partition))
+        query.bind(3, batch.next)
+        defer { query.reset() }
+        guard try query.step() else { return false }
+        return query.int(0) > batch.from
     }
 
     private func storedPosition(_ stream: String, _ partition: Int32) throws(SQLiteFailure) -> Int64? {
@@ -52,6 +69,7 @@ private struct DecisionWriter {
     /// Below which the session has leased nothing; `nil` when it may lease nothing.
     private let lowest: DeliveryID?
     private var firstLeased: DeliveryID?
+    private let suspended: Set<Int64>
     private let event, delivery, openHead, openLast: Statement
     private(set) var births: [Birth] = []
     private(set) var duplicates = 0
@@ -63,6 +81,7 @@ private struct DecisionWriter {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
         self.now = now.milliseconds
         lowest = try ledger.lowestLease(of: session)
+        suspended = try ledger.suspendedLanes()
         event = try ledger.database.statement(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
@@ -71,7 +90,8 @@ private struct DecisionWriter {
         delivery = try ledger.database.statement(
             """
             INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
-                session, due) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13)
+                session, due, not_before, reason, supersedes)
+            VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13,?14,?15,?16)
             """)
         openHead = try ledger.database.statement(
             "SELECT id, state, due, lane, not_before, session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1"
@@ -86,7 +106,7 @@ private struct DecisionWriter {
         for event in batch.events { try write(event) }
         for parked in batch.parked { try park(parked) }
         try note()
-        try advance()
+        if !batch.isBeside { try advance() }
         if let firstLeased, let lowest, firstLeased < lowest { try ledger.lower(firstLeased, of: session) }
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
@@ -103,21 +123,39 @@ private struct DecisionWriter {
             return
         }
         let row = try insert(event)
-        selected += event.selections.count
-        for selection in batch.selections[event.selections] {
-            let workspace = selection.workspace ?? event.workspace
-            let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
-            if let reason = selection.suppressed {
-                try suppress(row, rule, reason)
-            } else if let window = selection.window, let earlier = try enter(window, event, selection) {
-                try suppress(row, rule, .dedup, by: earlier)
-                births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+        var reached: [String: String] = [:]
+        for selection in batch.selections[event.selections] { try write(selection, of: event, row, &reached) }
+    }
+
+    /// Writes what a rule makes of an event.
+    ///
+    /// - Parameter reached: the addresses that other rules tell of it, each with the rule.
+    private mutating func write(
+        _ selection: Decisions.Selection, of event: Decisions.Event, _ row: Int64, _ reached: inout [String: String]
+    ) throws(SQLiteFailure) {
+        let workspace = selection.workspace ?? event.workspace
+        let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
+        if let reason = selection.suppressed {
+            return try suppress(row, rule, reason, by: selection.by, target: selection.target)
+        }
+        if let window = selection.window, let earlier = try enter(window, event, selection) {
+            births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+            return try suppress(row, rule, .dedup, earlier: earlier)
+        }
+        var part = 0
+        for delivery in batch.deliveries[selection.deliveries] {
+            if let copy = delivery.copy, let other = reached[copy] {
+                try suppress(row, rule, .alreadySent, by: other, target: delivery.target)
+                births.append(.suppressed)
                 continue
             }
-            for (part, delivery) in batch.deliveries[selection.deliveries].enumerated() {
-                births.append(try insert(delivery, part, of: workspace, row, rule))
+            if let copy = delivery.copy {
+                reached[copy] = workspace == event.workspace ? selection.rule : "\(workspace)/\(selection.rule)"
             }
+            births.append(try insert(delivery, part, of: workspace, row, rule))
+            part += 1
         }
+        if part > 0 { selected += 1 }
     }
 
     private func insert(_ event: Decisions.Event) throws(SQLiteFailure) -> Int64 {
@@ -137,11 +175,16 @@ private struct DecisionWriter {
     private mutating func insert(
         _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
     ) throws(SQLiteFailure) -> Birth {
+        if delivery.isReceived { return try insertReceived(delivery, part, of: workspace, row, rule) }
         let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
         let pair = delivery.pair.map(\.number)
+        if delivery.supersedes, let pair { try ledger.supersede(pair, rule: rule, now) }
         let standing = try pair.map { (pair) throws(SQLiteFailure) in try self.standing(in: pair) } ?? .first
-        let isLeased = delivery.wanted && lowest != nil && standing != .waits
-        let due: Int64? = standing == .first && !isLeased ? now : nil
+        let wait = delivery.wait.flatMap { $0.until.milliseconds > now ? $0 : nil }
+        let later = wait?.until.milliseconds
+        let isLeased =
+            delivery.wanted && later == nil && lowest != nil && standing != .waits && !suspended.contains(lane)
+        let due: Int64? = standing == .first && !isLeased ? later ?? now : nil
         let insert = self.delivery
         insert.bind(1, row)
         insert.bind(2, rule)
@@ -156,12 +199,41 @@ private struct DecisionWriter {
         insert.bind(11, isLeased ? 1 : 0)
         insert.bind(12, isLeased ? session : 0)
         insert.bind(13, due)
+        insert.bind(14, later)
+        insert.bind(15, wait?.reason ?? "")
+        insert.bind(16, delivery.supersedes ? 1 : 0)
         try insert.run()
         let id = ledger.database.lastInserted
         if let due { try ledger.enqueue(id, lane: lane, at: due) }
         if isLeased { leased += 1 } else { pending += 1 }
         if isLeased, firstLeased == nil { firstLeased = id }
         return isLeased ? .leased(id, epoch: 1, lane: lane, follows: standing == .follows) : .pending(id)
+    }
+
+    /// The receiver has a copy already: it is delivered from the start.
+    private func insertReceived(
+        _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
+    ) throws(SQLiteFailure) -> Birth {
+        let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
+        let insert = try ledger.database.statement(
+            """
+            INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
+                session, settled) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,0,0,?8)
+            """)
+        insert.bind(1, row)
+        insert.bind(2, rule)
+        insert.bind(3, lane)
+        insert.bind(4, Int64(part))
+        insert.bind(5, batch.revision)
+        insert.bind(6, high: delivery.key.high, low: delivery.key.low)
+        insert.bind(7, delivery.pair.map(\.number))
+        insert.bind(8, now)
+        insert.bind(9, delivery.expires.milliseconds)
+        insert.bind(10, StateCode.delivered)
+        try insert.run()
+        let id = ledger.database.lastInserted
+        try ledger.moved(nil, .delivered, 1)
+        return .pending(id)
     }
 
     /// Where a new delivery of a pair stands: alone, behind others this session has leased, or behind ones it waits for.
@@ -201,10 +273,11 @@ private struct DecisionWriter {
     }
 
     private mutating func suppress(
-        _ event: Int64, _ rule: Int64, _ reason: Suppression, by earlier: Key? = nil
+        _ event: Int64, _ rule: Int64, _ reason: Suppression, earlier: Key? = nil, by words: String? = nil,
+        target: String? = nil
     ) throws(SQLiteFailure) {
         let insert = try ledger.database.fixed(
-            "INSERT INTO suppressed (event, rule, reason, at, earlier) VALUES (?, ?, ?, ?, ?)")
+            "INSERT INTO suppressed (event, rule, reason, at, earlier, by, target) VALUES (?, ?, ?, ?, ?, ?, ?)")
         insert.bind(1, event)
         insert.bind(2, rule)
         insert.bind(3, reason.rawValue)
@@ -214,8 +287,11 @@ private struct DecisionWriter {
         } else {
             insert.bind(5, nil as Int64?)
         }
+        insert.bind(6, words)
+        insert.bind(7, target)
         try insert.run()
         suppressed[reason, default: 0] += 1
+        selected += 1
     }
 
     private func park(_ parked: Decisions.Parked) throws(SQLiteFailure) {

@@ -31,15 +31,21 @@ extension SQLiteLedger: LedgerDesk {
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
-        guard filter.contact == nil, filter.state == nil else { return [] }
+        guard filter.state == nil else { return [] }
         return try attempting("list what was suppressed") { () throws(SQLiteFailure) in
             var conditions = Conditions(filter, reason: "s.reason")
             conditions.since("s.at", filter.since)
+            conditions.contact("s.target", filter.contact)
             conditions.key("s.earlier", filter.key)
+            if let event = filter.event {
+                let first = try first(of: "suppressed", naming: event)
+                let next = try self.first(of: "suppressed", naming: event + 1)
+                conditions.demand("s.id >= \(first) AND s.id < \(next)")
+            }
             let query = try database.prepare(
                 """
-                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier
-                FROM suppressed s
+                SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier,
+                    s.by, s.target FROM suppressed s
                 JOIN event e ON e.seq = s.event JOIN rule r ON r.id = s.rule
                 WHERE \(conditions.sql) ORDER BY s.id DESC LIMIT \(filter.limit)
                 """)
@@ -51,8 +57,9 @@ extension SQLiteLedger: LedgerDesk {
                     SuppressedRow(
                         workspace: query.text(0), rule: query.text(1), type: query.text(2),
                         subject: query.optionalText(3), reason: query.text(4),
-                        by: query.isNull(7) ? nil : Key(high: earlier.high, low: earlier.low).description,
-                        decidedAt: query.int(5), event: query.blob(6)))
+                        by: query.isNull(7)
+                            ? query.optionalText(8) : Key(high: earlier.high, low: earlier.low).description,
+                        target: query.optionalText(9), decidedAt: query.int(5), event: query.blob(6)))
             }
             return rows
         }
@@ -78,6 +85,34 @@ extension SQLiteLedger: LedgerDesk {
                     AttemptRow(
                         number: Int(query.int(0)), at: query.int(1), reason: query.text(2), status: Int(query.int(3)),
                         words: query.text(4)))
+            }
+            return rows
+        }
+    }
+
+    public func inbox(
+        of target: String, in workspace: String, limit: Int
+    ) throws(LedgerError) -> [InboxRow] {
+        try attempting("list the inbox of \(target)") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                """
+                SELECT d.key, i.at, i.title, i.message, i.severity, i.url FROM inbox i
+                JOIN delivery d ON d.id = i.delivery
+                WHERE i.lane = (SELECT id FROM lane WHERE workspace = ?1 AND target = ?2)
+                ORDER BY i.delivery DESC LIMIT ?3
+                """)
+            query.bind(1, workspace)
+            query.bind(2, target)
+            query.bind(3, Int64(limit))
+            var rows: [InboxRow] = []
+            while try query.step() {
+                let key = query.halves(0)
+                rows.append(
+                    InboxRow(
+                        key: Key(high: key.high, low: key.low).description, at: query.int(1),
+                        page: InboxPage(
+                            title: query.text(2), message: query.text(3), severity: query.text(4),
+                            url: query.optionalText(5))))
             }
             return rows
         }
@@ -124,32 +159,27 @@ extension SQLiteLedger: LedgerDesk {
     public func parked(limit: Int) throws(LedgerError) -> [ParkedRow] {
         try attempting("list parked records") { () throws(SQLiteFailure) in
             let query = try database.statement(
-                "SELECT stream, partition, offset, reason, at, bytes FROM parked ORDER BY id DESC LIMIT ?")
+                "SELECT stream, partition, offset, reason, at, bytes, retried FROM parked ORDER BY id DESC LIMIT ?")
             query.bind(1, Int64(limit))
             var rows: [ParkedRow] = []
-            while try query.step() {
-                rows.append(
-                    ParkedRow(
-                        stream: query.text(0), partition: Int32(query.int(1)), offset: query.int(2),
-                        reason: query.text(3),
-                        at: query.int(4), bytes: query.blob(5)))
-            }
+            while try query.step() { rows.append(Self.parked(query)) }
             return rows
         }
     }
 
-    private struct Chosen {
+    /// A delivery that is reopened or made due.
+    struct Reopened {
         let id: DeliveryID, lane: Int64
         let due: Int64?
         let state: DeliveryState
     }
 
-    private func chosen(_ filter: DeliveryFilter, states: Set<DeliveryState>) throws(SQLiteFailure) -> [Chosen] {
+    private func chosen(_ filter: DeliveryFilter, states: Set<DeliveryState>) throws(SQLiteFailure) -> [Reopened] {
         let query = try select("d.id, d.lane, d.due, d.state", filter, limit: filter.limit)
-        var chosen: [Chosen] = []
+        var chosen: [Reopened] = []
         while try query.step() {
             guard let state = DeliveryState(code: query.int(3)), states.contains(state) else { continue }
-            chosen.append(Chosen(id: query.int(0), lane: query.int(1), due: query.optionalInt(2), state: state))
+            chosen.append(Reopened(id: query.int(0), lane: query.int(1), due: query.optionalInt(2), state: state))
         }
         return chosen
     }
@@ -157,7 +187,7 @@ extension SQLiteLedger: LedgerDesk {
     /// A new round with its own time to give up and to expire; the history of attempts goes on.
     ///
     /// An open delivery of its pair that is older goes first.
-    private func reopen(_ delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
+    func reopen(_ delivery: Reopened, _ now: Int64) throws(SQLiteFailure) {
         let update = try database.statement(
             """
             UPDATE delivery SET state = 0, session = 0, round = ?2,
@@ -174,7 +204,7 @@ extension SQLiteLedger: LedgerDesk {
     /// Puts a reopened delivery into the due-time table, and takes the younger one of its pair out that waited there.
     ///
     /// One that is on its way, or older, goes first: the reopened one enters when that is settled.
-    private func giveWay(to delivery: Chosen, _ now: Int64) throws(SQLiteFailure) {
+    private func giveWay(to delivery: Reopened, _ now: Int64) throws(SQLiteFailure) {
         let others = try database.statement(
             """
             SELECT id, lane, state, due FROM delivery
@@ -202,6 +232,12 @@ extension SQLiteLedger: LedgerDesk {
         if let state = filter.state { conditions.demand("d.state = \(state.code)") }
         conditions.contact("l.target", filter.contact)
         conditions.key("d.key", filter.key)
+        if let event = filter.event {
+            let (first, next) = (
+                try first(of: "delivery", naming: event), try self.first(of: "delivery", naming: event + 1)
+            )
+            conditions.demand("d.id >= \(first) AND d.id < \(next)")
+        }
         let query = try database.prepare(
             """
             SELECT \(columns) FROM delivery d JOIN event e ON e.seq = d.event

@@ -26,6 +26,7 @@ extension SQLiteLedger {
             return true
         }
         if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
+        if try sumUp() { return true }
         return try retire(now)
     }
 
@@ -43,11 +44,13 @@ extension SQLiteLedger {
                     OR \(Self.isOrphan)
                     OR \(Self.hasWindowsOver(horizon))
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
+                    OR EXISTS (SELECT 1 FROM silence WHERE until < \(old))
                 """) != nil
         }
         guard isDue else { return false }
         return try transaction(.process, "remove old rows") { () throws(SQLiteFailure) in
             try seen.drop(before: horizon)
+            try database.execute("DELETE FROM silence WHERE until < \(old)")
             let deliveries = try retireDeliveries(old)
             let events = try retireEvents(old)
             let batches = try retireBatches(old)
@@ -75,6 +78,8 @@ extension SQLiteLedger {
         }
         try tally("retired.notified", notified)
         try database.execute("DELETE FROM attempt WHERE delivery < \(end)")
+        try database.execute("DELETE FROM resend WHERE delivery < \(end)")
+        try database.execute("DELETE FROM inbox WHERE delivery < \(end)")
         try database.execute("DELETE FROM delivery WHERE id < \(end)")
         return Int(database.changes)
     }
@@ -93,6 +98,7 @@ extension SQLiteLedger {
             """)
         let events = Int(database.changes)
         try tally("retired.matched", events)
+        if events > 0 { try dropRuns() }
         try database.execute(
             "DELETE FROM parked WHERE at < \(old) AND id IN (SELECT id FROM parked ORDER BY id LIMIT \(Self.step))")
         try tally("retired.parked", Int(database.changes))

@@ -10,13 +10,20 @@ import CarillonSQLite
 //   no row. Keyed by lane first, so a claim takes turns among receivers and never wades through a dead one's backlog.
 // - `fresh` and `seen_N` (made as they are needed, listed in `segment`) hold the keys that make an event unique; see
 //   `SeenKeys`.
+// - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `dedup` and `dedup_clock` hold the dedup windows; see `Windows`.
+// - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go; see `Lookup`.
+// - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
+// - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
 
 enum LedgerSchema {
-    static let schema = Schema(application: 0x4361_724c, steps: [first, fresh, dedup, lowest, changes])  // "CarL"
+    /// "CarL".
+    private static let application: Int32 = 0x4361_724c
+    static let schema = Schema(
+        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -76,6 +83,33 @@ enum LedgerSchema {
     /// Finds what changed since a revision without a look at the rest.
     private static let changes = "CREATE INDEX ruleset_change ON ruleset (revision);"
 
+    /// What the channel `inbox` delivered, by the lane of its reader: the newest first.
+    private static let inbox = """
+        CREATE TABLE inbox (
+            delivery INTEGER PRIMARY KEY, lane INTEGER NOT NULL, at INTEGER NOT NULL, title TEXT NOT NULL,
+            message TEXT NOT NULL, severity TEXT NOT NULL, url TEXT);
+        CREATE INDEX inbox_reader ON inbox (lane, delivery);
+        """
+
+    /// What suppressed a selection and which target of it, in words; and silences.
+    private static let people = """
+        ALTER TABLE suppressed ADD COLUMN by TEXT;
+        ALTER TABLE suppressed ADD COLUMN target TEXT;
+        CREATE TABLE silence (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, workspace TEXT NOT NULL, pattern TEXT NOT NULL,
+            comment TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL);
+        """
+
+    /// What keeps endpoints from getting messages (`session` 0: until a person ends it), which try of a delivery may be
+    /// the only one (the epoch it began under), and which deliveries take the place of older ones.
+    private static let endpoints = """
+        ALTER TABLE delivery ADD COLUMN started INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE delivery ADD COLUMN supersedes INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE endpoint_state (
+            lane INTEGER NOT NULL, session INTEGER NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+            at INTEGER NOT NULL, PRIMARY KEY (lane, session)) WITHOUT ROWID;
+        """
+
     private static let dedup = """
         ALTER TABLE suppressed ADD COLUMN earlier BLOB;
         CREATE TABLE dedup_clock (
@@ -85,6 +119,19 @@ enum LedgerSchema {
             key BLOB NOT NULL, opened INTEGER NOT NULL, ends INTEGER NOT NULL, clock INTEGER NOT NULL,
             earlier BLOB NOT NULL, PRIMARY KEY (key, opened)) WITHOUT ROWID;
         CREATE INDEX dedup_over ON dedup (clock, ends);
+        """
+
+    private static let answers = """
+        CREATE TABLE lookup_run (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+        CREATE TABLE lookup (
+            run INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
+            PRIMARY KEY (run, hash, event)) WITHOUT ROWID;
+        CREATE TABLE replay (
+            id INTEGER PRIMARY KEY, question TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+            cursor INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL, began INTEGER NOT NULL, ended INTEGER,
+            reopened INTEGER NOT NULL DEFAULT 0, decided INTEGER NOT NULL DEFAULT 0);
+        CREATE TABLE resend (delivery INTEGER PRIMARY KEY);
+        ALTER TABLE parked ADD COLUMN retried INTEGER;
         """
 
     /// An index of what is leased cost every delivery two writes, to be read only after a death.

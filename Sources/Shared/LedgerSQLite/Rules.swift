@@ -3,7 +3,7 @@ public import CarillonLedger
 import CarillonSQLite
 import FoundationEssentials
 
-// Documents and secrets. Each change of either is a new revision; a decision made against an older one is refused by
+// Documents. Each change of them, as of secrets, is a new revision; a decision made against an older one is refused by
 // `decide`, so an event published after `apply` returned meets the new rules.
 
 // What these do is said once, by the contract.
@@ -75,53 +75,7 @@ extension SQLiteLedger {
         }
     }
 
-    public func secret(_ name: String, of workspace: String) throws(LedgerError) -> [UInt8]? {
-        try attempting("read a secret of \(workspace)") { () throws(SQLiteFailure) in
-            let query = try database.statement("SELECT value FROM secret WHERE workspace = ? AND name = ?")
-            query.bind(1, workspace)
-            query.bind(2, name)
-            defer { query.reset() }
-            return try query.step() ? query.blob(0) : nil
-        }
-    }
-
-    public func setSecret(
-        _ name: String, of workspace: String, to value: [UInt8], now: Timestamp
-    ) throws(LedgerError) {
-        try transaction(.machine, "set secret \(name) of \(workspace)") { () throws(SQLiteFailure) in
-            let set = try database.statement("INSERT OR REPLACE INTO secret VALUES (?, ?, ?, ?)")
-            set.bind(1, workspace)
-            set.bind(2, name)
-            set.bind(3, blob: value.span)
-            set.bind(4, now.milliseconds)
-            try set.run()
-            _ = try nextRevision()
-        }
-    }
-
-    public func removeSecret(_ name: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool {
-        try transaction(.machine, "remove secret \(name) of \(workspace)") { () throws(SQLiteFailure) in
-            let delete = try database.statement("DELETE FROM secret WHERE workspace = ? AND name = ?")
-            delete.bind(1, workspace)
-            delete.bind(2, name)
-            try delete.run()
-            guard database.changes > 0 else { return false }
-            _ = try nextRevision()
-            return true
-        }
-    }
-
-    public func secrets(of workspace: String) throws(LedgerError) -> [(name: String, set: Timestamp)] {
-        try attempting("list the secrets of \(workspace)") { () throws(SQLiteFailure) in
-            let query = try database.statement("SELECT name, at FROM secret WHERE workspace = ? ORDER BY name")
-            query.bind(1, workspace)
-            var secrets: [(name: String, set: Timestamp)] = []
-            while try query.step() { secrets.append((query.text(0), Timestamp(milliseconds: query.int(1)))) }
-            return secrets
-        }
-    }
-
-    private func nextRevision() throws(SQLiteFailure) -> Revision {
+    func nextRevision() throws(SQLiteFailure) -> Revision {
         try database.execute("UPDATE meta SET value = value + 1 WHERE name = 'revision'")
         return try storedRevision()
     }
@@ -188,5 +142,6 @@ extension SQLiteLedger {
         update.bind(3, now)
         update.bind(4, reason)
         try update.run()
+        if try keepDelivered(delivery) { try moved(state, .delivered, 1) }
     }
 }

@@ -160,24 +160,47 @@ extension SQLiteLedger {
         try update.run()
     }
 
-    /// Deletes a session; what it held is pending, due now.
+    /// Deletes a session; what it held is pending, due now, but for what it had started and may not be sent again.
     ///
-    /// Returns how many deliveries that were.
+    /// Returns how many deliveries are pending again.
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
         let held = try database.statement(
             """
-            SELECT id, lane FROM delivery WHERE id >= (SELECT lowest FROM session WHERE id = ?1)
+            SELECT id, lane, started = epoch FROM delivery WHERE id >= (SELECT lowest FROM session WHERE id = ?1)
                 AND state = 1 AND session = ?1 ORDER BY id
             """)
         held.bind(1, session)
-        var freed: [(id: DeliveryID, lane: Int64)] = []
-        while try held.step() { freed.append((held.int(0), held.int(1))) }
+        var (freed, ambiguous): ([(id: DeliveryID, lane: Int64)], [DeliveryID]) = ([], [])
+        while try held.step() {
+            if held.int(2) == 1 { ambiguous.append(held.int(0)) } else { freed.append((held.int(0), held.int(1))) }
+        }
+        for delivery in ambiguous { try endAmbiguous(delivery, now.milliseconds) }
         for delivery in freed { try free(delivery.id, lane: delivery.lane, now.milliseconds) }
+        for delivery in ambiguous { try freeNext(after: delivery, now.milliseconds) }
         try moved(.leased, .pending, freed.count)
+        try moved(.leased, .dead, ambiguous.count)
+        try forgetStates(of: session)
         let delete = try database.statement("DELETE FROM session WHERE id = ?")
         delete.bind(1, session)
         try delete.run()
         return freed.count
+    }
+
+    /// Ends a delivery that may be sent only once and may have been.
+    private func endAmbiguous(_ delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let end = try database.statement(
+            """
+            UPDATE delivery SET state = 3, session = 0, settled = ?2, attempts = attempts + 1, reason = ?3, status = 0
+            WHERE id = ?1
+            """)
+        end.bind(1, delivery)
+        end.bind(2, now)
+        end.bind(3, Settlement.ambiguous)
+        try end.run()
+        let words = "its worker ended after the try was begun; it may have arrived, and is not sent again by itself"
+        try note(
+            Settlement(delivery: delivery, epoch: 0, ending: .dead, reason: Settlement.ambiguous, words: words), now)
+        if try keepDelivered(delivery) { try moved(.dead, .delivered, 1) }
     }
 
     /// A leased delivery waits again: due now, unless an elder of its pair was reopened meanwhile and goes first.

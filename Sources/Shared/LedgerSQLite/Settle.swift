@@ -12,9 +12,11 @@ extension SQLiteLedger {
         try transaction(.process, "settle \(settlements.count) deliveries") { () throws(SQLiteFailure) in
             var counts: [DeliveryState: Int] = [:]
             for settlement in settlements {
-                guard let from = try settle(settlement, session, now.milliseconds) else { continue }
-                counts[from, default: 0] -= 1
-                counts[settlement.ending.state, default: 0] += 1
+                guard let change = try settle(settlement, session, now.milliseconds) else { continue }
+                let isFailure = change.to == .dead || change.to == .expired
+                let isKept = isFailure ? try keepDelivered(settlement.delivery) : false
+                counts[change.from, default: 0] -= 1
+                counts[isKept ? .delivered : change.to, default: 0] += 1
             }
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             try pass(.inSettle)
@@ -23,13 +25,18 @@ extension SQLiteLedger {
 
     /// Writes one ending.
     ///
-    /// Returns the state it ended, `nil` when the ending came too late to count.
+    /// Returns the state it ended and the one it began, `nil` when the ending came too late to count.
     private func settle(
         _ settlement: Settlement, _ session: SessionID, _ now: Int64
-    ) throws(SQLiteFailure) -> DeliveryState? {
+    ) throws(SQLiteFailure) -> (from: DeliveryState, to: DeliveryState)? {
         if settlement.ending == .delivered {
-            return try deliver(settlement, now)
+            return try deliver(settlement, now).map { ($0, .delivered) }
         }
+        var settlement = settlement
+        if settlement.ending.due(now) != nil, try isSuperseded(settlement.delivery) {
+            (settlement.ending, settlement.reason) = (.expired, Self.superseded)
+        }
+
         let update = try database.fixed(
             """
             UPDATE delivery SET state = ?3, session = 0, due = ?4, not_before = ?5, settled = ?6, attempts = attempts + ?7,
@@ -39,7 +46,7 @@ extension SQLiteLedger {
         let wish = settlement.ending.due(now)
         let waitsBehind = wish == nil ? false : try hasElder(settlement.delivery)
         let due = waitsBehind ? nil : wish
-        let isAttempt = settlement.ending != .released && settlement.ending != .expired
+        let isAttempt = settlement.ending.isAttempt
         update.bind(1, settlement.delivery)
         update.bind(2, settlement.epoch)
         update.bind(3, settlement.ending.code)
@@ -56,7 +63,7 @@ extension SQLiteLedger {
         if wish != nil { try releaseFollowers(of: settlement.delivery) }
         if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
         if due == nil { try freeNext(after: settlement.delivery, now) }
-        return .leased
+        return (.leased, settlement.ending.state)
     }
 
     /// A yes is final from whichever claim it comes.
@@ -71,31 +78,48 @@ extension SQLiteLedger {
         fast.bind(3, now)
         fast.bind(4, Int64(settlement.status))
         try fast.run()
-        let from: DeliveryState? = database.changes == 1 ? .leased : try deliverLate(settlement, now)
-        if from != nil { try freeNext(after: settlement.delivery, now) }
+        let from: DeliveryState? =
+            database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
+        if from != nil {
+            try freeNext(after: settlement.delivery, now)
+            if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
+        }
         return from
     }
 
+    /// A second yes finds the delivery delivered and comes not here, so a page is written once.
+    private func keep(_ page: InboxPage, of delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let insert = try database.fixed(
+            "INSERT OR REPLACE INTO inbox SELECT id, lane, ?2, ?3, ?4, ?5, ?6 FROM delivery WHERE id = ?1")
+        insert.bind(1, delivery)
+        insert.bind(2, now)
+        insert.bind(3, page.title)
+        insert.bind(4, page.message)
+        insert.bind(5, page.severity)
+        insert.bind(6, page.url)
+        try insert.run()
+    }
+
     /// The yes of an older claim: the row may be pending again, leased anew, or ended otherwise.
-    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+    func deliverLate(_ delivery: DeliveryID, status: Int, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
         let query = try database.fixed("SELECT state, lane, due FROM delivery WHERE id = ?")
-        query.bind(1, settlement.delivery)
+        query.bind(1, delivery)
         defer { query.reset() }
         guard try query.step(), let from = DeliveryState(code: query.int(0)), from != .delivered else { return nil }
-        if let due = query.optionalInt(2) { try dequeue(settlement.delivery, lane: query.int(1), at: due) }
+        if let due = query.optionalInt(2) { try dequeue(delivery, lane: query.int(1), at: due) }
         let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, due = NULL, not_before = NULL, settled = ?2, reason = '', status = ?3
             WHERE id = ?1
             """)
-        update.bind(1, settlement.delivery)
+        update.bind(1, delivery)
         update.bind(2, now)
-        update.bind(3, Int64(settlement.status))
+        update.bind(3, Int64(status))
         try update.run()
         return from
     }
 
-    private func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
+    func note(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) {
         let insert = try database.fixed(
             """
             INSERT OR REPLACE INTO attempt
@@ -125,14 +149,14 @@ extension SQLiteLedger {
     func freeNext(after delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
         let next = try database.fixed(
             """
-            SELECT id, lane, state, due FROM delivery
+            SELECT id, lane, state, due, not_before FROM delivery
             WHERE state < 2 AND pair = (SELECT pair FROM delivery WHERE id = ?) ORDER BY id LIMIT 1
             """)
         next.bind(1, delivery)
         defer { next.reset() }
         guard try next.step(), next.int(2) == StateCode.pending, next.isNull(3), try !isOneLeased(with: next.int(0))
         else { return }
-        try reschedule(next.int(0), lane: next.int(1), from: nil, to: now)
+        try reschedule(next.int(0), lane: next.int(1), from: nil, to: max(now, next.optionalInt(4) ?? now))
     }
 
     /// Whether a younger one of its pair is on its way, as when this one was reopened by hand.
@@ -171,15 +195,21 @@ extension Settlement.Ending {
     fileprivate var state: DeliveryState {
         switch self {
         case .delivered: .delivered
-        case .retry, .released: .pending
+        case .retry, .released, .postponed: .pending
         case .dead: .dead
         case .expired: .expired
         }
     }
     fileprivate var code: Int64 { state.code }
+    fileprivate var isAttempt: Bool {
+        switch self {
+        case .delivered, .retry, .dead: true
+        case .expired, .released, .postponed: false
+        }
+    }
     fileprivate func due(_ now: Int64) -> Int64? {
         switch self {
-        case .retry(let at): at.milliseconds
+        case .retry(let at), .postponed(let at): at.milliseconds
         case .released: now
         case .delivered, .dead, .expired: nil
         }

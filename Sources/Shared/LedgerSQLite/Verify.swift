@@ -16,7 +16,8 @@ extension SQLiteLedger {
                     deliveries: Self.part("delivery.", of: tallies),
                     oldestPending: try database.int("SELECT min(round) FROM delivery WHERE state < 2"),
                     parked: try database.int("SELECT count(*) FROM parked") ?? 0,
-                    suppressed: Self.part("suppressed.", of: tallies), workers: try workers(now))
+                    suppressed: Self.part("suppressed.", of: tallies), workers: try workers(now),
+                    endpoints: try endpointRows(of: nil))
             }
         }
     }
@@ -114,7 +115,10 @@ extension SQLiteLedger {
             } else {
                 finish()
             }
-            if query.int(3) - query.int(2) != query.int(4) {
+            // Kafka gives offsets away that no record has: to the marks of transactions, to what compaction removes.
+            let hasHoles = query.text(0).hasPrefix("kafka")
+            let span = query.int(3) - query.int(2)
+            if hasHoles ? span < query.int(4) : span != query.int(4) {
                 law.residue.append(
                     "\(place): batch at \(query.int(2)) counts \(query.int(4)) of \(query.int(3) - query.int(2))")
             }

@@ -22,6 +22,33 @@ public enum Folder {
         guard fchmod(descriptor, 0o600) == 0 else { throw PlatformError(errno, doing: "make \(path) private") }
     }
 
+    /// Makes a file with this content, for this user only, unless there is one: whole and durable, or not at all.
+    ///
+    /// - Returns: whether it was made; false when it was there, untouched.
+    public static func makePrivateFile(_ path: String, holding bytes: [UInt8]) throws(PlatformError) -> Bool {
+        let draft = "\(path).\(getpid())"
+        unsafe _ = unlink(draft)
+        let descriptor = unsafe carillon_open(draft, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        guard descriptor >= 0 else { throw PlatformError(errno, doing: "make \(path)") }
+        defer {
+            close(descriptor)
+            unsafe _ = unlink(draft)
+        }
+        let written = unsafe bytes.withUnsafeBytes { unsafe write(descriptor, $0.baseAddress, $0.count) }
+        guard written == bytes.count, fsync(descriptor) == 0 else {
+            throw PlatformError(written < 0 ? errno : ENOSPC, doing: "write \(path)")
+        }
+        guard unsafe link(draft, path) == 0 else {
+            if errno == EEXIST { return false }
+            throw PlatformError(errno, doing: "make \(path)")
+        }
+        let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let folder = unsafe carillon_open(parent, O_RDONLY | O_DIRECTORY, 0)
+        guard folder >= 0, fsync(folder) == 0 else { throw PlatformError(errno, doing: "keep \(path)") }
+        close(folder)
+        return true
+    }
+
     /// The names in a folder, unordered; empty when it cannot be read.
     public static func names(in path: String) -> [String] {
         guard let handle = unsafe opendir(path) else { return [] }

@@ -157,6 +157,9 @@ extension EventPath {
         "limit",
     ]
 
+    /// What the event is about.
+    static let subject = EventPath(text: "subject", names: ["subject"])
+
     /// Reads a path; `nil` when something about it was reported.
     init?(_ tree: Tree, _ findings: inout Findings) {
         guard let text = tree.text("a field", &findings) else { return nil }

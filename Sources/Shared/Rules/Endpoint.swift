@@ -23,23 +23,42 @@ extension SecretOrText: CustomDebugStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
+/// A retry schedule that a document may name.
+public enum RetryName: String, Sendable, CaseIterable {
+    case backoff = "BACKOFF_RETRY"
+    case exponentialDecay = "EXPONENTIAL_DECAY_RETRY"
+    case standardWebhooks = "STANDARD_WEBHOOKS"
+}
+
 /// Where a rule's notifications go.
 public struct EndpointSpec: Sendable {
     /// Its name in the document, unique in the workspace; the target's name in deliveries.
     public let name: String
-    /// The kind of receiver: `webhook` is the only one built.
+    /// The kind of receiver, by which its channel is found.
     public let kind: String
-    /// The address; one that stands in the document is checked.
+    /// The address, checked when it stands in the document; an empty text for a kind that has none.
     public let url: SecretOrText
     /// Signing secrets, newest first; none, one, or two while one is replaced.
     public let secrets: [SecretOrText]
     /// Headers to add, in the document's order; names are unique whatever their case, and a text value has no line
     /// break.
     public let headers: [(name: String, value: SecretOrText)]
-    /// `POST` unless the document says `PUT` or `PATCH`.
+    /// The verb: `POST` unless the document says another.
     public let method: String
     /// Whether the receiver's certificate has to be valid.
     public let verifySSL: Bool
+    /// When a failed delivery is tried again; `nil` for the deployment's schedule.
+    public let retry: RetryName?
+    /// Authorities, a certificate of our own, and the version of HTTP.
+    public let wire: EndpointWire
+    /// The receiver's own key: a chat robot's signing secret, a pager's routing key.
+    public let credential: SecretOrText?
+    /// How its messages are written.
+    public let format: EndpointFormat
+    /// The template of its bodies, with `format: body`.
+    public let body: Template?
+    /// Who is called by name.
+    public let mentions: Mentions
     /// Where it stands.
     public let file: String
     /// Its line in `file`, from 1.
@@ -49,16 +68,23 @@ public struct EndpointSpec: Sendable {
     public init(
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
-        file: String = "", line: Int = 0
+        wire: EndpointWire = EndpointWire(), credential: SecretOrText? = nil, format: EndpointFormat = .standard,
+        body: Template? = nil, mentions: Mentions = Mentions(), retry: RetryName? = nil, file: String = "",
+        line: Int = 0
     ) {
+        self.retry = retry
+        (self.credential, self.format, self.body, self.mentions) = (credential, format, body, mentions)
         (self.name, self.kind, self.url, self.secrets, self.headers) = (name, kind, url, secrets, headers)
-        (self.method, self.verifySSL, self.file, self.line) = (method, verifySSL, file, line)
+        (self.method, self.verifySSL, self.wire, self.file, self.line) = (method, verifySSL, wire, file, line)
     }
+
+    /// Whether it opens and closes incidents.
+    public var hasIncidents: Bool { kind == EndpointKind.pagerduty.rawValue }
 
     /// The names of the secrets it needs.
     public var secretNames: Set<String> {
         Set(
-            ([url] + secrets + headers.map(\.value)).compactMap {
+            ([url] + secrets + headers.map(\.value) + wire.parts + [credential].compactMap(\.self)).compactMap {
                 if case .secret(let name) = $0 { name } else { nil }
             })
     }

@@ -4,10 +4,7 @@
 /// The names of channels, which no endpoint may take.
 enum ChannelNames {
     static let people = ["mail", "sms", "voice", "inbox"]
-    static let kinds = [
-        "webhook", "dingtalk", "feishu", "wecom", "slack", "teams", "discord", "pagerduty", "opsgenie", "git",
-        "console",
-    ]
+    static let kinds = EndpointKind.allCases.map(\.rawValue) + EndpointKind.later
 }
 
 /// An endpoint as its document has it.
@@ -16,6 +13,9 @@ struct EndpointDraft {
     let place: Place
     /// `nil` when something in it was reported.
     let spec: EndpointSpec?
+
+    /// Whether it opens incidents, or is too faulty to tell.
+    var mayHaveIncidents: Bool { spec?.hasIncidents ?? true }
 }
 
 /// Reads the endpoints of one document, in its order.
@@ -38,6 +38,9 @@ private func endpointNameFault(_ name: String) -> String? {
     if (ChannelNames.people + ChannelNames.kinds).contains(name) {
         return "'\(name)' is the name of a channel; an endpoint needs another"
     }
+    if let channel = ChannelNames.people.first(where: { name.hasPrefix($0 + "/") }) {
+        return "an endpoint's name does not begin with '\(channel)/', as targets do that are people"
+    }
     return nil
 }
 
@@ -45,48 +48,126 @@ private struct EndpointReading {
     let name: String
     let place: Place
 
-    private static let vocabulary = Vocabulary(
-        "an endpoint",
-        known: ["kind", "webhook", "url", "secret", "headers", "method", "format", "verify_ssl"],
-        later: ["body": "bodies of one's own", "sign": "chat channels"].merging(
-            ChannelNames.kinds.dropFirst().map { ($0, "this kind of endpoint") }, uniquingKeysWith: { a, _ in a }))
-
-    private enum Format: String, CaseIterable { case standard }
-    private enum Kind: String, CaseIterable { case webhook }
-    private enum Method: String, CaseIterable { case post = "POST", put = "PUT", patch = "PATCH" }
-
-    func spec(_ tree: Tree, _ findings: inout Findings) -> EndpointSpec? {
-        guard let fields = Fields(tree, Self.vocabulary, &findings) else { return nil }
-        let kind = kind(fields, &findings)
-        let url = (fields["url"] ?? fields["webhook"]).flatMap { self.url($0, &findings) }
-        let secrets = fields["secret"].map { self.secrets($0, &findings) } ?? []
-        let headers = fields["headers"].map { self.headers($0, &findings) } ?? []
-        let method = fields["method"].map { $0.word("'method'", as: Method.self, &findings) } ?? .post
-        let format = fields["format"].map {
-            $0.word("'format'", as: Format.self, later: ["cloudevents", "body"], &findings)
-        }
-        let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
-        guard kind, let url, let method, let verify, format != .some(nil) else { return nil }
-        return EndpointSpec(
-            name: name, url: url, secrets: secrets, headers: headers, method: method.rawValue, verifySSL: verify,
-            file: place.source.file, line: place.line)
+    private enum Method: String, CaseIterable {
+        case post = "POST", put = "PUT", patch = "PATCH", get = "GET", delete = "DELETE"
     }
 
-    /// Whether `kind` and `url`, or their shorthand `webhook`, are there.
-    private func kind(_ fields: Fields, _ findings: inout Findings) -> Bool {
-        if fields["webhook"] != nil {
+    /// What an endpoint of a kind may say; of an unknown kind, what any may.
+    private static func vocabulary(_ kind: EndpointKind?) -> Vocabulary {
+        let kinds = kind.map { [$0] } ?? EndpointKind.allCases
+        let short = kinds.filter(\.hasAddress).map(\.rawValue)
+        var keys: [String] = []
+        for key in ["kind"] + short + kinds.flatMap(\.keys) where !keys.contains(key) { keys.append(key) }
+        let later = Dictionary(
+            uniqueKeysWithValues: EndpointKind.later.map { ($0, "this kind of endpoint") })
+        return Vocabulary(kind.map { "an endpoint of kind \($0)" } ?? "an endpoint", known: keys, later: later)
+    }
+
+    /// The kind that the document means, without a word about what is wrong with it.
+    private static func meant(_ tree: Tree) -> (kind: EndpointKind, isShort: Bool)? {
+        guard case .mapping(let pairs) = tree.content else { return nil }
+        for (key, value) in pairs where key.scalar?.text == "kind" {
+            return value.scalar.flatMap { EndpointKind(rawValue: $0.text) }.map { ($0, false) }
+        }
+        for (key, _) in pairs {
+            if let kind = key.scalar.flatMap({ EndpointKind(rawValue: $0.text) }), kind.hasAddress {
+                return (kind, true)
+            }
+        }
+        return nil
+    }
+
+    func spec(_ tree: Tree, _ findings: inout Findings) -> EndpointSpec? {
+        let meant = Self.meant(tree)
+        guard let fields = Fields(tree, Self.vocabulary(meant?.kind), &findings) else { return nil }
+        guard let kind = self.kind(fields, meant, &findings) else { return nil }
+        var url: SecretOrText? = .text("")
+        if kind.hasAddress { url = (fields["url"] ?? fields[kind.rawValue]).flatMap { self.url($0, &findings) } }
+        let credential = self.credential(fields, kind, &findings)
+        let secrets = fields["secret"].map { self.secrets($0, &findings) } ?? []
+        let method = fields["method"].map { $0.word("'method'", as: Method.self, &findings) } ?? .post
+        let form = self.form(fields, kind, &findings)
+        let hasBody = form?.body != nil
+        let headers = fields["headers"].map { self.headers($0, namesType: hasBody, &findings) } ?? []
+        let mentions = fields["at"].map { Mentions($0, of: kind, &findings) } ?? Mentions()
+        let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
+        let wire = EndpointWireReading.wire(fields, &findings)
+        let retry = fields["retry"].map { $0.word("'retry'", as: RetryName.self, &findings) }
+        if verify == false, wire.authorities != nil {
+            findings.warn("'ca' has no use while verify_ssl is false", at: fields.place(of: "ca"))
+        }
+        guard let url, let method, let verify, let form, let mentions, credential != .some(nil), retry != .some(nil)
+        else { return nil }
+        return EndpointSpec(
+            name: name, kind: kind.rawValue, url: url, secrets: secrets, headers: headers, method: method.rawValue,
+            verifySSL: verify, wire: wire, credential: credential.flatMap(\.self), format: form.format, body: form.body,
+            mentions: mentions, retry: retry.flatMap(\.self), file: place.source.file, line: place.line)
+    }
+
+    /// The kind, when it and the address it needs, or their shorthand, are there.
+    private func kind(
+        _ fields: Fields, _ meant: (kind: EndpointKind, isShort: Bool)?, _ findings: inout Findings
+    ) -> EndpointKind? {
+        if let meant, meant.isShort || fields[meant.kind.rawValue] != nil {
             for other in ["kind", "url"] where fields[other] != nil {
                 findings.report(
-                    "'webhook' stands for kind and url, so '\(other)' is too much", at: fields.place(of: other))
-                return false
+                    "'\(meant.kind)' stands for kind and url, so '\(other)' is too much", at: fields.place(of: other))
+                return nil
             }
-            return true
+            return meant.kind
         }
         guard fields["kind"] != nil || !fields.hasUnbuilt,
-            let kind = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
-            kind.word("'kind'", as: Kind.self, later: Array(ChannelNames.kinds.dropFirst()), &findings) != nil
-        else { return false }
-        return fields.required("url", in: "endpoint '\(name.shortened)'", &findings) != nil
+            let tree = fields.required("kind", in: "endpoint '\(name.shortened)'", &findings),
+            let kind = tree.word("'kind'", as: EndpointKind.self, later: EndpointKind.later, &findings)
+        else { return nil }
+        let needed = kind.hasAddress ? "url" : kind == .pagerduty ? "routing_key" : nil
+        if let needed, fields.required(needed, in: "endpoint '\(name.shortened)'", &findings) == nil { return nil }
+        return kind
+    }
+
+    /// How messages are written, and with what template; `nil` when something was reported.
+    private func form(
+        _ fields: Fields, _ kind: EndpointKind, _ findings: inout Findings
+    ) -> (format: EndpointFormat, body: Template?)? {
+        let named = fields[kind.formatKey].map { self.format($0, of: kind, &findings) }
+        let body = fields["body"].map {
+            $0.jinja("the body", &findings) { (text) throws(TemplateError) in try Template(text, for: .body) }
+        }
+        guard named != .some(nil), body != .some(nil) else { return nil }
+        let format = named.flatMap(\.self) ?? (body == nil ? kind.formats.first ?? .standard : .body)
+        guard (format == .body) == (body != nil) else {
+            findings.report(
+                body == nil
+                    ? "the format 'body' needs 'body', the template"
+                    : "'body' is for the format 'body', not '\(format.rawValue)'",
+                at: fields.place(of: body == nil ? kind.formatKey : "body"))
+            return nil
+        }
+        return (format, body.flatMap(\.self))
+    }
+
+    private func format(_ tree: Tree, of kind: EndpointKind, _ findings: inout Findings) -> EndpointFormat? {
+        guard let text = tree.text("'\(kind.formatKey)'", &findings) else { return nil }
+        if let format = EndpointFormat(rawValue: text), kind.formats.contains(format) { return format }
+        let words = kind.formats.map(\.rawValue)
+        findings.report(
+            "'\(kind.formatKey)' is one of \(words.joined(separator: ", ")), not '\(text.shortened)'\(hint(text, words))",
+            at: tree.place)
+        return nil
+    }
+
+    private func credential(
+        _ fields: Fields, _ kind: EndpointKind, _ findings: inout Findings
+    ) -> SecretOrText?? {
+        guard let key = kind.credentialKey, let tree = fields[key] else { return nil }
+        guard let value = secretOrText("'\(key)'", tree, &findings) else { return .some(nil) }
+        guard case .text(let text) = value else { return value }
+        if let fault = ChannelKey.fault(of: text) {
+            findings.report("'\(key)' \(fault)", at: tree.place)
+            return .some(nil)
+        }
+        warnOfLiteral("'\(key)'", at: tree.place, &findings)
+        return value
     }
 
     private func url(_ tree: Tree, _ findings: inout Findings) -> SecretOrText? {
@@ -118,7 +199,9 @@ private struct EndpointReading {
         }
     }
 
-    private func headers(_ tree: Tree, _ findings: inout Findings) -> [(name: String, value: SecretOrText)] {
+    private func headers(
+        _ tree: Tree, namesType: Bool, _ findings: inout Findings
+    ) -> [(name: String, value: SecretOrText)] {
         guard case .mapping(let pairs) = tree.content else {
             findings.report("'headers' is a mapping of names to values, not \(tree.kind)", at: tree.place)
             return []
@@ -128,7 +211,8 @@ private struct EndpointReading {
         }
         var seen: Set<String> = []
         return keyed(pairs, &findings).compactMap { key, value in
-            if let fault = HeaderRules.fault(ofName: key.name) {
+            let isType = namesType && key.name.lowercased() == "content-type"
+            if !isType, let fault = HeaderRules.fault(ofName: key.name) {
                 findings.report("the header '\(key.name.shortened)' \(fault)", at: key.place)
                 return nil
             }
@@ -154,137 +238,5 @@ private struct EndpointReading {
     private func warnOfLiteral(_ what: String, at place: Place, _ findings: inout Findings) {
         findings.warn(
             "\(what) stands in the document; keep it with 'carillon secrets set' and write {secret: NAME}", at: place)
-    }
-
-    private func secretOrText(_ what: String, _ tree: Tree, _ findings: inout Findings) -> SecretOrText? {
-        guard case .mapping = tree.content else { return tree.text(what, &findings).map(SecretOrText.text) }
-        let words = Vocabulary("{secret: NAME}, which can name no file and no variable", known: ["secret"])
-        guard let fields = Fields(tree, words, &findings),
-            let name = fields.required("secret", in: what, &findings)?.name("a secret's name", &findings)
-        else { return nil }
-        return .secret(name)
-    }
-}
-
-/// What an address in a document may be.
-public enum WebAddress {
-    /// What is wrong with the text as a webhook's address, to follow "the url"; `nil` when nothing is.
-    ///
-    /// For the values of secrets too, when they are read. Says nothing of the address itself.
-    public static func fault(of text: String) -> String? {
-        if text.utf8.count > 2048 { return "is longer than 2048 bytes" }
-        if text.unicodeScalars.contains(where: { $0.isControl || $0 == " " || $0 == "\\" }) {
-            return "has a space, a backslash or a control character"
-        }
-        guard let scheme = ["http://", "https://"].first(where: { text.lowercased().hasPrefix($0) }) else {
-            return "begins with neither http:// nor https://"
-        }
-        let authority = text.utf8.dropFirst(scheme.utf8.count).prefix { ![0x2F, 0x3F, 0x23].contains($0) }
-        if authority.contains(UInt8(ascii: "@")) {
-            return "holds a user or a password; put them into a header as a secret"
-        }
-        return authorityFault(Array(authority))
-    }
-
-    private static func authorityFault(_ authority: [UInt8]) -> String? {
-        var port = authority[...]
-        if authority.first == UInt8(ascii: "[") {
-            guard let close = authority.firstIndex(of: UInt8(ascii: "]")), close > 2,
-                authority[1..<close].allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }
-                )
-            else { return "has no IPv6 address between its brackets" }
-            port = authority[(close + 1)...]
-        } else {
-            let host = authority.prefix { $0 != UInt8(ascii: ":") }
-            guard !host.isEmpty else { return "has no host" }
-            guard host.count <= 253, host.allSatisfy(isHostByte) else { return "has no valid host" }
-            port = authority[host.endIndex...]
-        }
-        guard !port.isEmpty else { return nil }
-        guard port.first == UInt8(ascii: ":"), let number = UInt16(String(decoding: port.dropFirst(), as: UTF8.self)),
-            number > 0
-        else { return "has no valid port" }
-        return nil
-    }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte | 0x20)
-    }
-
-    /// Letters, digits and `-._`, and what is not ASCII: a name in another script is the resolver's affair.
-    private static func isHostByte(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || byte >= 0x80
-            || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "_")
-    }
-
-    /// The scheme, host and port: the part of an address that may be shown.
-    ///
-    /// Paths and queries often hold a key.
-    static func origin(of text: String) -> String {
-        guard let slashes = text.utf8.firstIndex(of: UInt8(ascii: "/")) else { return "•••" }
-        let host = text.utf8[slashes...].dropFirst(2).prefix { ![0x2F, 0x3F, 0x23].contains($0) }
-        return String(Substring(text.utf8[..<host.endIndex]))
-    }
-}
-
-/// What a signing secret looks like, by Standard Webhooks.
-public enum SigningSecret {
-    /// Whether the text is `whsec_` and the base64 of 24 to 64 bytes.
-    public static func isWellFormed(_ text: String) -> Bool {
-        guard text.hasPrefix("whsec_") else { return false }
-        let code = Array(text.utf8.dropFirst(6))
-        let body = code.prefix { isBase64($0) }
-        let padding = code.count - body.count
-        guard code.count % 4 == 0, padding <= 2, code.suffix(padding).allSatisfy({ $0 == UInt8(ascii: "=") }) else {
-            return false
-        }
-        return (24...64).contains(code.count / 4 * 3 - padding)
-    }
-
-    private static func isBase64(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || byte == UInt8(ascii: "+")
-            || byte == UInt8(ascii: "/")
-    }
-}
-
-/// What a document's own headers may be.
-public enum HeaderRules {
-    private static let ours: Set<String> = [
-        "host", "content-type", "content-length", "transfer-encoding", "connection", "expect", "te", "trailer",
-        "upgrade",
-        "user-agent", "traceparent", "keep-alive", "proxy-connection",
-    ]
-
-    /// What is wrong with a header's name, to follow "the header 'x'"; `nil` when nothing is.
-    public static func fault(ofName name: String) -> String? {
-        let lowered = name.lowercased()
-        if name.isEmpty || name.utf8.count > 128 || !name.utf8.allSatisfy(isTokenByte) {
-            return "is no header name: letters, digits and !#$%&'*+-.^_`|~, at most 128"
-        }
-        if ours.contains(lowered) || lowered.hasPrefix("webhook-") || lowered.hasPrefix("carillon-") {
-            return "is set by Carillon"
-        }
-        return nil
-    }
-
-    /// What is wrong with a header's value, to follow "the value of header 'x'"; `nil` when nothing is.
-    ///
-    /// For the values of secrets too, when they are read. Says nothing of the value itself.
-    public static func fault(ofValue value: String) -> String? {
-        if value.utf8.count > 8192 { return "is longer than 8192 bytes" }
-        if value.unicodeScalars.contains(where: { $0.isControl && $0 != "\t" }) {
-            return "has a line break or another control character"
-        }
-        return nil
-    }
-
-    /// Whether the header usually carries a secret.
-    static func isSecret(_ name: String) -> Bool {
-        let lowered = name.lowercased()
-        return ["auth", "cookie", "token", "secret", "key", "password"].contains { lowered.contains($0) }
-    }
-
-    private static func isTokenByte(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
     }
 }

@@ -30,7 +30,7 @@ extension WorkspaceRules {
         for place in start..<hits.count {
             let rule = hits[place]
             var isSelected = true
-            if let condition = rules[rule].condition {
+            if let condition = rules[rule].condition, !onlyResolves(rules[rule], text, outline) {
                 do throws(TemplateError) {
                     isSelected = try condition.holds(text, outline)
                 } catch {
@@ -46,5 +46,11 @@ extension WorkspaceRules {
         }
         hits.removeLast(hits.count - kept)
         return failures
+    }
+
+    /// Whether the rule is asked only whether its incident is over: how bad things are is not asked then.
+    private func onlyResolves(_ rule: Rule, _ text: Span<UInt8>, _ outline: EventOutline) -> Bool {
+        guard rule.incident != nil else { return false }
+        return rule.onlyResolves(type: outline, in: text)
     }
 }

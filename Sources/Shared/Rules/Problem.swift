@@ -64,6 +64,8 @@ struct Findings {
     private var left: (count: Int, first: Problem)?
     /// How many fields the patterns of the file have, by branch: a few lines of `$or` can make many.
     var patternFields = 0
+    /// Whether the documents are in force: what this machine alone lacks is no error then.
+    var areApplied = false
 
     /// Whether nothing found so far forbids the documents to be used.
     var areWarnings: Bool { problems.allSatisfy(\.isWarning) && left == nil }

@@ -18,6 +18,8 @@ public enum Severity: String, Sendable, CaseIterable, Comparable {
 /// Whether the messages of one subject keep the stream's order at each target.
 public enum Order: String, Sendable, CaseIterable {
     case subject, none
+    /// As `subject`, and a newer message of the rule takes the place of older ones that wait.
+    case supersede
 }
 
 /// What becomes of an event on which a rule's condition cannot be judged.
@@ -50,8 +52,12 @@ public struct Rule: Sendable {
     public let scope: Scope?
     /// Its severity; `warning` unless the document says otherwise.
     public let severity: Severity
-    /// The names of the endpoints it notifies, each once, in the document's order.
+    /// The targets it notifies, each once, in the document's order: names of endpoints, and `channel/contact`.
     public private(set) var targets: [String]
+    /// The channels on which it tells the owner that the event names.
+    public private(set) var ownerChannels: [PeopleChannel] = []
+    /// Whether people get it also when another rule tells them of the same event.
+    public let isPerRule: Bool
     /// What has to be true of an event beside the pattern; `nil` for nothing.
     public let condition: Condition?
     /// What becomes of an event on which the condition fails.
@@ -70,24 +76,50 @@ public struct Rule: Sendable {
     public let line: Int
     /// When it hears of the same thing again; `nil` for every time.
     public let dedup: Dedup?
-    /// How much of the target quota it uses.
-    public var units: Int { targets.count }
+    /// What its notifications are to a pager.
+    public let incident: IncidentRule?
+    /// How much of the target quota it uses: each endpoint, and each contact once on each channel.
+    public var units: Int { targets.count + ownerChannels.count }
+    /// Everything it notifies, for lists; the owner as `channel/$owner`.
+    public var notifies: [String] { targets + ownerChannels.map { "\($0)/\(Self.ownerName)" } }
+    /// How `notify` calls the contact that the event names as its owner.
+    static let ownerName = "$owner"
 
     let pattern: Pattern?
 
+    init(
+        name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
+        targets: [String], condition: Condition?, onError: OnError, title: Template?, message: Template?,
+        expireAfter: Duration, order: Order, file: String, line: Int, dedup: Dedup?,
+        incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false
+    ) {
+        (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
+        (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
+        (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
+        (self.file, self.line, self.dedup, self.pattern, self.isPerRule) = (file, line, dedup, pattern, isPerRule)
+        self.incident = incident
+    }
+
     /// The same rule with targets that exist.
-    func with(targets: [String]) -> Rule {
+    func with(targets: [String], owner: [PeopleChannel]) -> Rule {
         var rule = self
         rule.targets = targets
+        rule.ownerChannels = owner
         return rule
+    }
+
+    /// The scope as a pattern; `nil` for the whole workspace.
+    var scopePattern: Pattern? {
+        scope.map { scope in
+            Pattern(branches: scope.fields.map { Pattern.Branch(fields: [$0]) })
+        }
     }
 
     /// The pattern and the scope as one pattern; `nil` when every event of its types is selected.
     var selection: Pattern? {
         guard let scope else { return pattern }
-        let (paths, name) = scope.asked
         // Beside the pattern: the scope asks no less when the pattern names the same field.
-        let fields = paths.map { Pattern.Field(path: ByteText($0), tests: [.text(ByteText(name))]) }
+        let fields = scope.fields
         let branches = (pattern ?? Pattern(branches: [.init()])).branches.flatMap { branch in
             fields.map { field in
                 var branch = branch
@@ -100,10 +132,15 @@ public struct Rule: Sendable {
 }
 
 extension Scope {
+    /// What it asks, one field of which has to fit.
+    fileprivate var fields: [Pattern.Field] {
+        asked.paths.map { Pattern.Field(path: ByteText($0), tests: [.text(ByteText(asked.name))]) }
+    }
+
     /// The paths of which one has to say the name.
     ///
     /// The subject of a pipeline's or model's event is its id, so a scope may name either.
-    fileprivate var asked: (paths: [String], name: String) {
+    private var asked: (paths: [String], name: String) {
         switch self {
         case .pipeline(let name): (["data.pipeline", "subject"], name)
         case .owner(let name): (["data.owner"], name)

@@ -73,7 +73,7 @@ public final class RuleBook: Sendable {
     ///
     /// Allocates nothing. Both names are given as UTF-8 without quotes.
     public func wants(workspace: Span<UInt8>, type: Span<UInt8>) -> Bool {
-        if let everywhere, everywhere.wants(type: type) { return true }
-        return rules(of: workspace)?.wants(type: type) ?? false
+        if let everywhere, everywhere.interest(inType: type) != nil { return true }
+        return rules(of: workspace)?.interest(inType: type) != nil
     }
 }

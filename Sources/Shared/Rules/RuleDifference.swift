@@ -2,13 +2,46 @@ import CarillonEvents
 
 /// What `apply` changes, told line by line.
 public enum RuleDifference {
-    /// The differences of two revisions of a workspace: endpoints by name, then rules in the order of the new
+    /// The differences of two revisions of a workspace: contacts, groups and endpoints by name, then rules in the order of the new
     /// documents, then those that are gone.
     ///
     /// Lines begin with `+` (new), `~` (changed) or `-` (gone). They hold no secret: of an address only scheme and
-    /// host, of headers only names, of literal secrets nothing.
+    /// host, of headers only names, of literal secrets nothing, and of people no address.
     public static func between(old: WorkspaceRules?, new: WorkspaceRules?) -> [String] {
-        endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:]) + ruleLines(old?.rules ?? [], new?.rules ?? [])
+        contactLines(old?.people.contacts ?? [:], new?.people.contacts ?? [:])
+            + groupLines(old?.people.groups ?? [:], new?.people.groups ?? [:])
+            + endpointLines(old?.endpoints ?? [:], new?.endpoints ?? [:])
+            + ruleLines(old?.rules ?? [], new?.rules ?? [])
+    }
+
+    private static func contactLines(_ old: [String: Contact], _ new: [String: Contact]) -> [String] {
+        Set(old.keys).union(new.keys).sorted().flatMap { name -> [String] in
+            let title = "contact \(name)"
+            guard let after = new[name] else { return ["- \(title)"] }
+            guard let before = old[name] else { return ["+ \(title)"] }
+            return line(title, changes(before, after))
+        }
+    }
+
+    private static func changes(_ old: Contact, _ new: Contact) -> [String?] {
+        [
+            old.mail == new.mail ? nil : "mail changed",
+            old.phone == new.phone ? nil : "phone changed",
+            change("zone", old.zone?.name ?? "none", new.zone?.name ?? "none"),
+            change("quiet", old.quiet?.spelled ?? "none", new.quiet?.spelled ?? "none"),
+            listChange("aliases", old.aliases, new.aliases),
+            listChange("prefer", old.prefer.map(\.rawValue), new.prefer.map(\.rawValue)),
+            old.isVerified == new.isVerified ? nil : new.isVerified ? "verified" : "not verified",
+        ]
+    }
+
+    private static func groupLines(_ old: [String: [String]], _ new: [String: [String]]) -> [String] {
+        Set(old.keys).union(new.keys).sorted().flatMap { name -> [String] in
+            let title = "group \(name)"
+            guard let after = new[name] else { return ["- \(title)"] }
+            guard let before = old[name] else { return ["+ \(title)"] }
+            return line(title, [listChange("contacts", before, after)])
+        }
     }
 
     private static func endpointLines(_ old: [String: EndpointSpec], _ new: [String: EndpointSpec]) -> [String] {
@@ -46,6 +79,14 @@ public enum RuleDifference {
             headerChange(old.headers, new.headers),
             change("method", old.method, new.method),
             change("verify_ssl", "\(old.verifySSL)", "\(new.verifySSL)"),
+            old.wire.authorities == new.wire.authorities ? nil : "ca changed",
+            old.wire.certificate == new.wire.certificate ? nil : "client_cert changed",
+            old.wire.key == new.wire.key ? nil : "client_key changed",
+            change("http", old.wire.offersHTTP2 ? "2" : "1.1", new.wire.offersHTTP2 ? "2" : "1.1"),
+            old.credential == new.credential ? nil : "key changed",
+            change("format", old.format.rawValue, new.format.rawValue),
+            old.body == new.body ? nil : "body changed",
+            old.mentions == new.mentions ? nil : "at changed",
         ]
     }
 
@@ -74,11 +115,13 @@ public enum RuleDifference {
             change("scope", old.scope?.spelled ?? "none", new.scope?.spelled ?? "none"),
             old.pattern == new.pattern ? nil : "pattern changed",
             change("severity", old.severity.rawValue, new.severity.rawValue),
-            listChange("notify", old.targets, new.targets),
+            listChange("notify", old.notifies, new.notifies),
             old.title == new.title ? nil : "title changed",
             old.message == new.message ? nil : "message changed",
+            change("per_rule", "\(old.isPerRule)", "\(new.isPerRule)"),
             change("order", old.order.rawValue, new.order.rawValue),
             change("dedup", old.dedup?.spelled ?? "none", new.dedup?.spelled ?? "none"),
+            old.incident == new.incident ? nil : "incident changed",
             change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
         ]
     }

@@ -1,16 +1,27 @@
 /// The ceilings an admin sets; documents may stay below them.
-public struct RuleLimits: Sendable {
+public struct RuleLimits: Sendable, Equatable {
     /// What a rule's targets may be at most anywhere.
     public static let range = 1...100
     /// How many targets a rule may have.
     public var targetsPerRule: Int
     /// The same for single workspaces.
     public var perWorkspace: [String: Int]
+    /// Which channels rules may name, and for which events.
+    public var offer: ChannelOffer
+    /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
+    public var areApplied = false
 
     /// Makes limits; numbers outside 1...100 count as the nearest inside.
-    public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:]) {
-        (self.targetsPerRule, self.perWorkspace) = (targetsPerRule, perWorkspace)
+    public init(targetsPerRule: Int = 5, perWorkspace: [String: Int] = [:], offer: ChannelOffer = .everything) {
+        (self.targetsPerRule, self.perWorkspace, self.offer) = (targetsPerRule, perWorkspace, offer)
     }
+
+    /// For documents that are in force: a ceiling lowered since must not silence their rules.
+    public static let inForce = {
+        var limits = RuleLimits(targetsPerRule: range.upperBound)
+        limits.areApplied = true
+        return limits
+    }()
 
     /// How many targets a rule of a workspace may have.
     public func targets(in workspace: String) -> Int {
@@ -57,6 +68,7 @@ public enum RuleDocuments {
             for tree in trees {
                 var found = Findings()
                 found.patternFields = ofFile.patternFields
+                found.areApplied = limits.areApplied
                 defer { ofFile.patternFields = found.patternFields }
                 if let document = Document(tree, by: author, &found) {
                     let place = places[document.workspace] ?? drafts.count
@@ -85,12 +97,13 @@ public enum RuleDocuments {
 /// One document, read alone.
 private struct Document {
     let workspace: String
+    let contacts: [ContactDraft]
+    let groups: [GroupDraft]
     let endpoints: [EndpointDraft]
     let rules: [RuleDraft]
 
     private static let vocabulary = Vocabulary(
-        "a rule document", known: ["version", "workspace", "endpoints", "rules"],
-        later: ["contacts": "people", "groups": "people"])
+        "a rule document", known: ["version", "workspace", "contacts", "groups", "endpoints", "rules"])
 
     init?(_ tree: Tree, by author: RuleAuthor, _ findings: inout Findings) {
         if let scalar = tree.scalar, scalar.isNull {
@@ -107,6 +120,8 @@ private struct Document {
             return nil
         }
         let name = fields.required("workspace", in: "a rule document", &findings)
+        contacts = fields["contacts"].map { contactDrafts($0, &findings) } ?? []
+        groups = fields["groups"].map { groupDrafts($0, &findings) } ?? []
         endpoints = fields["endpoints"].map { endpointDrafts($0, &findings) } ?? []
         rules = fields["rules"].map { ruleDrafts($0, &findings) } ?? []
         guard let name, let workspace = name.name("the workspace's name", &findings) else { return nil }
@@ -124,12 +139,14 @@ private struct WorkspaceDraft {
     var findings = Findings()
     /// All endpoints named, the faulty too, so that a fault is told once and not again by each rule.
     var endpoints: [String: EndpointDraft] = [:]
+    var people = PeopleDraft()
     var drafts: [RuleDraft] = []
 
     init(workspace: String) { self.workspace = workspace }
 
     mutating func add(_ document: Document, _ found: Findings) {
         findings.add(found)
+        people.add(document.contacts, document.groups, &findings)
         for endpoint in document.endpoints {
             if let other = endpoints[endpoint.name]?.place {
                 findings.report(
@@ -143,13 +160,16 @@ private struct WorkspaceDraft {
 
     /// The compiled workspace; `nil` when something in it is wrong.
     func link(_ limits: RuleLimits, _ all: inout Findings) -> WorkspaceRules? {
-        var findings = findings
+        var (findings, people) = (findings, people)
         checkNames(&findings)
-        let rules = drafts.map { rule($0, limits.targets(in: workspace), &findings) }
+        people.link(&findings)
+        let linking = TargetLinking(endpoints: endpoints, people: people, limits: limits, workspace: workspace)
+        let rules = drafts.map { linking.rule($0, &findings) }
         var compiled: WorkspaceRules?
         if findings.areWarnings {
             let all = WorkspaceRules(
-                workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec))
+                workspace: workspace, rules: rules, endpoints: endpoints.compactMapValues(\.spec),
+                people: people.people(of: workspace))
             if let (reason, rule) = all.excess {
                 findings.report(reason, at: drafts[rule].place)
             } else {
@@ -173,27 +193,9 @@ private struct WorkspaceDraft {
             identities[draft.rule.identity] = draft.place
         }
     }
-
-    private func rule(_ draft: RuleDraft, _ limit: Int, _ findings: inout Findings) -> Rule {
-        var targets: [String] = []
-        for target in draft.targets {
-            if endpoints[target.name] == nil {
-                let words = hint(target.name, endpoints.keys.sorted())
-                findings.report("there is no endpoint '\(target.name.shortened)'\(words)", at: target.place)
-            } else if targets.contains(target.name) {
-                findings.warn("endpoint '\(target.name)' is named twice and counts once", at: target.place)
-            } else {
-                targets.append(target.name)
-            }
-        }
-        if targets.count > limit {
-            findings.report(
-                "rule '\(draft.rule.name)' has \(targets.count) targets, the limit is \(limit)", at: draft.place)
-        }
-        return draft.rule.with(targets: targets)
-    }
 }
 
 extension Place {
-    fileprivate var shown: String { "\(source.file):\(line)" }
+    /// The file and the line, for a problem elsewhere.
+    var shown: String { "\(source.file):\(line)" }
 }

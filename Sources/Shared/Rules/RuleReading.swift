@@ -11,7 +11,12 @@ struct RuleDraft {
     let targets: [Target]
 
     struct Target {
-        let name: String
+        enum Kind {
+            case endpoint(String)
+            /// Names of contacts and groups, and `$owner`.
+            case people(PeopleChannel, [(name: String, place: Place)])
+        }
+        let kind: Kind
         let place: Place
     }
 }
@@ -31,11 +36,10 @@ struct RuleReading {
         "a rule",
         known: [
             "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
-            "expire_after", "enabled", "dedup", "condition", "on_error",
+            "expire_after", "enabled", "dedup", "condition", "on_error", "incident", "per_rule",
         ],
         later: [
-            "group": "grouped notifications", "after": "thresholds", "incident": "incidents",
-            "per_rule": "people, of whom one gets one copy", "for": "timers", "expect": "timers",
+            "group": "grouped notifications", "after": "thresholds", "for": "timers", "expect": "timers",
         ])
     private static let expiry = Duration.seconds(1)...Duration.seconds(365 * 86_400)
 
@@ -43,7 +47,9 @@ struct RuleReading {
         let name = fields.required("name", in: "a rule", &findings)?.name("a rule's name", &findings)
         let what = name.map { "rule '\($0.shortened)'" } ?? "a rule"
         let id = fields["id"].map { $0.name("a rule's id", &findings) }
-        let events = fields.required("events", in: what, &findings).flatMap { self.events($0, &findings) }
+        let events = fields.required("events", in: what, &findings).flatMap {
+            self.events($0, "'events'", &findings)
+        }
         let scope = fields["scope"].map { self.scope($0, for: events ?? [], &findings) }
         let pattern = fields["pattern"].map { Pattern($0, &findings) }
         let condition = fields["condition"].map { self.condition($0, &findings) }
@@ -53,13 +59,19 @@ struct RuleReading {
         let title = fields["title"].map { template("the title", $0, &findings) }
         let message = fields["message"].map { template("the message", $0, &findings) }
         let order =
-            fields["order"].map { $0.word("'order'", as: Order.self, later: ["supersede"], &findings) } ?? .subject
+            fields["order"].map { $0.word("'order'", as: Order.self, &findings) } ?? .subject
         let expiry =
             fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
             ?? Rule.defaultExpiry
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
         let dedup = fields["dedup"].map { Dedup($0, &findings) }
-        guard condition != .some(nil), let onError else { return nil }
+        let perRule = fields["per_rule"].map { $0.bool("'per_rule'", &findings) } ?? false
+        let incident = fields["incident"].map {
+            IncidentRule($0, &findings) { tree, findings in
+                self.events(tree, "'resolve_on'", &findings)?.map(\.selector)
+            }
+        }
+        guard condition != .some(nil), incident != .some(nil), let onError, let perRule else { return nil }
         guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
             id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
             dedup != .some(nil)
@@ -69,7 +81,8 @@ struct RuleReading {
             scope: scope.flatMap(\.self), severity: severity, targets: [], condition: condition.flatMap(\.self),
             onError: onError, title: title.flatMap(\.self),
             message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
-            line: fields.place.line, dedup: dedup.flatMap(\.self), pattern: pattern.flatMap(\.self))
+            line: fields.place.line, dedup: dedup.flatMap(\.self),
+            incident: incident.flatMap(\.self), pattern: pattern.flatMap(\.self), isPerRule: perRule)
         return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
     }
 }
@@ -79,10 +92,10 @@ struct RuleReading {
 extension RuleReading {
     private typealias Event = (selector: EventSelector, place: Place)
 
-    private func events(_ tree: Tree, _ findings: inout Findings) -> [Event]? {
-        guard let items = tree.list("'events'", &findings) else { return nil }
+    private func events(_ tree: Tree, _ key: String, _ findings: inout Findings) -> [Event]? {
+        guard let items = tree.list(key, &findings) else { return nil }
         guard !items.isEmpty else {
-            findings.report("'events' is empty; name an event type, such as job.failed", at: tree.place)
+            findings.report("\(key) is empty; name an event type, such as job.failed", at: tree.place)
             return nil
         }
         let events = items.compactMap { item -> Event? in
@@ -133,7 +146,7 @@ extension RuleReading {
     private func targets(_ tree: Tree, _ findings: inout Findings) -> [RuleDraft.Target]? {
         guard let items = tree.list("'notify'", &findings) else { return nil }
         guard !items.isEmpty else {
-            findings.report("'notify' is empty; name an endpoint", at: tree.place)
+            findings.report("'notify' is empty; name an endpoint, or a channel with people", at: tree.place)
             return nil
         }
         let targets = items.compactMap { target($0, &findings) }
@@ -144,31 +157,74 @@ extension RuleReading {
         switch tree.content {
         case .scalar:
             guard let name = tree.text("a target", &findings) else { return nil }
-            if let people = peopleFault(name) {
-                findings.notYet(people, at: tree.place)
+            if let fault = loneFault(name) {
+                findings.report(fault, at: tree.place)
                 return nil
             }
-            return RuleDraft.Target(name: name, place: tree.place)
-        case .mapping(let pairs):
-            for (key, _) in keyed(pairs, &findings) {
-                if let people = peopleFault(key.name) {
-                    findings.notYet(people, at: key.place)
-                } else if key.name == "overflow" {
-                    findings.notYet("'overflow' (quotas)", at: key.place)
-                } else {
-                    findings.report("an endpoint stands alone in 'notify': - \(key.name.shortened)", at: key.place)
-                }
-            }
-            if pairs.isEmpty { findings.report("a target is an endpoint's name, not an empty mapping", at: tree.place) }
-        case .list: findings.report("a target is an endpoint's name, not a list", at: tree.place)
+            return RuleDraft.Target(kind: .endpoint(name), place: tree.place)
+        case .mapping(let pairs): return people(pairs, tree.place, &findings)
+        case .list:
+            findings.report("a target is an endpoint's name or a channel with people, not a list", at: tree.place)
+            return nil
         }
-        return nil
     }
 
-    /// What is not built of a target that is about people; `nil` when it is not.
-    private func peopleFault(_ name: String) -> String? {
-        if ChannelNames.people.contains(name) { return "the channel '\(name)' (contacts); notify an endpoint" }
-        return name.hasPrefix("$") ? "'\(name.shortened)' (contacts); notify an endpoint" : nil
+    /// What is wrong with a name that stands alone and is no endpoint's; `nil` when it may be one.
+    private func loneFault(_ name: String) -> String? {
+        if ChannelNames.people.contains(name) {
+            return "the channel '\(name)' tells people; name them: - \(name): [$owner]"
+        }
+        return name.hasPrefix("$")
+            ? "'\(name.shortened)' is told on a channel: - mail: [\(name.shortened)]" : nil
+    }
+
+    /// Reads a channel with whom it tells, and what may stand beside it.
+    private func people(
+        _ pairs: [(key: Tree, value: Tree)], _ place: Place, _ findings: inout Findings
+    ) -> RuleDraft.Target? {
+        var target: RuleDraft.Target?
+        var isFine = true
+        for (key, value) in keyed(pairs, &findings) {
+            if let channel = PeopleChannel(rawValue: key.name), PeopleChannel.built.contains(channel) {
+                let names = self.names(value, on: channel, &findings)
+                if target != nil {
+                    findings.report(
+                        "one channel an item; write '- \(key.name): …' as an item of its own", at: key.place)
+                    isFine = false
+                }
+                isFine = isFine && names != nil
+                target = RuleDraft.Target(kind: .people(channel, names ?? []), place: key.place)
+                continue
+            }
+            isFine = false
+            if ChannelNames.people.contains(key.name) {
+                findings.notYet("the channel '\(key.name)'", at: key.place)
+            } else if key.name == "overflow" {
+                findings.notYet("'overflow' (quotas)", at: key.place)
+            } else {
+                let channels = PeopleChannel.built.map(\.rawValue)
+                let meant = nearest(key.name, channels).map { "; did you mean '\($0)'?" }
+                findings.report(
+                    meant.map { "unknown channel '\(key.name.shortened)'\($0)" }
+                        ?? "an endpoint stands alone in 'notify': - \(key.name.shortened)", at: key.place)
+            }
+        }
+        if pairs.isEmpty { findings.report("a target is an endpoint's name, not an empty mapping", at: place) }
+        return isFine ? target : nil
+    }
+
+    private func names(
+        _ tree: Tree, on channel: PeopleChannel, _ findings: inout Findings
+    ) -> [(name: String, place: Place)]? {
+        guard let items = tree.list("whom \(channel) tells", &findings) else { return nil }
+        guard !items.isEmpty else {
+            findings.report("'\(channel)' tells nobody; name contacts, groups or $owner", at: tree.place)
+            return nil
+        }
+        let names = items.compactMap { item in
+            item.text("a contact or group", &findings).map { (name: $0, place: item.place) }
+        }
+        return names.count == items.count ? names : nil
     }
 
     private func template(_ what: String, _ tree: Tree, _ findings: inout Findings) -> Template? {

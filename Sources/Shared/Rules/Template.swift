@@ -136,6 +136,15 @@ public struct Condition: Sendable, Hashable {
         return try run.isTrue(value, text)
     }
 
+    /// Its value for an event that has been checked, as text.
+    ///
+    /// - Throws: as `holds` does.
+    public func value(_ text: Span<UInt8>, _ outline: EventOutline) throws(TemplateError) -> String {
+        var run = Run(program, TemplateStyle(), outline: outline, root: Slice(0, text.count))
+        let value = try run.evaluate(node, text)
+        return String(decoding: try run.string(value, text), as: UTF8.self)
+    }
+
     /// Two are equal when they are written alike.
     public static func == (a: Self, b: Self) -> Bool { a.source == b.source }
     /// Hashes what equality compares.

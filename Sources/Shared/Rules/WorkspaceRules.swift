@@ -10,6 +10,7 @@ public final class WorkspaceRules: Sendable {
     public let rules: [Rule]
     /// Its endpoints by name.
     public let endpoints: [String: EndpointSpec]
+    let people: People
 
     /// Rules filed under selectors: those that ask no more than the type, and the patterns of the others.
     private struct File: Sendable {
@@ -28,12 +29,12 @@ public final class WorkspaceRules: Sendable {
     private let files: [File]
 
     /// Compiles rules that have been checked.
-    init(workspace: String, rules: [Rule], endpoints: [String: EndpointSpec]) {
-        (self.workspace, self.rules, self.endpoints) = (workspace, rules, endpoints)
+    init(workspace: String, rules: [Rule], endpoints: [String: EndpointSpec], people: People = People()) {
+        (self.workspace, self.rules, self.endpoints, self.people) = (workspace, rules, endpoints, people)
         var types = TypeIndex()
         var filed: [[Int]] = []
         for (index, rule) in rules.enumerated() where rule.enabled {
-            for file in Set(rule.events.flatMap { types.files(for: $0) }) {
+            for file in Set(rule.selectors.flatMap { types.files(for: $0) }) {
                 filed += Array(repeating: [], count: max(0, types.count - filed.count))
                 filed[file].append(index)
             }
@@ -103,16 +104,27 @@ public final class WorkspaceRules: Sendable {
         }
     }
 
-    /// Whether any enabled rule wants events of this type, given as UTF-8 without quotes.
+    /// That some enabled rule wants a type of event; with it `match` need not look for them again.
+    public struct Interest: Sendable {
+        fileprivate let file: Int32
+        /// Whether rules in other files want the type, too.
+        fileprivate var isShared = false
+    }
+
+    /// Which enabled rules want events of this type, given as UTF-8 without quotes; `nil` when none does.
     ///
     /// Allocates nothing.
-    public func wants(type: Span<UInt8>) -> Bool {
-        var isWanted = false
-        types.visit(type) { _ in
-            isWanted = true
+    public func interest(inType type: Span<UInt8>) -> Interest? {
+        var interest: Interest?
+        types.visit(type) { file in
+            if interest == nil {
+                interest = Interest(file: Int32(truncatingIfNeeded: file))
+                return true
+            }
+            interest?.isShared = true
             return false
         }
-        return isWanted
+        return interest
     }
 
     /// Appends the indices into `rules` of the enabled rules that select the event, in ascending order, each once.
@@ -135,14 +147,20 @@ public final class WorkspaceRules: Sendable {
         if hits.count > before + 1 { hits.settle(from: before) }
     }
 
-    /// The same for an event whose outline nobody has read, with its type as UTF-8 without quotes.
+    /// The same for an event whose outline nobody has read, with its type as UTF-8 without quotes and what these rules
+    /// said to that type.
     ///
     /// On text that is no event it finds something or nothing, but does not fail.
     public func match(
-        _ text: Span<UInt8>, type: Span<UInt8>, into hits: inout [Int], using scratch: inout MatchScratch
+        _ text: Span<UInt8>, type: Span<UInt8>, _ interest: Interest, into hits: inout [Int],
+        using scratch: inout MatchScratch
     ) {
         let before = hits.count
-        collect(type, text, nil, &hits, &scratch)
+        if interest.isShared {
+            collect(type, text, nil, &hits, &scratch)
+        } else {
+            collect(Int(interest.file), text, nil, &hits, &scratch)
+        }
         if hits.count > before + 1 { hits.settle(from: before) }
     }
 
@@ -157,19 +175,52 @@ public final class WorkspaceRules: Sendable {
         _ scratch: inout MatchScratch
     ) {
         types.visit(type) { file in
-            for index in files[file].unconditional { hits.append(index) }
-            guard let patterns = files[file].patterns else { return true }
-            scratch.hits.removeAll(keepingCapacity: true)
-            if let outline {
-                patterns.match(text, outline, using: &scratch)
-            } else {
-                patterns.match(text, using: &scratch)
-            }
-            for rule in scratch.hits { hits.append(Int(rule)) }
+            collect(file, text, outline, &hits, &scratch)
             return true
         }
     }
 
+    private func collect(
+        _ file: Int, _ text: Span<UInt8>, _ outline: EventOutline?, _ hits: inout [Int], _ scratch: inout MatchScratch
+    ) {
+        for index in files[file].unconditional { hits.append(index) }
+        guard let patterns = files[file].patterns else { return }
+        scratch.hits.removeAll(keepingCapacity: true)
+        if let outline {
+            patterns.match(text, outline, using: &scratch)
+        } else {
+            patterns.match(text, using: &scratch)
+        }
+        for rule in scratch.hits { hits.append(Int(rule)) }
+    }
+
     /// The names of all secrets its endpoints need.
     public var secretNames: Set<String> { endpoints.values.reduce(into: []) { $0.formUnion($1.secretNames) } }
+
+    /// Its contacts by name.
+    public var contacts: [String: Contact] { people.contacts }
+
+    /// What a target `channel/contact` stands for; `nil` for endpoints and contacts that are not here.
+    public func reach(_ target: String) -> Reach? { people.reach(target) }
+
+    /// The contact that is named, or has the alias, by which an event calls its owner.
+    public func owner(_ name: String) -> Contact? { people.owner(name) }
+
+    /// The identities of the enabled rules, each with all targets it may notify; for `$owner` those of every contact.
+    public var livingTargets: [String: Set<String>] {
+        var owners: [PeopleChannel: Set<String>] = [:]
+        var living: [String: Set<String>] = [:]
+        for rule in rules where rule.enabled {
+            // Sets are shared until something is added, so that a thousand rules with `$owner` are one set.
+            var targets: Set<String> = []
+            for channel in rule.ownerChannels {
+                let all = owners[channel] ?? people.targets(on: channel)
+                owners[channel] = all
+                targets = targets.isEmpty ? all : targets.union(all)
+            }
+            for target in rule.targets where !targets.contains(target) { targets.insert(target) }
+            living[rule.identity] = living[rule.identity]?.union(targets) ?? targets
+        }
+        return living
+    }
 }

@@ -3,7 +3,8 @@ public import CarillonEvents
 // The stream: what was published, kept in order, until every group has read it.
 //
 // Contract, held by `StreamContract` in the tests over every backend:
-// - `append` returns when the batch is durable: it survives `kill -9` of any process and of the machine.
+// - `append` returns when the batch is durable: it survives `kill -9` of any process and of the machine. One that throws
+//   a retriable error may have been written, whole or in part; appending it again is right, as equal events count once.
 // - Events of one workspace stand in one partition, in the order of their appends.
 // - Offsets grow and are never used twice. A group has one reader a partition; a reader that dies is replaced at once.
 // - What a group has not read is never removed.
@@ -11,19 +12,40 @@ public import CarillonEvents
 // All calls may block and none is async: the worker runs them on a thread of its own, which keeps the path one
 // straight function and lets the simulation drive it step by step.
 
-/// The number of a partition.
+/// The number by which a reader and its caller speak of a partition.
+///
+/// It holds as long as the reader: what outlives a process is a partition's `Place`.
 public typealias Partition = Int32
 
 /// A record's place in its partition.
 public typealias Offset = Int64
 
+/// A partition by the name that outlives processes, which the ledger keeps its position under.
+///
+/// A stream of several topics has a name for each of them, so a topic that comes or goes moves no other's positions.
+public struct Place: Sendable, Hashable {
+    /// The name of the stream or, where it has several, of the topic.
+    public let stream: String
+    /// The number of the partition there.
+    public let partition: Partition
+    /// Makes one.
+    public init(stream: String, partition: Partition) { (self.stream, self.partition) = (stream, partition) }
+}
+
+/// Says which records are worth their bytes.
+public protocol RecordFilter {
+    /// Whether somebody may want an event of this type in this workspace, both as UTF-8; allocates nothing.
+    func wants(workspace: Span<UInt8>, type: Span<UInt8>) -> Bool
+}
+
 /// Appends events.
 ///
 /// Several threads and processes may append at the same time.
 public protocol StreamAppender: Sendable {
-    /// Appends all events or none; durable when it returns.
+    /// Appends events; durable when it returns.
     ///
-    /// - Throws: `StreamError`; when `isRetriable`, the same batch may be tried again later.
+    /// - Throws: `StreamError`; when `isRetriable`, the same batch may be tried again later. Where the stream has
+    ///   transactions nothing was written then; on Kafka any of them may have been.
     func append(_ events: [EncodedEvent]) throws(StreamError)
 }
 
@@ -31,10 +53,14 @@ public protocol StreamAppender: Sendable {
 ///
 /// One thread calls everything but `wake`.
 public protocol StreamReader: AnyObject {
-    /// The stream's name in the ledger's positions.
-    var name: String { get }
-    /// How many partitions the stream has.
-    var partitionCount: Partition { get }
+    /// All partitions the stream has now, whoever reads them.
+    func partitions() throws(StreamError) -> [Partition]
+    /// What the ledger calls a partition that `partitions` or `poll` named.
+    func place(of partition: Partition) -> Place
+    /// Sets what is dropped from now on without being copied, and only counted; `nil` drops nothing.
+    ///
+    /// A stream that does not know an event's type before parsing it need not drop anything.
+    func keep(only filter: (any RecordFilter)?)
     /// Waits up to `wait` for the next thing that happened to this reader.
     ///
     /// - Parameter limit: the most records to read; zero reads none, but still waits and tells assignments.
@@ -54,6 +80,9 @@ public protocol StreamReader: AnyObject {
 }
 
 extension StreamReader {
+    /// Drops nothing.
+    public func keep(only filter: (any RecordFilter)?) {}
+
     /// Waits up to `wait` for the next thing that happened to this reader, with batches of up to 5,000 records.
     public func poll(wait: Duration) throws(StreamError) -> Polled { try poll(wait: wait, limit: 5_000) }
 }
@@ -111,16 +140,30 @@ public struct RecordBatch: Sendable {
     public var bytes: [UInt8] = []
     /// The records in order.
     public var records: [Record] = []
+    /// How many records the reader's filter dropped.
+    public var dropped = 0
+    /// Records that are no events, as places in `records` in rising order, each with its reason.
+    ///
+    /// Their values are what the stream had of them.
+    public var refused: [(record: Int, reason: String)] = []
+    /// Events the stream had under another workspace than their own, which wins.
+    public var mismatched = 0
 
     /// An empty batch, to fill.
     public init(partition: Partition, expected: Offset) {
         self.partition = partition
         self.expected = expected
     }
-    /// The offset behind the last record.
-    public var next: Offset { records.last.map { $0.offset + 1 } ?? emptied ?? expected }
+    /// The offset behind the last record, kept or dropped.
+    public var next: Offset { passed ?? records.last.map { $0.offset + 1 } ?? emptied ?? expected }
+    /// How many records were read: those here and those dropped.
+    public var read: Int { records.count + dropped }
     /// How many records retention took before they were read.
-    public var gap: Int64 { (records.first?.offset ?? emptied ?? expected) - expected }
+    public var gap: Int64 { lost ?? (records.first?.offset ?? emptied ?? expected) - expected }
+    /// Where reading goes on, of a stream whose offsets have holes or whose records were dropped.
+    public var passed: Offset?
+    /// What `gap` is, of such a stream.
+    public var lost: Int64?
     /// Where reading goes on when retention left nothing to read; `nil` as long as there are records.
     public var emptied: Offset?
 

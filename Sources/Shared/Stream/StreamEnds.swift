@@ -15,3 +15,14 @@ public struct StreamEnds: Sendable {
         partitions.reduce(0) { $0 + max(0, $1.value.next - max(positions[$1.key] ?? 0, $1.value.low)) }
     }
 }
+
+extension [StreamEnds] {
+    /// How many records of all of them are kept and not decided.
+    public func undecided(after positions: [Place: Offset]) -> Int64 {
+        reduce(0) { sum, ends in
+            let mine = positions.filter { $0.key.stream == ends.stream }
+            return sum
+                + ends.undecided(after: Dictionary(uniqueKeysWithValues: mine.map { ($0.key.partition, $0.value) }))
+        }
+    }
+}

@@ -76,6 +76,9 @@ public struct SQLiteStream: Sendable {
         try SQLiteStreamReader(self, group: group)
     }
 
+    /// Reads beside the groups, for questions and replays; one thread uses it.
+    public func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStreamScanner(self) }
+
     /// The earliest kept and the next offset of each partition.
     public func ends() throws(StreamError) -> StreamEnds {
         let database = try connect(.readOnly)

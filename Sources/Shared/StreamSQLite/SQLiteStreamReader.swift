@@ -10,8 +10,8 @@ final class SQLiteStreamReader: StreamReader {
     private static let batchBytes = 4 << 20
     private static let memberNumber = Atomic<Int>(0)
 
-    let name: String
-    let partitionCount: Partition
+    private let name: String
+    private let partitionCount: Partition
     private let database: Database
     private let path: String
     private let group: String
@@ -119,6 +119,10 @@ final class SQLiteStreamReader: StreamReader {
         hints = [:]
     }
 
+    func partitions() -> [Partition] { Array(0..<partitionCount) }
+
+    func place(of partition: Partition) -> Place { Place(stream: name, partition: partition) }
+
     func lag() throws(StreamError) -> Int64 {
         try tails().reduce(0) { sum, tail in sum + (next[tail.0].map { max(0, tail.1 - $0) } ?? 0) }
     }
@@ -216,7 +220,7 @@ private struct OwnBell: Doorbell {
 
 extension RecordBatch {
     /// Copies the row's columns 2, 3 and 4 straight from SQLite's page.
-    fileprivate mutating func add(
+    mutating func add(
         offset: Offset, appended: Timestamp, key: Statement, type: Statement, value: Statement
     ) {
         let key = append(key, 2)

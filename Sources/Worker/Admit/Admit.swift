@@ -34,7 +34,7 @@ extension Path {
     func admit(_ matched: Matched) throws(LedgerError) -> Admitted? {
         switch try ledger.decide(matched.decisions, for: session.id, now: clock.now()) {
         case .rulesMoved:
-            try book.refresh(from: ledger)
+            try refreshBook()
             return nil
         case .moved(let position):
             try seek(matched.batch.partition, to: position)
@@ -44,7 +44,7 @@ extension Path {
             meters.decided(
                 matched.decisions, duplicates: duplicates, suppressed: suppressed, mismatched: matched.mismatched)
             meters.failed(conditions: matched.failedConditions)
-            pace.learn(records: matched.batch.records.count, deliveries: births.count)
+            pace.learn(records: matched.batch.read, deliveries: births.count)
             return Admitted(matched: matched, deliveries: leased(births, of: matched))
         }
     }

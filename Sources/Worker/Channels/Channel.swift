@@ -51,16 +51,29 @@ public final class Notice: Sendable {
     public let event: ArraySlice<UInt8>
     /// The event's W3C trace context, when it had one.
     public let traceparent: String?
+    /// What it opens or closes at a pager, when its rule says.
+    public let incident: Incident?
 
     /// Makes one.
     public init(
         key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
-        title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?
+        title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil
     ) {
+        self.incident = incident
         (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
         (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
         (self.event, self.traceparent) = (event, traceparent)
     }
+}
+
+/// What a notification means to a pager.
+public struct Incident: Sendable, Equatable {
+    /// The same for all notifications of one incident.
+    public let key: Key
+    /// Whether it is over.
+    public let resolves: Bool
+    /// Makes one.
+    public init(key: Key, resolves: Bool) { (self.key, self.resolves) = (key, resolves) }
 }
 
 /// Where a delivery goes: an address with its secrets resolved.
@@ -75,10 +88,19 @@ public final class Endpoint: Sendable {
     public let method: String
     /// Whether a receiver's certificate must be good.
     public let verifiesTLS: Bool
+    /// What else is particular about its connections; `nil` for nothing.
+    public let wire: WireTerms?
     /// Signing secrets, newest first; two while one rotates.
     public let secrets: [[UInt8]]
     /// Headers the document adds.
     public let headers: [(name: String, value: String)]
+    /// The person's own address in a people's channel: of mail, or a number in E.164; `nil` for an endpoint.
+    public let recipient: String?
+    /// The receiver's own key that is no signing secret of webhooks: a chat robot's secret, a routing key; never
+    /// printed.
+    public let credential: String?
+    /// When a failed delivery to it is tried again; `nil` for the deployment's schedule.
+    public let retry: RetrySchedule?
     /// Which channel speaks to it.
     public let channel: any Channel
     /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
@@ -89,10 +111,14 @@ public final class Endpoint: Sendable {
     /// A header that could break the request (see `HeaderLines.problem`) is never sent: refuse it where it is read.
     public init(
         name: String, url: String, method: String = "POST", secrets: [[UInt8]],
-        headers: [(name: String, value: String)], verifiesTLS: Bool = true, channel: any Channel
+        headers: [(name: String, value: String)], verifiesTLS: Bool = true, wire: WireTerms? = nil,
+        recipient: String? = nil,
+        credential: String? = nil, retry: RetrySchedule? = nil, channel: any Channel
     ) {
+        self.retry = retry
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
-        (self.method, self.verifiesTLS) = (method, verifiesTLS)
+        (self.method, self.verifiesTLS, self.wire) = (method, verifiesTLS, wire)
+        (self.recipient, self.credential) = (recipient, credential)
         signers = secrets.map(WebhookSigner.init)
     }
 }
@@ -101,43 +127,46 @@ public final class Endpoint: Sendable {
 public protocol Channel: Sendable {
     /// The channel's name in metrics and documents.
     var name: String { get }
+    /// What the deployment's own settings of the channel keep secret: cut out of everything that is shown.
+    var secrets: [String] { get }
+    /// What becomes of a delivery of which nobody knows whether it arrived.
+    var onAmbiguous: OnAmbiguous { get }
+    /// Whether a try may hold up the thread that carries it, so that it needs one apart from the others.
+    var needsOwnThread: Bool { get }
     /// The request for one try; a pure function, so every copy has the same body.
-    func request(for outgoing: Outgoing, now: Timestamp) -> Request
-    /// What the receiver's answer means.
+    ///
+    /// - Throws: when the delivery cannot be said in this channel. Trying again would not help.
+    func request(for outgoing: Outgoing, now: Timestamp) throws(Unsendable) -> Request
+    /// What the receiver's answer means: the business code in its body decides before the status, the status before
+    /// `Retry-After`.
     func outcome(of answer: Response) -> Outcome
 }
 
-/// An HTTP request, ready for the wire.
-public struct Request: Sendable {
-    /// The verb.
-    public var method: String
-    /// The address.
-    public var url: String
-    /// The header lines; no text can break out of its line.
-    public var headers: HeaderLines
-    /// The body.
-    public var body: [UInt8]
-    /// Whether the receiver's certificate must be good.
-    public var verifiesTLS: Bool
-    /// Makes one.
-    public init(method: String, url: String, headers: HeaderLines, body: [UInt8], verifiesTLS: Bool = true) {
-        (self.method, self.url, self.headers, self.body) = (method, url, headers, body)
-        self.verifiesTLS = verifiesTLS
-    }
+extension Channel {
+    /// None: most channels have their secrets from the endpoint.
+    public var secrets: [String] { [] }
+    /// `resend`: a receiver that deduplicates on the id sees one.
+    public var onAmbiguous: OnAmbiguous { .resend }
+    /// No: HTTP never waits.
+    public var needsOwnThread: Bool { false }
 }
 
-/// What came back.
-public struct Response: Sendable {
-    /// The HTTP status.
-    public var status: Int
-    /// What the `Retry-After` header asks for, from now; `nil` when it was absent or unreadable.
-    public var retryAfter: Duration?
-    /// The first bytes of the body, bounded.
-    public var body: [UInt8]
-    /// Makes one.
-    public init(status: Int, retryAfter: Duration? = nil, body: [UInt8] = []) {
-        (self.status, self.retryAfter, self.body) = (status, retryAfter, body)
-    }
+/// What becomes of a delivery whose answer was lost.
+public enum OnAmbiguous: String, Sendable, CaseIterable {
+    /// It is not sent again: better none than two.
+    case skip
+    /// It is sent again: better two than none.
+    case resend
+}
+
+/// A delivery that a channel cannot say, as with a body template that fails on the event.
+public struct Unsendable: Error, Sendable, CustomStringConvertible {
+    /// Why, in words that may be stored and shown.
+    public let words: String
+    /// Makes one; the words hold no secret.
+    public init(_ words: String) { self.words = words }
+    /// The words.
+    public var description: String { words }
 }
 
 /// How one try ended.
@@ -146,8 +175,13 @@ public enum Outcome: Sendable, Equatable {
     case delivered
     /// It may be tried again: later, and not before `after` when the receiver said so.
     case failed(FailureReason, after: Duration?)
+    /// The receiver wants fewer requests: nothing is wrong with this one, and its endpoint rests, for `after` when
+    /// the receiver or its documentation says how long.
+    case rateLimited(after: Duration?)
     /// No use in trying again.
     case refused(FailureReason)
+    /// The endpoint is gone for good: no use in sending it anything.
+    case gone(FailureReason)
     /// The request may have arrived; no answer did.
     case ambiguous(FailureReason)
     /// Nothing was sent: the lease would have run out, or the worker stops.
@@ -179,9 +213,12 @@ public struct Ending: Sendable {
     public let status: Int
     /// The receiver's or the library's own words, bounded, without a secret.
     public let words: String
+    /// What the settlement keeps for a person to read, when the channel is such a one.
+    public let page: InboxPage?
 
     /// Makes one.
-    public init(_ sent: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "") {
+    public init(_ sent: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "", page: InboxPage? = nil) {
+        self.page = page
         (delivery, epoch, lane, attempt) = (sent.delivery, sent.epoch, sent.lane, sent.attempt)
         channel = sent.endpoint.channel.name
         (self.outcome, self.status, self.words) = (outcome, status, words)
@@ -200,6 +237,8 @@ public protocol Courier: AnyObject, Sendable {
     ///
     /// A try counts against the concurrency until then: were the worker killed now, so many copies at most would follow.
     func settled(_ tries: Int)
+    /// Starts nothing more of what was offered so far for a lane: it ends as `unsent`.
+    func withdraw(_ lane: Int64)
     /// Starts nothing more: what was not begun ends as `unsent`, what is on the wire ends by itself, at the latest at
     /// its timeout.
     func drain()

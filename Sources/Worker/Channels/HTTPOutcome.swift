@@ -15,8 +15,9 @@ extension Outcome {
             case 300..<400: .failed(.clientError, after: retryAfter)
             case 401, 403: .refused(.authError)
             case 408, 425: .failed(.serverError, after: retryAfter)
-            case 429: .failed(.rateLimited, after: retryAfter)
-            case 400..<500: .refused(.clientError)  // among them 410: the receiver wants no more of it
+            case 429: .rateLimited(after: retryAfter)
+            case 410: .gone(.clientError)
+            case 400..<500: .refused(.clientError)
             default: .failed(.serverError, after: retryAfter)  // 5xx, and numbers that no standard knows
             }
     }

@@ -51,8 +51,13 @@ public struct HeaderLines: Sendable, Equatable {
     }
 
     /// Appends the headers of a document that have no problem.
-    mutating func append(document headers: [(name: String, value: String)]) {
-        for (name, value) in headers where !Self.reserved.contains(name.lowercased()) { append(name, value) }
+    ///
+    /// - Parameter namesType: whether they may say the body's type.
+    mutating func append(document headers: [(name: String, value: String)], namesType: Bool = false) {
+        for (name, value) in headers {
+            let lowered = name.lowercased()
+            if !Self.reserved.contains(lowered) || namesType && lowered == "content-type" { append(name, value) }
+        }
     }
 
     private static func isToken(_ name: String) -> Bool {

@@ -1,26 +1,47 @@
 public import CarillonEvents
 import CarillonLedger
+public import CarillonRules
 
 /// Webhooks as Standard Webhooks 1.0.0 has them.
 ///
 /// libcurl repeats a request by itself when a kept connection turns out to be dead before any answer came. For webhooks
 /// that is allowed: the copy has the same id and the same body.
-public struct WebhookChannel: Channel {
+public struct WebhookChannel: EndpointChannel {
     private static let userAgent = "Carillon/\(CarillonVersion.current)"
 
-    /// Makes the channel; it has no state.
+    private var base: BaseAddress?
+    private var format = EndpointFormat.standard
+    private var template: Template?
+
+    /// Makes the channel with its defaults.
     public init() {}
+
+    /// Makes the channel from `channels.webhook`.
+    public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> WebhookChannel {
+        var channel = WebhookChannel()
+        channel.base = try SettingsReading("webhook", settings, known: ["base_url"]).base()
+        return channel
+    }
+
+    /// The channel for one endpoint.
+    public func adapted(to spec: EndpointSpec) -> WebhookChannel {
+        var channel = self
+        (channel.format, channel.template) = (spec.format, spec.body)
+        return channel
+    }
 
     /// `webhook`.
     public var name: String { "webhook" }
 
     /// The signed request; only the timestamp, the signature and the attempt differ between two copies.
-    public func request(for outgoing: Outgoing, now: Timestamp) -> Request {
+    ///
+    /// - Throws: when the document's own template fails on the event.
+    public func request(for outgoing: Outgoing, now: Timestamp) throws(Unsendable) -> Request {
         let id = outgoing.notice.key.description
-        let body = Self.body(of: outgoing.notice, id: id)
-        let seconds = String(now.milliseconds.flooredSeconds)
+        let body = try content(of: outgoing.notice, id: id)
+        let seconds = String(now.seconds)
         var headers = HeaderLines()
-        headers.append(own: "content-type", "application/json")
+        if let type = contentType(of: body, outgoing.endpoint) { headers.append(own: "content-type", type) }
         headers.append(own: "webhook-id", id)
         headers.append(own: "webhook-timestamp", seconds)
         if let signature = Self.signature(by: outgoing.endpoint.signers, id: id, timestamp: seconds, body: body) {
@@ -29,10 +50,37 @@ public struct WebhookChannel: Channel {
         headers.append(own: "carillon-attempt", String(outgoing.attempt))
         headers.append(own: "user-agent", Self.userAgent)
         if let trace = outgoing.notice.traceparent { headers.append("traceparent", trace) }
-        headers.append(document: outgoing.endpoint.headers)
-        return Request(
-            method: outgoing.endpoint.method, url: outgoing.endpoint.url, headers: headers, body: body,
+        headers.append(document: outgoing.endpoint.headers, namesType: format == .body)
+        let (url, isTrusted) = base.address(outgoing.endpoint.url)
+        var request = Request(
+            method: outgoing.endpoint.method, url: url, headers: headers, body: body,
             verifiesTLS: outgoing.endpoint.verifiesTLS)
+        request.isTrusted = isTrusted
+        return request
+    }
+
+    /// What is said, in the endpoint's format; the same for every copy.
+    private func content(of notice: Notice, id: String) throws(Unsendable) -> [UInt8] {
+        switch (format, template) {
+        case (.cloudevents, _): return Array(notice.event)
+        case (.body, let template?):
+            do throws(TemplateError) { return Array(try template.render(object: notice.forTemplates.span).utf8) } catch
+            {
+                throw Unsendable("the body failed: \(error)")
+            }
+        default: return Self.body(of: notice, id: id)
+        }
+    }
+
+    /// The type of a body; `nil` when the document says it itself.
+    private func contentType(of body: [UInt8], _ endpoint: Endpoint) -> String? {
+        switch format {
+        case .cloudevents: return "application/cloudevents+json"
+        case .body:
+            if endpoint.headers.contains(where: { $0.name.lowercased() == "content-type" }) { return nil }
+            return (try? JSON.check(body.span)) == nil ? "text/plain; charset=utf-8" : "application/json"
+        default: return "application/json"
+        }
     }
 
     /// What the status means; the answer's body decides nothing.
@@ -85,9 +133,4 @@ public struct WebhookChannel: Channel {
         }
         return String(decoding: header, as: UTF8.self)
     }
-}
-
-extension Int64 {
-    /// Milliseconds as whole seconds, rounded down also before the epoch.
-    fileprivate var flooredSeconds: Int64 { self >= 0 ? self / 1000 : (self - 999) / 1000 }
 }

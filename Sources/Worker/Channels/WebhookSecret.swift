@@ -107,3 +107,12 @@ enum Base64 {
         return bytes
     }
 }
+
+extension Base64 {
+    /// The bytes as text.
+    static func text(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        append(bytes, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+}

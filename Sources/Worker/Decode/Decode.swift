@@ -12,15 +12,22 @@ import CarillonStream
 struct Decoded {
     struct Event {
         let record: Int
-        /// `nil` until somebody needs it.
-        let outline: EventOutline?
         /// Its workspace's rules; `nil` when only those for every workspace want it.
         let rules: WorkspaceRules?
+        let reading: Reading
+    }
+    /// How far an event was read.
+    enum Reading {
+        /// As far as its outline, by its place in `outlines`.
+        case outline(Int)
+        /// Not at all, but the stream said its type, and the rules what they think of it.
+        case type(own: WorkspaceRules.Interest?, everywhere: WorkspaceRules.Interest?)
     }
     let batch: RecordBatch
     /// The rules for every workspace.
     let everywhere: WorkspaceRules?
     var events: [Event] = []
+    var outlines: [EventOutline] = []
     var unmatched = 0
     /// Events whose partitionkey names another workspace than `workspace`, which wins; of those looked at.
     var mismatched = 0
@@ -31,22 +38,37 @@ struct Decoded {
     }
 }
 
+/// Lets a stream that knows types without parsing leave behind what no rule wants.
+struct WantedByRules: RecordFilter {
+    let book: RuleBook
+    func wants(workspace: Span<UInt8>, type: Span<UInt8>) -> Bool { book.wants(workspace: workspace, type: type) }
+}
+
 extension Path {
     /// Finds the events in a batch that are worth matching.
     func decode(_ batch: RecordBatch, wanted book: RuleBook) -> Decoded {
         var decoded = Decoded(batch: batch, everywhere: book.everywhere)
         let bytes = batch.bytes.span
+        var refused = batch.refused[...]
         for (index, record) in batch.records.enumerated() {
+            if let first = refused.first, first.record == index {
+                decoded.poison.append(refused.removeFirst())
+                continue
+            }
             if record.key.count > 0, record.type.count > 0 {
                 let type = bytes.extracting(record.type.range)
-                var rules = book.rules(of: bytes.extracting(record.key.range))
-                if let own = rules, !own.wants(type: type) { rules = nil }
-                guard rules != nil || book.everywhere?.wants(type: type) ?? false else {
+                let rules = book.rules(of: bytes.extracting(record.key.range))
+                let own = rules?.interest(inType: type)
+                let everywhere = book.everywhere?.interest(inType: type)
+                guard own != nil || everywhere != nil else {
                     decoded.unmatched += 1
                     continue
                 }
                 if batch.isChecked {
-                    decoded.events.append(Decoded.Event(record: index, outline: nil, rules: rules))
+                    decoded.events.append(
+                        Decoded.Event(
+                            record: index, rules: own == nil ? nil : rules,
+                            reading: .type(own: own, everywhere: everywhere)))
                     continue
                 }
             }
@@ -71,7 +93,8 @@ extension Decoded {
             }
         if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
         if rules != nil || everywhere != nil {
-            events.append(Event(record: record, outline: outline, rules: rules))
+            events.append(Event(record: record, rules: rules, reading: .outline(outlines.count)))
+            outlines.append(outline)
         } else {
             unmatched += 1
         }

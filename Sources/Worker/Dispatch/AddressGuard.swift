@@ -4,6 +4,8 @@
 // (decimal, octal, a name that points inside, one that points elsewhere the second time) reaches it differently.
 // What it cannot know: public addresses that belong to the operator's own network. Those need a firewall.
 
+public import CarillonRules
+
 /// Decides which addresses a delivery may be sent to.
 public struct AddressGuard: Sendable {
     private let exemptions: [CIDR]

@@ -8,6 +8,7 @@ final class CourierDesk: Sendable {
     struct Orders {
         var deliveries: [Outgoing] = []
         var settled = 0
+        var withdrawn: [Int64] = []
         var drain = false
         var close = false
     }
@@ -59,7 +60,7 @@ final class CourierDesk: Sendable {
     func take() -> Orders {
         state.withLock { state in
             state.sleeps = false
-            defer { (state.orders.deliveries, state.orders.settled) = ([], 0) }
+            defer { (state.orders.deliveries, state.orders.settled, state.orders.withdrawn) = ([], 0, []) }
             return state.orders
         }
     }
@@ -69,7 +70,8 @@ final class CourierDesk: Sendable {
         state.withLock { state in
             let orders = state.orders
             state.sleeps =
-                orders.deliveries.isEmpty && orders.settled == 0 && orders.drain == seen.drain
+                orders.deliveries.isEmpty && orders.settled == 0 && orders.withdrawn.isEmpty
+                && orders.drain == seen.drain
                 && orders.close == seen.close
             return state.sleeps
         }

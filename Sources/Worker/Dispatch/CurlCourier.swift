@@ -16,21 +16,27 @@ public final class CurlCourier: Courier {
     public struct Configuration: Sendable {
         /// Requests on the wire or answered and not yet settled, at a time, and connections kept.
         public var concurrency: Int
-        /// At most this many of them for one endpoint, so that a hung one leaves room for the others.
+        /// At most this many of them for one endpoint; of those that hang all together leave room for the others.
         public var perLane: Int
         /// From the start of a request to the end of its answer, connecting included.
         public var timeout: Duration
         /// Inside addresses that may be called.
         public var exemptions: [CIDR]
+        /// A file of authorities that vouch for receivers beside the system's folder of them; `nil` for the system's alone.
+        public var authorities: String?
+        /// What stands in for the resolver in tests: the addresses of a host, asked before each request.
+        package var resolver: (@Sendable (_ host: String) -> [String])?
+        /// Where the lines of the channel `console` go.
+        public var console: Int32 = 1
 
         /// Makes a configuration.
         public init(
-            concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = []
+            concurrency: Int = 256, perLane: Int = 128, timeout: Duration = .seconds(15), exemptions: [CIDR] = [],
+            authorities: String? = nil
         ) {
             precondition(concurrency > 0 && perLane > 0 && timeout > .zero, "a courier that can carry nothing")
-            (self.concurrency, self.perLane, self.timeout, self.exemptions) = (
-                concurrency, perLane, timeout, exemptions
-            )
+            (self.concurrency, self.perLane, self.timeout) = (concurrency, perLane, timeout)
+            (self.exemptions, self.authorities) = (exemptions, authorities)
         }
     }
 
@@ -71,6 +77,9 @@ public final class CurlCourier: Courier {
     public func settled(_ tries: Int) {
         if tries > 0 { _ = desk.order { $0.settled += tries } }
     }
+
+    /// Starts nothing more of what was offered so far for a lane.
+    public func withdraw(_ lane: Int64) { _ = desk.order { $0.withdrawn.append(lane) } }
 
     /// Starts nothing more.
     public func drain() { _ = desk.order { $0.drain = true } }

@@ -1,5 +1,6 @@
 import CCurl
 import CarillonEvents
+import CarillonLedger
 
 /// The courier's thread: what it owns and what it does, round after round.
 @safe final class CurlLoop {
@@ -34,7 +35,7 @@ import CarillonEvents
         sockets = CurlSockets(bell: desk.bell)
         (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
         addressGuard = AddressGuard(exemptions: configuration.exemptions)
-        lanes = Lanes(perLane: configuration.perLane)
+        lanes = Lanes(perLane: configuration.perLane, places: configuration.concurrency)
         unsafe _ = carillon_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, configuration.concurrency)
         unsafe sockets.attach(to: multi)
     }
@@ -46,6 +47,7 @@ import CarillonEvents
             let orders = desk.take()
             for delivery in orders.deliveries { lanes.add(delivery) }
             unsettled -= orders.settled
+            for lane in orders.withdrawn { endUnsent(lanes.removeWaiting(of: lane)) }
             if orders.drain { endUnsent(lanes.removeWaiting()) }
             if orders.close { break }
             begin()
@@ -75,23 +77,40 @@ import CarillonEvents
                 end(outgoing, .unsent)
                 continue
             }
-            guard let transfer = idle.popLast() ?? makeTransfer() else {
-                end(outgoing, .failed(.other, after: nil), words: "libcurl has no memory for another transfer")
-                continue
+            do throws(Unsendable) {
+                send(outgoing, try outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+            } catch {
+                end(outgoing, .refused(.render), words: error.words)
             }
-            start(outgoing, on: transfer)
+        }
+    }
+
+    private func send(_ outgoing: Outgoing, _ request: Request) {
+        switch request.transport {
+        case .page(let page): end(outgoing, .delivered, page: page)
+        case .line:
+            let isWritten = ConsoleLine.write(request.body, to: configuration.console)
+            end(
+                outgoing, isWritten ? .delivered : .failed(.other, after: nil),
+                words: isWritten ? "" : ConsoleLine.fault)
+        case .http, .smtp:
+            guard let transfer = idle.popLast() ?? makeTransfer() else {
+                return end(
+                    outgoing, .failed(.other, after: nil), words: "libcurl has no memory for another transfer")
+            }
+            start(outgoing, request, on: transfer)
         }
     }
 
     private func makeTransfer() -> CurlTransfer? {
-        guard let made = CurlTransfer(timeout: configuration.timeout, guard: addressGuard, sockets: sockets)
+        guard let made = CurlTransfer(configuration, guard: addressGuard, sockets: sockets)
         else { return nil }
         transfers.append(made)
         return made
     }
 
-    private func start(_ outgoing: Outgoing, on transfer: CurlTransfer) {
-        let code = transfer.load(outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+    private func start(_ outgoing: Outgoing, _ request: Request, on transfer: CurlTransfer) {
+        let code = transfer.load(request, under: outgoing.endpoint.wire)
         crash.reach(.beforeSend)
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
@@ -132,7 +151,7 @@ import CarillonEvents
     }
 
     private func conclude(_ outgoing: Outgoing, _ transfer: CurlTransfer, _ code: CURLcode) {
-        if let answer = transfer.answer(now: clock.now()) {
+        if let answer = transfer.answer(code, now: clock.now()) {
             let outcome = outgoing.endpoint.channel.outcome(of: answer)
             let words = outcome == .delivered ? "" : Words.of(answer.body, hidingSecretsOf: outgoing.endpoint)
             end(outgoing, outcome, status: answer.status, words: words)
@@ -149,10 +168,12 @@ import CarillonEvents
         idle.append(transfer)
     }
 
-    private func end(_ outgoing: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "") {
+    private func end(
+        _ outgoing: Outgoing, _ outcome: Outcome, status: Int = 0, words: String = "", page: InboxPage? = nil
+    ) {
         lanes.free(outgoing.lane)
         if outcome != .unsent { unsettled += 1 }
-        endings.append(Ending(outgoing, outcome, status: status, words: words))
+        endings.append(Ending(outgoing, outcome, status: status, words: words, page: page))
     }
 
     private func endUnsent(_ deliveries: [Outgoing]) {
@@ -179,6 +200,7 @@ import CarillonEvents
         publish()
         idle = []
         transfers = []
+        sockets.hangUp()
         unsafe _ = curl_multi_cleanup(multi)
     }
 }

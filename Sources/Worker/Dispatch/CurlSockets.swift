@@ -99,6 +99,13 @@ import Glibc
         return Glibc.close(socket)
     }
 
+    /// Ends all connections before curl closes them, so that it waits for nobody's goodbye.
+    func hangUp() {
+        for (number, socket) in sockets.enumerated() where socket.isOurs {
+            _ = shutdown(Int32(number), Int32(SHUT_RDWR))
+        }
+    }
+
     // Watching
 
     private func watch(_ socket: curl_socket_t, _ what: Int32) {

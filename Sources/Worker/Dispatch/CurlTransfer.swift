@@ -1,5 +1,6 @@
 import CCurl
 import CarillonEvents
+import CarillonRules
 import Glibc
 
 /// One easy handle with the memory it reads a request from and writes an answer to; used for one request after another.
@@ -12,6 +13,25 @@ import Glibc
     /// How much of an answer's body is kept, twice what `Words` shows.
     static let keptLimit = 2 * Words.limit
 
+    /// What of a request is set once and kept for those that are alike.
+    private struct Manner: Equatable {
+        var mail: SMTPEnvelope?
+        var verifiesTLS = true  // as curl begins
+        var isFresh = false
+        var isTrusted = false
+        var authorities: String?
+
+        init() {}
+
+        init(_ request: Request) {
+            if case .smtp(let envelope) = request.transport { mail = envelope }
+            (verifiesTLS, isFresh, isTrusted) = (
+                request.verifiesTLS, request.needsFreshConnection, request.isTrusted
+            )
+            authorities = request.authorities
+        }
+    }
+
     let easy: UnsafeMutableRawPointer
     /// What it carries now.
     var carried: Outgoing?
@@ -19,9 +39,14 @@ import Glibc
     private let sockets: CurlSockets
     /// The address as text, and parsed once for all its requests.
     private var url = ""
-    private let address: OpaquePointer
+    let address: OpaquePointer
+    /// What the test's resolver said, as long as curl may look at it.
+    var resolved: UnsafeMutablePointer<curl_slist>?
     private var method = ""
-    private var verifiesTLS = true  // as curl begins
+    private var manner = Manner()
+    private var terms: WireTerms?
+    private let configuration: CurlCourier.Configuration
+    private var recipients: CurlList?
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
     private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
     private var body = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 1)
@@ -33,30 +58,35 @@ import Glibc
     private var received = 0
     private var allowed = 0
     private var refused = 0
+    /// How much of a mail curl has taken.
+    private var bodyTaken = 0
+    private var bodyCount = 0
 
     /// Makes a handle; `nil` when there is no memory for one.
-    init?(timeout: Duration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
+    init?(_ configuration: CurlCourier.Configuration, guard addressGuard: AddressGuard, sockets: CurlSockets) {
         guard let easy = unsafe curl_easy_init() else { return nil }
         guard let address = unsafe curl_url() else {
             unsafe curl_easy_cleanup(easy)
             return nil
         }
         unsafe (self.easy, self.address) = (easy, address)
-        (self.addressGuard, self.sockets) = (addressGuard, sockets)
+        (self.configuration, self.addressGuard, self.sockets) = (configuration, addressGuard, sockets)
         kept.reserveCapacity(Self.keptLimit)
-        configure(timeout: timeout)
+        configure()
     }
 
     deinit {
         unsafe curl_easy_cleanup(easy)
         unsafe curl_url_cleanup(address)
+        unsafe curl_slist_free_all(resolved)
         unsafe lines.deallocate()
         unsafe nodes.deallocate()
         unsafe body.deallocate()
     }
 
-    private func configure(timeout: Duration) {
+    private func configure() {
         set(CURLOPT_NOSIGNAL, 1)
+        let timeout = configuration.timeout
         set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds))
         set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, .seconds(5)).milliseconds))
         // One broken connection is one broken delivery.
@@ -68,11 +98,16 @@ import Glibc
         set(CURLOPT_BUFFERSIZE, 1024)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_PROTOCOLS_STR, "http,https")
+        // Only a mail server's goodbye is waited for, when its connection makes room for another.
+        set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 1)
+        if let file = configuration.authorities { set(CURLOPT_CAINFO, file) }
         // No proxy, also not the environment's, which is not even read.
         set(CURLOPT_PROXY, "")
         set(CURLOPT_NOPROXY, "*")
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
-        for option in [CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA] {
+        for option in [
+            CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA, CURLOPT_READDATA,
+        ] {
             unsafe _ = carillon_setopt_ptr(easy, option, me)
         }
         unsafe _ = carillon_setopt_write(easy) { bytes, _, count, me in
@@ -80,6 +115,9 @@ import Glibc
         }
         unsafe _ = carillon_setopt_header(easy) { bytes, _, count, me in
             unsafe CurlTransfer.at(me).take(header: UnsafeRawBufferPointer(start: bytes, count: count))
+        }
+        unsafe _ = carillon_setopt_read(easy) { bytes, size, count, me in
+            unsafe CurlTransfer.at(me).give(to: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
         }
         unsafe _ = carillon_setopt_opensocket(easy) { me, _, address in
             unsafe CurlTransfer.at(me).open(address)
@@ -97,34 +135,93 @@ import Glibc
         return unsafe Unmanaged<CurlTransfer>.fromOpaque(pointer).takeUnretainedValue()
     }
 
-    private func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
+    func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
     @discardableResult
-    private func set(_ option: CURLoption, _ value: String) -> CURLcode {
+    func set(_ option: CURLoption, _ value: String) -> CURLcode {
         unsafe value.withCString { unsafe carillon_setopt_ptr(easy, option, $0) }
     }
 
     // The request
 
-    /// Makes the handle ready to send `request`.
-    func load(_ request: Request) -> CURLcode {
+    /// Makes the handle ready to send `request` over a connection on these terms.
+    func load(_ request: Request, under terms: WireTerms?) -> CURLcode {
         headIsComplete = false
         retryAfter = nil
         kept.removeAll(keepingCapacity: true)
-        (received, allowed, refused) = (0, 0, 0)
-        loadHeaders(request.headers)
-        loadBody(request.body)
-        if method != request.method {
-            method = request.method
-            set(CURLOPT_POST, 1)
-            let code = set(CURLOPT_CUSTOMREQUEST, method)
+        (received, allowed, refused, bodyTaken) = (0, 0, 0, 0)
+        let manner = Manner(request)
+        if manner != self.manner {
+            let code = take(manner)
             guard code == CURLE_OK else { return code }
         }
-        if verifiesTLS != request.verifiesTLS {
-            verifiesTLS = request.verifiesTLS
-            set(CURLOPT_SSL_VERIFYPEER, verifiesTLS ? 1 : 0)
-            set(CURLOPT_SSL_VERIFYHOST, verifiesTLS ? 2 : 0)
+        loadBody(request.body)
+        if manner.mail == nil {
+            loadHeaders(request.headers)
+            unsafe _ = carillon_setopt_ptr(easy, CURLOPT_POSTFIELDS, body.baseAddress)
+            unsafe _ = carillon_setopt_off(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bodyCount))
+            if method != request.method {
+                method = request.method
+                set(CURLOPT_POST, 1)
+                let code = set(CURLOPT_CUSTOMREQUEST, method)
+                guard code == CURLE_OK else { return code }
+            }
+        } else {
+            unsafe _ = carillon_setopt_off(easy, CURLOPT_INFILESIZE_LARGE, curl_off_t(bodyCount))
         }
-        return load(address: request.url)
+        if self.terms !== terms {
+            self.terms = terms
+            apply(terms)
+        }
+        let code = load(address: request.url)
+        if code == CURLE_OK, let resolver = configuration.resolver { resolve(by: resolver) }
+        return code
+    }
+
+    /// Takes on another manner: everything that was set goes, kept connections stay.
+    private func take(_ manner: Manner) -> CURLcode {
+        unsafe curl_easy_reset(easy)
+        configure()
+        (url, method, self.manner, terms) = ("", "", Manner(), nil)
+        let code = apply(manner)
+        // Half a manner is none: the next request begins anew.
+        if code == CURLE_OK {
+            self.manner = manner
+        } else {
+            unsafe curl_easy_reset(easy)
+            configure()
+        }
+        return code
+    }
+
+    private func apply(_ manner: Manner) -> CURLcode {
+        if !manner.verifiesTLS {
+            set(CURLOPT_SSL_VERIFYPEER, 0)
+            set(CURLOPT_SSL_VERIFYHOST, 0)
+        }
+        if manner.isFresh { set(CURLOPT_FRESH_CONNECT, 1) }
+        // A connection into the network must not be found by a request that may not go there.
+        if manner.isFresh || manner.isTrusted && manner.mail == nil { set(CURLOPT_FORBID_REUSE, 1) }
+        var codes: [CURLcode] = []
+        if let authorities = manner.authorities { codes.append(set(CURLOPT_CAINFO, authorities)) }
+        if let mail = manner.mail {
+            set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
+            set(CURLOPT_SERVER_RESPONSE_TIMEOUT, max(1, Int(configuration.timeout.milliseconds / 1000)))
+            set(CURLOPT_UPLOAD, 1)
+            let security: curl_usessl =
+                switch mail.tls {
+                case .required: CURLUSESSL_ALL
+                case .opportunistic: CURLUSESSL_TRY
+                case .implicit, .none: CURLUSESSL_NONE
+                }
+            set(CURLOPT_USE_SSL, Int(security.rawValue))
+            codes.append(set(CURLOPT_MAIL_FROM, "<\(mail.sender)>"))
+            recipients = CurlList(mail.recipients.map { "<\($0)>" })
+            unsafe codes.append(carillon_setopt_ptr(easy, CURLOPT_MAIL_RCPT, recipients?.first))
+            if let login = mail.login {
+                codes += [set(CURLOPT_USERNAME, login.user), set(CURLOPT_PASSWORD, login.password)]
+            }
+        }
+        return codes.first { $0 != CURLE_OK } ?? CURLE_OK
     }
 
     private func load(address text: String) -> CURLcode {
@@ -167,8 +264,15 @@ import Glibc
             unsafe body = .allocate(byteCount: max(bytes.count, 2048), alignment: 1)
         }
         unsafe body.copyBytes(from: bytes)
-        unsafe _ = carillon_setopt_ptr(easy, CURLOPT_POSTFIELDS, body.baseAddress)
-        unsafe _ = carillon_setopt_off(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(bytes.count))
+        bodyCount = bytes.count
+    }
+
+    /// Hands curl the next part of a mail.
+    private func give(to buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(buffer.count, bodyCount - bodyTaken)
+        unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: body[bodyTaken..<(bodyTaken + count)]))
+        bodyTaken += count
+        return count
     }
 
     // The answer
@@ -181,6 +285,11 @@ import Glibc
     }
 
     private func take(header line: UnsafeRawBufferPointer) -> Int {
+        if manner.mail != nil {
+            // The last reply is the one that counts.
+            unsafe kept = Array(line.prefix(Self.keptLimit))
+            return line.count
+        }
         let name = "retry-after:"
         if unsafe line.count <= 2 && line.allSatisfy({ $0 == 13 || $0 == 10 }) {
             headIsComplete = true
@@ -194,15 +303,21 @@ import Glibc
     }
 
     /// What the receiver answered, as far as it did: a complete head counts, whatever became of the body.
-    func answer(now: Timestamp) -> Response? {
+    ///
+    /// Of a mail server a yes to all, or the reply that said no.
+    func answer(_ code: CURLcode, now: Timestamp) -> Response? {
         let status = info(CURLINFO_RESPONSE_CODE)
+        if manner.mail != nil {
+            guard code != CURLE_OK else { return Response(status: 250, body: kept) }
+            return (400..<600).contains(status) ? Response(status: status, body: kept) : nil
+        }
         guard headIsComplete, status >= 200 else { return nil }
         return Response(
             status: status, retryAfter: retryAfter.flatMap { RetryAfter.parse($0, now: now) }, body: kept)
     }
 
-    /// Whether any byte of the request may have reached the receiver.
-    var hasBegun: Bool { info(CURLINFO_REQUEST_SIZE) > 0 }
+    /// Whether the receiver may have the request: any byte of one over HTTP, all of a mail, whose end is its last line.
+    var hasBegun: Bool { manner.mail != nil ? bodyTaken == bodyCount : info(CURLINFO_REQUEST_SIZE) > 0 }
     /// Whether the guard refused every address there was.
     var wasBlocked: Bool { refused > 0 && allowed == 0 }
     /// The system's own error of a failed connect; 0 when there was none.
@@ -226,7 +341,7 @@ import Glibc
         let target = unsafe address.pointee
         let bytes = unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(address) + offset, count: Int(target.addrlen))
         guard let resolved = unsafe IPAddress(socketAddress: bytes, family: target.family),
-            addressGuard.allows(resolved)
+            manner.isTrusted || addressGuard.allows(resolved)
         else {
             refused += 1
             return CURL_SOCKET_BAD

@@ -25,6 +25,8 @@ struct Held {
     let lane: Int64
     /// What latency is counted from: the event's own time, or the stream's.
     let time: Timestamp
+    /// Where it goes, once that is known.
+    var endpoint: Endpoint?
 }
 
 extension Path {
@@ -47,19 +49,19 @@ extension Path {
                 let follower = Follower(
                     claim: ClaimName(delivery: delivery.id, epoch: delivery.epoch), notice: notice,
                     target: plan.target, rules: plan.rules, revision: admitted.matched.decisions.revision,
-                    expires: decision.expires)
+                    expires: decision.expires, supersedes: decision.supersedes)
                 keep(follower, held)
             } else {
                 send(delivery.id, delivery.epoch, held, notice, to: plan.target, plan.rules, into: &batch)
             }
         }
-        courier.offer(batch)
+        offer(batch)
     }
 
     /// Sends what was claimed; what cannot be sent because the ledger is away is given back.
     func dispatch(_ claims: [Claimed]) throws(LedgerError) {
         var batch: [Outgoing] = []
-        defer { courier.offer(batch) }
+        defer { offer(batch) }
         for (index, claimed) in claims.enumerated() {
             do throws(LedgerError) { try dispatch(claimed, into: &batch) } catch {
                 for rest in claims[index...] {
@@ -81,6 +83,12 @@ extension Path {
                 claimed.delivery, claimed.epoch, held, .expired,
                 reason: claimed.expires == .removed ? "rule_removed" : "expire_after")
         }
+        if let trouble = troubles[claimed.lane], trouble.breaker.state != .closed,
+            clock.now() - claimed.roundBegan > configuration.retry.giveUpAfter
+        {
+            meters.gaveUp(channel: "none")
+            return end(claimed.delivery, claimed.epoch, held, .dead, reason: trouble.reason)
+        }
         guard let rules = decided else {
             // They were readable to the worker that decided: a newer one. It is waited for, not given up.
             let later = Settlement.Ending.retry(at: clock.now() + .seconds(60))
@@ -99,10 +107,16 @@ extension Path {
         _ id: DeliveryID, _ epoch: Int64, _ held: Held, _ notice: Notice, to target: String, _ rules: WorkspaceRules,
         into batch: inout [Outgoing]
     ) {
-        self.held[ClaimName(delivery: id, epoch: epoch)] = held
+        let claim = ClaimName(delivery: id, epoch: epoch)
+        self.held[claim] = held
         if let pair = held.pair { followers.lead(pair) }
         switch addresses.endpoint(target, of: rules, in: book.current, ledger) {
         case .success(let endpoint):
+            if !troubles.isEmpty, let until = troubles.admit(claim, held.lane, at: clock.uptime()) {
+                let reason = troubles[held.lane]?.reason ?? ""
+                return end(id, epoch, held, .postponed(until: wall(until)), reason: reason)
+            }
+            self.held[claim]?.endpoint = endpoint
             batch.append(
                 Outgoing(
                     delivery: id, epoch: epoch, attempt: held.attempts + 1, lane: held.lane, notice: notice,
@@ -110,6 +124,24 @@ extension Path {
         case .failure(let reason):
             fail(id, epoch, held, reason)
         }
+    }
+
+    /// Gives deliveries to the courier; those that may be sent only once are marked in the ledger before.
+    func offer(_ batch: [Outgoing]) {
+        let once = batch.filter { $0.endpoint.channel.onAmbiguous == .skip }.map(\.delivery)
+        guard !once.isEmpty else { return courier.offer(batch) }
+        // Without the mark they wait: what the ledger cannot write now it will say at the next settle.
+        let started = (try? ledger.start(once, for: session.id, now: clock.now())) ?? []
+        var sent: [Outgoing] = []
+        for outgoing in batch {
+            let claim = ClaimName(delivery: outgoing.delivery, epoch: outgoing.epoch)
+            if outgoing.endpoint.channel.onAmbiguous == .resend || started.contains(outgoing.delivery) {
+                sent.append(outgoing)
+            } else if let held = held[claim] {
+                end(outgoing.delivery, outgoing.epoch, held, .released, reason: "")
+            }
+        }
+        courier.offer(sent)
     }
 }
 
@@ -128,6 +160,18 @@ extension Notice {
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
             title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],
-            traceparent: string(outline.traceparent))
+            traceparent: string(outline.traceparent), incident: Incident(rule, text, outline))
+    }
+}
+
+extension Incident {
+    /// What an event is to its rule's pagers; `nil` when the rule says nothing of it.
+    fileprivate init?(_ rule: Rule, _ text: Span<UInt8>, _ outline: EventOutline) {
+        guard let incident = rule.incident else { return nil }
+        let workspace = JSON.string(outline.workspace, in: text) ?? ""
+        let type = JSON.string(outline.type, in: text) ?? ""
+        self.init(
+            key: .incident(workspace: workspace, rule: rule.identity, values: incident.values(in: text, outline)),
+            resolves: incident.isOver(by: type.utf8.span))
     }
 }

@@ -16,6 +16,8 @@ struct Follower {
     /// The rules' revision it was decided by.
     let revision: Revision
     let expires: Timestamp
+    /// Whether it takes the place of its rule's older ones.
+    let supersedes: Bool
 }
 
 /// The followers of each pair that has a delivery with the courier, in their order.
@@ -49,6 +51,32 @@ struct Followers {
         return waiting.removeAll()
     }
 
+    /// Takes those of a pair that a newer one of their rule takes the place of.
+    mutating func leave(_ pair: Int64, supersededBy newer: Follower) -> [Follower] {
+        guard newer.supersedes, let waiting = pairs[pair]?.removeAll() else { return [] }
+        var superseded: [Follower] = []
+        for follower in waiting {
+            if follower.supersedes, follower.notice.rule == newer.notice.rule {
+                superseded.append(follower)
+            } else {
+                pairs[pair]?.append(follower)
+            }
+        }
+        return superseded
+    }
+
+    /// Takes all that wait in the pairs that a test is true of.
+    mutating func leave(where isChosen: (Follower) -> Bool) -> [Follower] {
+        var left: [Follower] = []
+        for pair in pairs.keys.sorted() {
+            guard let waiting = pairs[pair]?.removeAll() else { continue }
+            for follower in waiting {
+                if isChosen(follower) { left.append(follower) } else { pairs[pair]?.append(follower) }
+            }
+        }
+        return left
+    }
+
     /// Takes all that wait.
     mutating func leaveAll() -> [Follower] { pairs.keys.sorted().flatMap { leave($0) } }
 }
@@ -57,7 +85,9 @@ extension Path {
     /// Keeps a delivery until it is its turn.
     func keep(_ follower: Follower, _ held: Held) {
         self.held[follower.claim] = held
-        guard let pair = held.pair, followers.add(follower, to: pair) else { return giveBack(follower) }
+        guard let pair = held.pair else { return giveBack(follower) }
+        for older in followers.leave(pair, supersededBy: follower) { giveBack(older, .expired, reason: "superseded") }
+        guard followers.add(follower, to: pair) else { return giveBack(follower) }
     }
 
     /// Notes how a delivery of ours ends, for those behind it.
@@ -65,7 +95,7 @@ extension Path {
         guard let pair = held.pair else { return }
         switch ending {
         case .delivered, .dead, .expired: settledPairs.append(pair)
-        case .retry, .released: for follower in followers.leave(pair) { giveBack(follower) }
+        case .retry, .released, .postponed: for follower in followers.leave(pair) { giveBack(follower) }
         }
     }
 
@@ -76,7 +106,7 @@ extension Path {
             if let next = followers.next(of: pair) { sendInTurn(next, into: &batch) }
         }
         settledPairs.removeAll(keepingCapacity: true)
-        courier.offer(batch)
+        offer(batch)
     }
 
     private func sendInTurn(_ follower: Follower, into batch: inout [Outgoing]) {
@@ -91,10 +121,11 @@ extension Path {
     }
 
     /// Gives a delivery back that never was with the courier.
-    func giveBack(_ follower: Follower) {
+    func giveBack(_ follower: Follower, _ ending: Settlement.Ending = .released, reason: String = "") {
         guard let held = held.removeValue(forKey: follower.claim) else { return }
         lanes.free(held.lane)
         settlements.append(
-            Settlement(delivery: follower.claim.delivery, epoch: follower.claim.epoch, ending: .released))
+            Settlement(
+                delivery: follower.claim.delivery, epoch: follower.claim.epoch, ending: ending, reason: reason))
     }
 }

@@ -4,20 +4,28 @@
 /// A value: it decides what is next and does nothing.
 ///
 /// It holds what the worker offered and no more, so its bound is the room the worker gives the courier.
+///
+/// Beside others a lane starts another only while it has fewer on the wire than there are places free. So one hung lane takes half of
+/// the places at most, two a third each, and however many hang, a healthy one still finds some.
 package struct Lanes {
     private struct Lane {
         var waiting = Queue<Outgoing>()
         var onWire = 0
-        /// Whether it stands in `turns`.
+        /// Whether it stands in `turns` or in `crowded`.
         var isUp = false
     }
 
     private let perLane: Int
+    /// All places there are, and those in use.
+    private let places: Int
+    private var onWire = 0
     private var lanes: [Int64: Lane] = [:]
     /// Lanes with both work and room.
     private var turns = Queue<Int64>()
+    /// Those of them that had their share when it was their turn; they are asked again when a place is free.
+    private var crowded: [Int64] = []
 
-    package init(perLane: Int) { self.perLane = max(1, perLane) }
+    package init(perLane: Int, places: Int = .max) { (self.perLane, self.places) = (max(1, perLane), places) }
 
     /// Whether something could be started now.
     package var hasNext: Bool { !turns.isEmpty }
@@ -30,11 +38,24 @@ package struct Lanes {
 
     /// Takes the first delivery of the lane whose turn it is; its place is in use until `free`.
     package mutating func next() -> Outgoing? {
-        guard let lane = turns.popFirst(), let first = lanes[lane]?.waiting.popFirst() else { return nil }
-        lanes[lane]?.onWire += 1
-        lanes[lane]?.isUp = false
-        giveTurn(lane)
-        return first
+        while let name = turns.popFirst() {
+            guard var lane = lanes[name], lane.onWire < perLane else { continue }
+            guard lane.onWire < places - onWire || lanes.count == 1 else {
+                crowded.append(name)
+                continue
+            }
+            lane.isUp = false
+            guard let first = lane.waiting.popFirst() else {
+                lanes[name] = lane
+                continue
+            }
+            lane.onWire += 1
+            onWire += 1
+            lanes[name] = lane
+            giveTurn(name)
+            return first
+        }
+        return nil
     }
 
     /// Gives a place back.
@@ -42,13 +63,31 @@ package struct Lanes {
     /// A lane without work and use is forgotten, so memory follows the work.
     package mutating func free(_ lane: Int64) {
         lanes[lane]?.onWire -= 1
+        onWire -= 1
+        if !crowded.isEmpty {
+            for name in crowded { turns.append(name) }
+            crowded.removeAll(keepingCapacity: true)
+        }
         giveTurn(lane)
-        if let rest = lanes[lane], rest.onWire == 0, rest.waiting.isEmpty { lanes[lane] = nil }
+        forgetIfEmpty(lane)
+    }
+
+    /// Takes out everything that waits in one lane.
+    package mutating func removeWaiting(of lane: Int64) -> [Outgoing] {
+        guard var rest = lanes[lane] else { return [] }
+        let waiting = rest.waiting.removeAll()
+        lanes[lane] = rest
+        forgetIfEmpty(lane)
+        return waiting
+    }
+
+    private mutating func forgetIfEmpty(_ lane: Int64) {
+        if let rest = lanes[lane], rest.onWire == 0, rest.waiting.isEmpty, !rest.isUp { lanes[lane] = nil }
     }
 
     /// Takes out everything that waits.
     package mutating func removeWaiting() -> [Outgoing] {
-        turns = Queue()
+        (turns, crowded) = (Queue(), [])
         var waiting: [Outgoing] = []
         for lane in lanes.keys.sorted() {
             while let next = lanes[lane]?.waiting.popFirst() { waiting.append(next) }

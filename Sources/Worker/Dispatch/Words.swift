@@ -44,6 +44,7 @@ package enum Words {
             Base64.append(secret, to: &encoded)
             texts.append(String(decoding: encoded, as: UTF8.self))
         }
+        texts += [endpoint.credential].compactMap(\.self) + endpoint.channel.secrets
         return texts.filter { $0.utf8.count >= 4 }.sorted { $0.utf8.count > $1.utf8.count }
     }
 }

@@ -6,6 +6,8 @@ import CarillonStream
 // In: events with their workspace's rules. Out: the batch's decisions, ready for the ledger, and beside each delivery the
 // plan that the dispatcher needs if the ledger leases it to us. Rules for every workspace are asked beside the workspace's
 // own; what they select is one event all the same.
+// The owner of an event is looked up among the contacts of the rule's workspace here, and nowhere else: no address ever
+// comes out of an event. What one target is not told (an owner that nobody knows) is a suppression of its own.
 // Pure but for the room in memory that it asks for. What can go wrong: a record of a stream that checks what it takes is
 // no event all the same. It is parked with its reason; rules were checked when they were applied.
 
@@ -20,7 +22,7 @@ struct Matched {
         let target: String
     }
     let batch: RecordBatch
-    fileprivate(set) var decisions: Decisions
+    var decisions: Decisions
     fileprivate(set) var plans: [Plan] = []
     /// Events whose partitionkey names another workspace.
     fileprivate(set) var mismatched = 0
@@ -40,32 +42,33 @@ extension Path {
     /// Finds the rules that select each event and writes down what follows.
     func match(_ decoded: Decoded, at now: Timestamp) -> Matched {
         let batch = decoded.batch
+        let place = reader.place(of: batch.partition)
         var decisions = Decisions(
-            stream: reader.name, partition: batch.partition, from: batch.expected, next: batch.next,
+            stream: place.stream, partition: place.partition, from: batch.expected, next: batch.next,
             revision: book.current.revision, bytes: batch.bytes)
-        decisions.read = batch.records.count
+        decisions.read = batch.read
         decisions.gap = batch.gap
-        decisions.unmatched = decoded.unmatched
+        decisions.unmatched = decoded.unmatched + batch.dropped
         var matched = Matched(batch: batch, decisions: decisions)
-        matched.mismatched = decoded.mismatched
+        matched.mismatched = decoded.mismatched + batch.mismatched
         for poison in decoded.poison { matched.park(poison.record, poison.reason) }
-        var room = lanes.plan(capacity)
-        for event in decoded.events { match(event, decoded.everywhere, at: now, &room, into: &matched) }
+        var room = lanes.plan(capacity, without: troubles.shut)
+        for event in decoded.events { match(event, of: decoded, at: now, &room, into: &matched) }
         return matched
     }
 
     private func match(
-        _ event: Decoded.Event, _ everywhere: WorkspaceRules?, at now: Timestamp, _ room: inout LaneRoom.Plan,
+        _ event: Decoded.Event, of decoded: Decoded, at now: Timestamp, _ room: inout LaneRoom.Plan,
         into matched: inout Matched
     ) {
-        let batch = matched.batch
+        let (batch, everywhere) = (decoded.batch, decoded.everywhere)
         let record = batch.records[event.record]
         let text = batch.bytes.span.extracting(record.value.range)
         selected.removeAll(keepingCapacity: true)
         selectedEverywhere.removeAll(keepingCapacity: true)
         let found: EventOutline?
         do throws(EventError) {
-            found = try candidates(of: event, everywhere, in: batch, &matched.mismatched)
+            found = try candidates(for: event, of: decoded, &matched.mismatched)
         } catch {
             return matched.park(event.record, error.description)
         }
@@ -83,13 +86,22 @@ extension Path {
         let facts = Facts(of: outline, in: text, appended: record.appended)
         let chosen = Chosen(
             record: event.record, outline: outline, facts: facts,
-            workspace: event.rules?.workspace ?? JSON.string(outline.workspace, in: text) ?? "")
+            workspace: event.rules?.workspace ?? JSON.string(outline.workspace, in: text) ?? "",
+            silence: book.silences.holds(event.rules?.workspace, text, at: now, &scratch),
+            silenceEverywhere: book.silences.holds(nil, text, at: now, &scratch))
         let first = matched.decisions.selections.count
-        if let rules = event.rules {
-            for rule in selected { select(rule, of: rules, chosen, at: now, &room, into: &matched) }
-        }
-        if let everywhere {
-            for rule in selectedEverywhere { select(rule, of: everywhere, chosen, at: now, &room, into: &matched) }
+        // The severest first: of those that would tell a person of the event it is the one that does.
+        for severity in Severity.severestFirst {
+            if let rules = event.rules {
+                for rule in selected where rules.rules[rule].severity == severity {
+                    select(rule, of: rules, chosen, at: now, &room, into: &matched)
+                }
+            }
+            if let everywhere {
+                for rule in selectedEverywhere where everywhere.rules[rule].severity == severity {
+                    select(rule, of: everywhere, chosen, at: now, &room, into: &matched)
+                }
+            }
         }
         matched.decisions.events.append(
             Decisions.Event(
@@ -100,22 +112,28 @@ extension Path {
 
     /// Finds the rules whose patterns fit, and the event's outline when there are any.
     private func candidates(
-        of event: Decoded.Event, _ everywhere: WorkspaceRules?, in batch: RecordBatch, _ mismatched: inout Int
+        for event: Decoded.Event, of decoded: Decoded, _ mismatched: inout Int
     ) throws(EventError) -> EventOutline? {
-        let record = batch.records[event.record]
-        let text = batch.bytes.span.extracting(record.value.range)
-        if let outline = event.outline {
+        let record = decoded.batch.records[event.record]
+        let bytes = decoded.batch.bytes.span
+        let text = bytes.extracting(record.value.range)
+        switch event.reading {
+        case .outline(let place):
+            let outline = decoded.outlines[place]
             event.rules?.match(text, outline, into: &selected, using: &scratch)
-            everywhere?.match(text, outline, into: &selectedEverywhere, using: &scratch)
+            decoded.everywhere?.match(text, outline, into: &selectedEverywhere, using: &scratch)
             return selected.isEmpty && selectedEverywhere.isEmpty ? nil : outline
+        case .type(let own, let everywhere):
+            let type = bytes.extracting(record.type.range)
+            if let own { event.rules?.match(text, type: type, own, into: &selected, using: &scratch) }
+            if let everywhere {
+                decoded.everywhere?.match(text, type: type, everywhere, into: &selectedEverywhere, using: &scratch)
+            }
+            guard !selected.isEmpty || !selectedEverywhere.isEmpty else { return nil }
+            let outline = try CloudEvents.outline(text)
+            if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
+            return outline
         }
-        let type = batch.bytes.span.extracting(record.type.range)
-        event.rules?.match(text, type: type, into: &selected, using: &scratch)
-        everywhere?.match(text, type: type, into: &selectedEverywhere, using: &scratch)
-        guard !selected.isEmpty || !selectedEverywhere.isEmpty else { return nil }
-        let outline = try CloudEvents.outline(text)
-        if CloudEvents.workspaceMismatch(outline, in: text) { mismatched += 1 }
-        return outline
     }
 
     private func select(
@@ -123,33 +141,66 @@ extension Path {
         into matched: inout Matched
     ) {
         let rule = rules.rules[index]
-        let (facts, isEverywhere) = (event.facts, rules.workspace == RuleBook.everywhereName)
-        let first = matched.decisions.deliveries.count
-        let expires = facts.time + rule.expireAfter
-        let suppressed: Suppression? =
-            facts.time + configuration.maxEventAge <= now ? .stale : expires <= now ? .expired : nil
-        for target in rule.targets where suppressed == nil {
-            // Also of a rule for every workspace: subjects of two workspaces have nothing to do with each other.
-            let pair =
-                rule.order == .none
-                ? nil
-                : facts.subject.map { subject in
-                    Key.pair(
-                        workspace: event.workspace, target: target, subject: subject, isEverywhere: isEverywhere)
-                }
-            matched.decisions.deliveries.append(
-                Decisions.Delivery(
-                    key: Key.delivery(
-                        event: facts.key, rule: rule.identity, target: target, isEverywhere: isEverywhere),
-                    target: target, pair: pair, expires: expires, wanted: room.take(rules.workspace, target)))
-            matched.plans.append(
-                Matched.Plan(record: event.record, outline: event.outline, rules: rules, rule: index, target: target))
+        let selection = Selecting(
+            index: index, rule: rule, rules: rules, event: event, expires: event.facts.time + rule.expireAfter, now: now
+        )
+        if let (reason, by) = selection.suppression(maxEventAge: ignoresAge ? nil : configuration.maxEventAge) {
+            return matched.suppress(selection, reason, by: by)
         }
-        let window = suppressed == nil ? rule.dedup.map { self.window($0, rule, of: rules, event, matched.batch) } : nil
+        let first = matched.decisions.deliveries.count
+        let record = matched.batch.records[event.record]
+        let resolves = rule.onlyResolves(
+            type: event.outline, in: matched.batch.bytes.span.extracting(record.value.range))
+        for target in rule.targets {
+            if resolves, rules.endpoints[target]?.hasIncidents != true { continue }
+            let reach = rules.reach(target)
+            guard mayUse(reach?.channel.rawValue ?? rules.endpoints[target]?.kind, event, matched.batch) else {
+                matched.suppress(selection, .channel, by: nil, target: target)
+                continue
+            }
+            matched.deliver(selection, to: target, reach, &room)
+        }
+        for channel in resolves ? [] : rule.ownerChannels {
+            tellOwner(selection, on: channel, since: first, &room, into: &matched)
+        }
+        let deliveries = first..<matched.decisions.deliveries.count
+        guard !deliveries.isEmpty else { return }
         matched.decisions.selections.append(
             Decisions.Selection(
-                rule: rule.identity, of: isEverywhere ? rules.workspace : nil, suppressed: suppressed,
-                deliveries: first..<matched.decisions.deliveries.count, window: window))
+                rule: rule.identity, of: selection.foreignWorkspace, suppressed: nil, deliveries: deliveries,
+                window: resolves ? nil : rule.dedup.map { window($0, rule, of: rules, event, matched.batch) }))
+    }
+
+    /// Tells the contact that the event names as its owner, unless the rule does already.
+    private func tellOwner(
+        _ selection: Selecting, on channel: PeopleChannel, since first: Int, _ room: inout LaneRoom.Plan,
+        into matched: inout Matched
+    ) {
+        let (rules, event) = (selection.rules, selection.event)
+        let name = event.owner(in: matched.batch)
+        guard let contact = name.flatMap({ rules.owner($0) }) else {
+            return matched.suppress(selection, .noContact, by: name.map(Self.short), target: "\(channel)/$owner")
+        }
+        guard let reach = rules.reach("\(channel)/\(contact.name)") else {
+            return matched.suppress(selection, .noAddress, by: contact.name, target: "\(channel)/\(contact.name)")
+        }
+        guard !matched.decisions.deliveries[first...].contains(where: { $0.target == reach.target }) else { return }
+        guard mayUse(channel.rawValue, event, matched.batch) else {
+            return matched.suppress(selection, .channel, by: nil, target: reach.target)
+        }
+        matched.deliver(selection, to: reach.target, reach, &room)
+    }
+
+    /// A name out of an event, no longer than a list can show.
+    private static func short(_ name: String) -> String {
+        name.utf8.count <= 256 ? name : String(name.prefix(60)) + "…"
+    }
+
+    /// Whether the deployment lets this event use a channel.
+    private func mayUse(_ channel: String?, _ event: Chosen, _ batch: RecordBatch) -> Bool {
+        guard !configuration.offer.isFree, let channel else { return true }
+        let text = batch.bytes.span.extracting(batch.records[event.record].value.range)
+        return configuration.offer.allows(channel, type: event.facts.type, event.outline, in: text)
     }
 
     private func window(
@@ -169,6 +220,86 @@ private struct Chosen {
     let facts: Facts
     /// The event's own, whatever the rule's is.
     let workspace: String
+    /// The silence that holds back the rules of its workspace, and the one for all rules.
+    let silence, silenceEverywhere: SilenceID?
+
+    /// What the event calls its owner.
+    func owner(in batch: RecordBatch) -> String? {
+        let text = batch.bytes.span.extracting(batch.records[record].value.range)
+        return outline.data.flatMap { JSON.member("owner", of: $0, in: text) }.flatMap { JSON.string($0, in: text) }
+    }
+}
+
+/// An event for one of the rules that selected it.
+private struct Selecting {
+    let index: Int
+    let rule: Rule
+    let rules: WorkspaceRules
+    let event: Chosen
+    let expires, now: Timestamp
+
+    var isEverywhere: Bool { rules.workspace == RuleBook.everywhereName }
+    /// The rule's workspace, when it is not the event's.
+    var foreignWorkspace: String? { isEverywhere ? rules.workspace : nil }
+
+    /// Why nothing is sent at all; `nil` when something may be.
+    ///
+    /// - Parameter maxEventAge: what is older is stale; `nil` when age does not matter.
+    func suppression(maxEventAge: Duration?) -> (reason: Suppression, by: String?)? {
+        if let maxEventAge {
+            if event.facts.time + maxEventAge <= now { return (.stale, nil) }
+            if expires <= now { return (.expired, nil) }
+        }
+        return (isEverywhere ? event.silenceEverywhere : event.silence).map { (.silence, "\($0)") }
+    }
+
+    /// What is kept in order; `nil` when the rule wants no order.
+    ///
+    /// Of a rule for every workspace too the subject is the event's workspace's: subjects of two workspaces have nothing
+    /// to do with each other. What may break a person's quiet does not stand behind what waits for its end.
+    func pair(_ target: String, breaksQuiet: Bool) -> Key? {
+        guard rule.order != .none, let subject = event.facts.subject else { return nil }
+        return Key.pair(
+            workspace: event.workspace, target: breaksQuiet ? target + " critical" : target, subject: subject,
+            isEverywhere: isEverywhere)
+    }
+}
+
+extension Matched {
+    fileprivate mutating func suppress(
+        _ selection: Selecting, _ reason: Suppression, by: String?, target: String? = nil
+    ) {
+        let place = decisions.deliveries.count
+        decisions.selections.append(
+            Decisions.Selection(
+                rule: selection.rule.identity, of: selection.foreignWorkspace, suppressed: reason, by: by,
+                target: target, deliveries: place..<place))
+    }
+
+    /// Writes down a delivery; a person's waits until their quiet hours end, unless it is critical.
+    fileprivate mutating func deliver(
+        _ selection: Selecting, to target: String, _ reach: Reach?, _ room: inout LaneRoom.Plan
+    ) {
+        let (event, rule) = (selection.event, selection.rule)
+        let quietEnd = reach?.quietEnd(at: selection.now)
+        let isCritical = rule.severity == .critical
+        let wait = isCritical ? nil : quietEnd.map { Decisions.Wait(until: $0, reason: "quiet_hours") }
+        decisions.deliveries.append(
+            Decisions.Delivery(
+                key: Key.delivery(
+                    event: event.facts.key, rule: rule.identity, target: target, isEverywhere: selection.isEverywhere),
+                target: target, pair: selection.pair(target, breaksQuiet: isCritical && quietEnd != nil),
+                expires: selection.expires, wanted: wait == nil && room.take(selection.rules.workspace, target),
+                wait: wait, copy: rule.isPerRule ? nil : reach?.copy, supersedes: rule.order == .supersede))
+        plans.append(
+            Plan(
+                record: event.record, outline: event.outline, rules: selection.rules, rule: selection.index,
+                target: target))
+    }
+}
+
+extension Severity {
+    fileprivate static let severestFirst: [Severity] = [.critical, .warning, .info]
 }
 
 /// What the ledger writes down of a selected event.

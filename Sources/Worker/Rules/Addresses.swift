@@ -10,15 +10,27 @@ struct Addresses {
         let workspace, name: String
     }
     /// Why an address could not be made.
-    struct Unresolved: Error {
+    struct Unresolved: Error, CustomStringConvertible {
         let words: String
+        var description: String { words }
     }
+    private static let mostKnown = 50_000
     private var known: [Place: Endpoint] = [:]
     private var revision: Revision = -1
     private let channels: [String: @Sendable (EndpointSpec) -> any Channel]
+    private let people: [String: any Channel]
 
-    /// - Parameter channels: by endpoint kind, what makes the channel of an endpoint.
-    init(channels: [String: @Sendable (EndpointSpec) -> any Channel]) { self.channels = channels }
+    private let vault: SecretVault
+
+    /// - Parameters:
+    ///   - channels: by endpoint kind, what makes the channel of an endpoint.
+    ///   - people: the channels that reach people, by their names.
+    ///   - vault: opens what the ledger keeps.
+    init(
+        channels: [String: @Sendable (EndpointSpec) -> any Channel], people: [String: any Channel], vault: SecretVault
+    ) {
+        (self.channels, self.people, self.vault) = (channels, people, vault)
+    }
 
     mutating func endpoint(
         _ name: String, of decided: WorkspaceRules, in book: RuleBook, _ ledger: any Ledger
@@ -30,9 +42,16 @@ struct Addresses {
         let place = Place(workspace: decided.workspace, name: name)
         if let endpoint = known[place] { return .success(endpoint) }
         do {
-            let spec = book.rules(of: decided.workspace)?.endpoints[name] ?? decided.endpoints[name]
-            guard let spec else { throw Unresolved(words: "endpoint \(name) is in no rule document") }
-            let endpoint = try resolve(spec, of: decided.workspace, ledger)
+            let current = book.rules(of: decided.workspace)
+            let endpoint =
+                if let spec = current?.endpoints[name] ?? decided.endpoints[name] {
+                    try resolve(spec, of: decided.workspace, ledger)
+                } else if let reach = current?.reach(name) ?? decided.reach(name) {
+                    try person(reach)
+                } else {
+                    throw Unresolved(words: "\(name) is in no rule document")
+                }
+            if known.count >= Self.mostKnown { known = [:] }
             known[place] = endpoint
             return .success(endpoint)
         } catch let unresolved as Unresolved {
@@ -42,7 +61,16 @@ struct Addresses {
         }
     }
 
-    private func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
+    /// A person on a channel of the deployment.
+    private func person(_ reach: Reach) throws -> Endpoint {
+        guard let channel = people[reach.channel.rawValue] else {
+            throw Unresolved(words: "the channel \(reach.channel) is not offered by this worker's deployment")
+        }
+        return Endpoint(
+            name: reach.target, url: "", secrets: [], headers: [], recipient: reach.address, channel: channel)
+    }
+
+    func resolve(_ spec: EndpointSpec, of workspace: String, _ ledger: any Ledger) throws -> Endpoint {
         guard let channel = channels[spec.kind] else {
             throw Unresolved(words: "endpoint \(spec.name) is of kind \(spec.kind), which this worker does not speak")
         }
@@ -50,16 +78,19 @@ struct Addresses {
             switch value {
             case .text(let text): return text
             case .secret(let name):
-                guard let secret = try ledger.secret(name, of: workspace) else {
+                guard let stored = try ledger.secret(name, of: workspace) else {
                     throw Unresolved(
                         words: "secret \(name) is not set [carillon secrets set --workspace \(workspace) \(name)]")
                 }
+                let secret = try vault.open(stored, as: SecretName(name, of: workspace))
                 return String(decoding: secret, as: UTF8.self)
             }
         }
         // What a secret holds was never seen by `rules check`, so it is judged here.
         let url = try clear(spec.url)
-        if let fault = WebAddress.fault(of: url) { throw Unresolved(words: "the address of \(spec.name): \(fault)") }
+        if !url.isEmpty || spec.url != .text(""), let fault = WebAddress.fault(of: url) {
+            throw Unresolved(words: "the address of \(spec.name): \(fault)")
+        }
         let headers = try spec.headers.map { header in
             let value = try clear(header.value)
             if let fault = HeaderRules.fault(ofValue: value) {
@@ -67,9 +98,30 @@ struct Addresses {
             }
             return (name: header.name, value: value)
         }
+        let credential = try spec.credential.map(clear)
+        if let credential, let fault = ChannelKey.fault(of: credential) {
+            throw Unresolved(words: "the key of \(spec.name) \(fault)")
+        }
         return Endpoint(
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
-            verifiesTLS: spec.verifySSL, channel: channel(spec))
+            verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), credential: credential,
+            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) },
+            channel: channel(spec))
+    }
+
+    private func wire(_ spec: EndpointSpec, _ clear: (SecretOrText) throws -> String) throws -> WireTerms? {
+        guard !spec.wire.isPlain else { return nil }
+        func pem(_ part: SecretOrText?, _ what: String, _ kind: String) throws -> [UInt8]? {
+            guard let text = try part.map(clear) else { return nil }
+            if let fault = PEMText.fault(of: text, holding: kind) {
+                throw Unresolved(words: "\(what) of \(spec.name) \(fault)")
+            }
+            return Array(text.utf8)
+        }
+        return WireTerms(
+            authorities: try pem(spec.wire.authorities, "ca", "CERTIFICATE"),
+            certificate: try pem(spec.wire.certificate, "client_cert", "CERTIFICATE"),
+            key: try pem(spec.wire.key, "client_key", "PRIVATE KEY"), offersHTTP2: spec.wire.offersHTTP2)
     }
 }

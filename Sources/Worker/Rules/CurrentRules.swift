@@ -1,3 +1,4 @@
+import CarillonEvents
 import CarillonLedger
 import CarillonRules
 import Logging
@@ -16,10 +17,12 @@ struct CurrentRules {
     private(set) var current = RuleBook(revision: 0, workspaces: [])
     private var changed: [String: Revision] = [:]
     private var old: [Old: WorkspaceRules] = [:]
-    private let limits: RuleLimits
+    /// Read whenever the rules are: a new one is a new revision.
+    private(set) var silences = CurrentSilences()
+    private let clock: any Clock
     private let logger: Logger
 
-    init(limits: RuleLimits, logger: Logger) { (self.limits, self.logger) = (limits, logger) }
+    init(clock: any Clock, logger: Logger) { (self.clock, self.logger) = (clock, logger) }
 
     /// Reads what the ledger has now.
     mutating func refresh(from ledger: any Ledger) throws(LedgerError) {
@@ -42,6 +45,7 @@ struct CurrentRules {
                     try lastGood(of: workspace, before: sources.changed[workspace] ?? 0, ledger)
                 }
         }
+        silences.replace(with: try ledger.silences(at: clock.now()), logger)
         self.changed = changed
         current = book.replacing(changes, revision: sources.revision)
         logger.debug("rules are at revision \(sources.revision)", metadata: ["changed": "\(changes.count)"])
@@ -79,17 +83,13 @@ struct CurrentRules {
 
     private func compile(_ texts: [SourceText], of workspace: String) -> WorkspaceRules? {
         guard !texts.isEmpty else { return nil }
-        let loaded = RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .unlimited)
+        let loaded = RuleDocuments.load(texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
         let problems = loaded.problems.filter { !$0.isWarning }
         if let problem = problems.first {
             logger.error("rules of \(workspace) keep their last good form: \(problem)")
             return nil
         }
+        for problem in loaded.problems { logger.notice("rules of \(workspace): \(problem)") }
         return loaded.workspaces.first { $0.workspace == workspace }
     }
-}
-
-extension RuleLimits {
-    /// For documents that were checked when they were applied: a ceiling lowered since must not silence their rules.
-    static let unlimited = RuleLimits(targetsPerRule: 100)
 }

@@ -53,31 +53,55 @@ extension Path {
         let claim = ClaimName(delivery: ending.delivery, epoch: ending.epoch)
         guard let held = held.removeValue(forKey: claim) else { return }
         lanes.free(held.lane)
-        let next = settlement(for: ending, held)
+        let wasProbe = !troubles.isEmpty && troubles[held.lane]?.probe == claim
+        learn(from: ending, claim, held)
+        let next = settlement(for: ending, held, wasProbe: wasProbe)
         meters.ended(ending, after: clock.now() - held.time, isDead: next.ending == .dead)
         settlements.append(next)
         note(next.ending, of: held)
     }
 
-    private func settlement(for ending: Ending, _ held: Held) -> Settlement {
+    private func settlement(for ending: Ending, _ held: Held, wasProbe: Bool) -> Settlement {
+        var next = Settlement(
+            delivery: ending.delivery, epoch: ending.epoch, ending: .dead, status: ending.status, words: ending.words)
         switch ending.outcome {
         case .delivered:
-            Settlement(delivery: ending.delivery, epoch: ending.epoch, ending: .delivered, status: ending.status)
+            (next.ending, next.words, next.page) = (.delivered, "", ending.page)
         case .unsent:
-            Settlement(delivery: ending.delivery, epoch: ending.epoch, ending: .released)
-        case .refused(let reason):
-            Settlement(
-                delivery: ending.delivery, epoch: ending.epoch, ending: .dead, reason: reason.rawValue,
-                status: ending.status, words: ending.words)
-        case .failed(let reason, let after):
-            settlement(
-                ending.delivery, ending.epoch, held, retry: reason, after: after, status: ending.status,
-                words: ending.words)
-        case .ambiguous(let reason):
-            settlement(
+            let until = troubles.isEmpty ? nil : troubles.shutUntil(held.lane, at: clock.uptime())
+            next.ending = until.map { .postponed(until: wall($0)) } ?? .released
+            if until != nil { next.reason = troubles[held.lane]?.reason ?? "" }
+        case .refused(let reason), .gone(let reason):
+            next.reason = reason.rawValue
+        case .ambiguous where held.endpoint?.channel.onAmbiguous == .skip:
+            next.reason = Settlement.ambiguous
+        case .rateLimited(let wish):
+            return postponed(next, held, .rateLimited, wish)
+        case .failed(let reason, let wish?):
+            return postponed(next, held, reason, wish)
+        case .failed(let reason, nil), .ambiguous(let reason):
+            if wasProbe { return postponed(next, held, reason, nil) }
+            return settlement(
                 ending.delivery, ending.epoch, held, retry: reason, after: nil, status: ending.status,
                 words: ending.words)
         }
+        return next
+    }
+
+    /// The endpoint has to rest and the delivery is not blamed; only the time to give up goes on.
+    private func postponed(
+        _ settlement: Settlement, _ held: Held, _ reason: FailureReason, _ wish: Duration?
+    ) -> Settlement {
+        var next = settlement
+        let now = clock.now()
+        let wish = min(max(wish ?? .zero, .zero), RetrySchedule.longestWish)
+        let shut = troubles.shutUntil(held.lane, at: clock.uptime()).map(wall) ?? now
+        let until = max(shut, now + wish)
+        let gaveUp = until - held.roundBegan > (held.endpoint?.retry ?? configuration.retry).giveUpAfter
+        next.ending = gaveUp ? .dead : .postponed(until: until)
+        next.reason = reason.rawValue
+        if wish > .zero { next.notBefore = now + wish }
+        return next
     }
 
     private func settlement(
@@ -85,7 +109,7 @@ extension Path {
         words: String
     ) -> Settlement {
         let now = clock.now()
-        let next = configuration.retry.next(
+        let next = (held.endpoint?.retry ?? configuration.retry).next(
             after: held.attempts + 1, roundBegan: held.roundBegan, now: now, notBefore: wish, using: &random)
         return Settlement(
             delivery: id, epoch: epoch, ending: next.map { .retry(at: $0) } ?? .dead, reason: reason.rawValue,

@@ -119,9 +119,10 @@ extension PatternMatcher {
 extension Span<UInt8> {
     /// The name whose opening quote is at `start`, with its quotes.
     ///
-    /// Names are short: byte by byte is quickest.
+    /// Most names end within eight bytes: one look at these, then byte by byte.
     @inline(__always)
     fileprivate func name(_ start: Int) -> (name: Slice, signs: NameSigns)? {
+        if let end = JSON.shortNameEnd(self, start) { return (Slice(start, end), .none) }
         var i = start + 1
         var signs = NameSigns.none
         while i < count {

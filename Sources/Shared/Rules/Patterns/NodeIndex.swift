@@ -34,7 +34,7 @@ final class NodeIndex: Sendable {
     /// Appends the leaves that a text may meet, some perhaps twice.
     func find(text: Span<UInt8>, into found: inout [Int32]) {
         for index in texts { index?.find(text, into: &found) }
-        if addresses.v4 != nil || addresses.v6 != nil, let address = InternetAddress(text) {
+        if addresses.v4 != nil || addresses.v6 != nil, let address = IPAddress(text) {
             find(address, into: &found)
             if let mapped = address.mapped { find(mapped, into: &found) }
         }
@@ -52,7 +52,7 @@ final class NodeIndex: Sendable {
         for leaf in always { found.append(leaf) }
     }
 
-    private func find(_ address: InternetAddress, into found: inout [Int32]) {
-        (address.family == .v4 ? addresses.v4 : addresses.v6)?.find(address.value, into: &found)
+    private func find(_ address: IPAddress, into found: inout [Int32]) {
+        (address.family == .v4 ? addresses.v4 : addresses.v6)?.find(address.bits, into: &found)
     }
 }

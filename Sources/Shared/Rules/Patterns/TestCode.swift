@@ -140,7 +140,7 @@ extension TestCode {
         let first = arguments.lowerBound
         switch operation {
         case .wildcard: return meetsWildcard(arguments, text)
-        case .block: return InternetAddress(text).map(block(first).contains) ?? false
+        case .block: return IPAddress(text).map(block(first).contains) ?? false
         default: break
         }
         let wanted = bytes.span.extracting(piece(first))

@@ -1,22 +1,31 @@
 // Addresses as text, as RFC 4291 and common use write them: four decimal numbers without leading zeros, or groups of
 // hexadecimal digits of which `::` leaves some out, the last two perhaps as an IPv4 address. No ports, zones or brackets.
 
-/// An address of IPv4 or IPv6.
-struct InternetAddress: Hashable, Sendable {
-    enum Family: UInt8, Sendable {
+/// An address of IPv4 or IPv6 as a number.
+public struct IPAddress: Hashable, Sendable {
+    /// The family; an IPv4-mapped IPv6 address is of the sixth until `unmapped` says otherwise.
+    public enum Family: UInt8, Sendable {
+        /// Addresses of 32 bits.
         case v4 = 32
+        /// Addresses of 128 bits.
         case v6 = 128
         /// How many bits its addresses have.
-        var width: Int { Int(rawValue) }
+        public var width: Int { Int(rawValue) }
     }
-    let family: Family
-    /// The address as a number.
-    let value: UInt128
+    /// Which numbers these are.
+    public let family: Family
+    /// The address in host order; an IPv4 address uses the low 32 bits.
+    public let bits: UInt128
 
-    init(_ family: Family, _ value: UInt128) { (self.family, self.value) = (family, value) }
+    /// Makes an address of a number.
+    public init(_ family: Family, _ bits: UInt128) { (self.family, self.bits) = (family, bits) }
+
+    /// Reads the plain text forms, `192.0.2.1` or `2001:db8::1`; `nil` for anything else, also for names, zones and
+    /// ports.
+    public init?(_ text: String) { self.init(text.utf8.span) }
 
     /// Reads an address; `nil` for any other text.
-    init?(_ text: Span<UInt8>) {
+    public init?(_ text: Span<UInt8>) {
         guard text.count >= 2, text.count <= 45 else { return nil }
         if let value = Self.four(text, 0) {
             self.init(.v4, UInt128(value))
@@ -28,9 +37,12 @@ struct InternetAddress: Hashable, Sendable {
     }
 
     /// The IPv4 address inside an IPv6 one (`::ffff:10.0.0.1`).
-    var mapped: InternetAddress? {
-        family == .v6 && value >> 32 == 0xffff ? Self(.v4, value & 0xffff_ffff) : nil
+    var mapped: IPAddress? {
+        family == .v6 && bits >> 32 == 0xffff ? Self(.v4, bits & 0xffff_ffff) : nil
     }
+
+    /// The host an IPv4-mapped address really means: `::ffff:10.0.0.1` connects to 10.0.0.1.
+    public var unmapped: IPAddress { mapped ?? self }
 
     /// Four decimal numbers from offset `start` to the end.
     private static func four(_ text: Span<UInt8>, _ start: Int) -> UInt32? {
@@ -115,48 +127,5 @@ struct InternetAddress: Hashable, Sendable {
         case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
         default: nil
         }
-    }
-}
-
-/// A block of addresses, `10.0.0.0/24`.
-struct AddressBlock: Hashable, Sendable {
-    let family: InternetAddress.Family
-    /// How many leading bits its addresses share.
-    let length: Int
-    /// Those bits, the rest being zero.
-    let value: UInt128
-
-    /// Why a text is no block.
-    struct Fault: Error { let reason: String }
-
-    /// Reads a block; bits behind the mask are left out.
-    init(_ text: String) throws(Fault) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw Fault(reason: "is no block of addresses, such as 10.0.0.0/24 or fd00::/8") }
-        guard let address = InternetAddress(Array(parts[0].utf8).span) else {
-            throw Fault(reason: "begins with no IPv4 or IPv6 address")
-        }
-        let width = address.family.width
-        guard parts[1].utf8.count <= 3, parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            let length = Int(parts[1]), length <= width
-        else { throw Fault(reason: "ends with no number of bits from 0 to \(width)") }
-        self.init(address.family, length, address.value)
-    }
-
-    init(_ family: InternetAddress.Family, _ length: Int, _ value: UInt128) {
-        (self.family, self.length) = (family, length)
-        self.value = length == 0 ? 0 : value & Self.mask(family, length)
-    }
-
-    /// The leading bits of a block of this length.
-    static func mask(_ family: InternetAddress.Family, _ length: Int) -> UInt128 {
-        let all: UInt128 = family == .v4 ? 0xffff_ffff : .max
-        return length == 0 ? 0 : all & ~(length == family.width ? 0 : all >> UInt128(length))
-    }
-
-    /// Whether the address is in it; an IPv4 address inside an IPv6 one is in IPv4's blocks, too.
-    func contains(_ address: InternetAddress) -> Bool {
-        if address.family == family { return address.value & Self.mask(family, length) == value }
-        return address.mapped.map { $0.family == family && contains($0) } ?? false
     }
 }

@@ -1,0 +1,294 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonRules
+public import CarillonStream
+
+// The ledger knows every event that a rule selected; those that none selected are only in the stream. So the ledger is
+// asked first, and the stream is looked through where an answer needs it, as far back as was asked for.
+
+/// Finds out why.
+public final class Explainer {
+    private let ledger: any AnsweringLedger
+    private let stream: any StreamScanner
+    private let partitions: StreamEnds
+    private var decided: [Partition: [DecidedRange]] = [:]
+    private var compiled: [String: WorkspaceRules?] = [:]
+    private let newest: Revision
+    /// Told now and then how many records were looked at, and how many there are.
+    private let progress: (_ records: Int, _ all: Int64) -> Void
+
+    /// Makes one that asks this ledger and this stream.
+    public init(
+        ledger: any AnsweringLedger, stream: any StreamScanner,
+        progress: @escaping (_ records: Int, _ all: Int64) -> Void = { _, _ in }
+    ) throws {
+        (self.ledger, self.stream, self.progress) = (ledger, stream, progress)
+        partitions = try stream.ends()
+        newest = try ledger.revision()
+    }
+
+    /// Answers.
+    public func explain(_ question: ExplainQuestion) throws -> Explanation {
+        var explanation = Explanation()
+        let known = try knownEvents(question)
+        var places: [Place: EventAnswer] = [:]
+        for event in known {
+            guard let answer = try answer(event, question) else { continue }
+            places[Place(partition: event.partition, offset: event.offset)] = answer
+        }
+        if needsStream(question, known) { try scan(question, &places, &explanation) }
+        for answer in places.values { explanation.types[answer.type, default: 0] += 1 }
+        explanation.events = places.values.sorted {
+            ($0.appended, $0.partition, $0.offset) > ($1.appended, $1.partition, $1.offset)
+        }
+        explanation.events = Array(explanation.events.prefix(question.limit))
+        for place in explanation.events.indices { try addRules(to: &explanation.events[place], question) }
+        try addAbsences(to: &explanation, question)
+        return explanation
+    }
+
+    private struct Place: Hashable {
+        let partition: Partition
+        let offset: Offset
+    }
+
+    private func needsStream(_ question: ExplainQuestion, _ known: [DecidedEvent]) -> Bool {
+        switch question.about {
+        case .subject: true
+        case .event: known.isEmpty
+        case .delivery: false
+        }
+    }
+}
+
+// MARK: - From the ledger
+
+extension Explainer {
+    private func knownEvents(_ question: ExplainQuestion) throws(LedgerError) -> [DecidedEvent] {
+        switch question.about {
+        case .delivery(let key): return try ledger.events(.delivery(key), limit: question.limit)
+        case .subject(let subject): return try ledger.events(.subject(subject), limit: max(1_000, question.limit))
+        case .event(let source, let id):
+            var events: [DecidedEvent] = []
+            for workspace in try workspaces(question) {
+                let key = Key.event(
+                    workspace: workspace.utf8.span, source: source.utf8.span, id: id.utf8.span)
+                events += try ledger.events(.key(key), limit: 1)
+            }
+            return events
+        }
+    }
+
+    private func workspaces(_ question: ExplainQuestion) throws(LedgerError) -> [String] {
+        if let workspace = question.workspace { return [workspace] }
+        return try ledger.rules().workspaces.keys.filter { $0 != RuleBook.everywhereName }.sorted()
+    }
+
+    private func answer(_ event: DecidedEvent, _ question: ExplainQuestion) throws -> EventAnswer? {
+        guard let outline = try? CloudEvents.outline(event.bytes.span) else { return nil }
+        var answer = EventAnswer(outline, in: event.bytes.span, event.partition, event.offset, event.appended)
+        if let workspace = question.workspace, answer.workspace != workspace { return nil }
+        if event.appended < question.since, case .subject = question.about { return nil }
+        answer.fate = .matched
+        answer.batch = event.batch
+        (answer.number, answer.bytes) = (event.number, event.bytes)
+        return answer
+    }
+}
+
+// MARK: - From the stream
+
+extension Explainer {
+    private func scan(
+        _ question: ExplainQuestion, _ places: inout [Place: EventAnswer], _ explanation: inout Explanation
+    ) throws {
+        let filter = ScanFilter(question)
+        var ranges: [(partition: Partition, range: Range<Offset>)] = []
+        for (partition, ends) in partitions.partitions.sorted(by: { $0.key < $1.key }) {
+            let first = try stream.offset(in: partition, since: question.since)
+            if first < ends.next { ranges.append((partition, first..<ends.next)) }
+        }
+        let all = ranges.reduce(Int64(0)) { $0 + Int64($1.range.count) }
+        for (partition, range) in ranges {
+            var from = range.lowerBound
+            while from < range.upperBound {
+                let batch = try stream.read(partition, from: from, to: range.upperBound, limit: 5_000)
+                guard batch.next > from else { break }
+                from = batch.next
+                explanation.scanned += batch.records.count
+                for record in batch.records where filter.mayBe(record, in: batch) {
+                    try take(record, of: batch, filter, &places)
+                }
+                progress(explanation.scanned, all)
+            }
+        }
+    }
+
+    private func take(
+        _ record: RecordBatch.Record, of batch: RecordBatch, _ filter: ScanFilter, _ places: inout [Place: EventAnswer]
+    ) throws {
+        let place = Place(partition: batch.partition, offset: record.offset)
+        guard places[place] == nil else { return }
+        let text = batch.bytes.span.extracting(record.value.range)
+        guard let outline = try? CloudEvents.outline(text) else { return }
+        var answer = EventAnswer(outline, in: text, batch.partition, record.offset, record.appended)
+        guard filter.means(answer) else { return }
+        answer.bytes = Array(batch.bytes[record.value.range])
+        (answer.fate, answer.batch) = try fate(of: answer)
+        places[place] = answer
+    }
+
+    /// What became of a record that the ledger did not name.
+    private func fate(of answer: EventAnswer) throws(LedgerError) -> (EventAnswer.Fate, DecidedRange?) {
+        let offset = answer.offset
+        let ranges: [DecidedRange]
+        if let known = decided[answer.partition] {
+            ranges = known
+        } else {
+            ranges = try ledger.decided(stream.name, answer.partition)
+            decided[answer.partition] = ranges
+        }
+        let batch = ranges.first { $0.offsets.contains(offset) }
+        guard let batch else {
+            let position = try ledger.position(stream.name, answer.partition) ?? 0
+            return (offset >= position ? .unread : .undecided, nil)
+        }
+        if let parked = try ledger.parked(answer.partition, offset) { return (.parked(reason: parked.reason), batch) }
+        let key = Key.event(
+            workspace: answer.workspace.utf8.span, source: answer.source.utf8.span, id: answer.id.utf8.span)
+        guard let known = try ledger.events(.key(key), limit: 1).first else { return (.unmatched, batch) }
+        if known.partition == answer.partition, known.offset == offset { return (.matched, batch) }
+        return (.duplicate(partition: known.partition, offset: known.offset), batch)
+    }
+}
+
+/// Which records of the stream a question is about.
+private struct ScanFilter {
+    private let about: ExplainQuestion.About
+    private let workspace: String?
+    /// What the record's bytes contain, unless they are escaped.
+    private let needle: [UInt8]
+
+    init(_ question: ExplainQuestion) {
+        (about, workspace) = (question.about, question.workspace)
+        var quoted: [UInt8] = []
+        switch question.about {
+        case .event(_, let id): JSON.append(quoted: id, to: &quoted)
+        case .subject(let subject): JSON.append(quoted: subject, to: &quoted)
+        case .delivery: break
+        }
+        needle = quoted
+    }
+
+    /// A quick look at the bytes.
+    func mayBe(_ record: RecordBatch.Record, in batch: RecordBatch) -> Bool {
+        let text = batch.bytes.span.extracting(record.value.range)
+        guard let first = needle.first, text.count >= needle.count else { return false }
+        let needle = needle.span
+        var hasEscape = false
+        var i = 0
+        while i < text.count {
+            let byte = text[i]
+            if byte == UInt8(ascii: "\\") { hasEscape = true }
+            if byte == first, i + needle.count <= text.count {
+                var length = 1
+                while length < needle.count, text[i + length] == needle[length] { length += 1 }
+                if length == needle.count { return true }
+            }
+            i += 1
+        }
+        return hasEscape
+    }
+
+    func means(_ answer: EventAnswer) -> Bool {
+        if let workspace, answer.workspace != workspace { return false }
+        return switch about {
+        case .event(let source, let id): answer.source == source && answer.id == id
+        case .subject(let subject): answer.subject == subject
+        case .delivery: false
+        }
+    }
+}
+
+// MARK: - Rules
+
+extension Explainer {
+    private func addRules(to answer: inout EventAnswer, _ question: ExplainQuestion) throws {
+        let bytes = answer.bytes
+        guard let outline = try? CloudEvents.outline(bytes.span) else { return }
+        let revision = answer.batch?.revision ?? newest
+        var deliveries: [DeliveryRow] = []
+        var suppressed: [SuppressedRow] = []
+        if let number = answer.number {
+            var filter = DeliveryFilter(limit: 10_000)
+            filter.event = number
+            deliveries = try ledger.deliveries(filter)
+            suppressed = try ledger.suppressed(filter)
+        }
+        for workspace in [answer.workspace, RuleBook.everywhereName] {
+            guard let rules = try rules(of: workspace, at: revision) else { continue }
+            for said in rules.explain(bytes.span, outline) {
+                let isOwn = workspace == answer.workspace
+                var line = RuleLine(name: isOwn ? said.rule.name : "\(workspace)/\(said.rule.name)", answer: said)
+                let identity = isOwn ? said.rule.identity : "\(workspace)/\(said.rule.identity)"
+                if let rule = question.rule, rule != line.name, rule != said.rule.name { continue }
+                for row in deliveries where row.rule == identity && question.means(row.target) {
+                    line.deliveries.append((row, try ledger.attempts(of: row.id)))
+                }
+                line.deliveries.sort { $0.row.id < $1.row.id }
+                line.suppressed = suppressed.filter { $0.rule == identity }.reversed()
+                answer.rules.append(line)
+            }
+        }
+    }
+
+    private func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> WorkspaceRules? {
+        let name = "\(revision)/\(workspace)"
+        if let known = compiled[name] { return known }
+        let texts = try ledger.rules(of: workspace, at: revision)
+        let loaded = RuleDocuments.load(
+            texts.map { (file: $0.file, text: $0.text) }, limits: .inForce)
+        let rules = loaded.workspaces.first { $0.workspace == workspace }
+        compiled[name] = .some(rules)
+        return rules
+    }
+
+    private func addAbsences(to explanation: inout Explanation, _ question: ExplainQuestion) throws {
+        let workspaces = Set(explanation.events.map(\.workspace)).union([question.workspace].compactMap(\.self))
+        var isKnown = question.rule == nil
+        for workspace in workspaces.sorted() + [RuleBook.everywhereName] {
+            guard let rules = try rules(of: workspace, at: newest) else { continue }
+            for rule in rules.rules {
+                let name = workspace == RuleBook.everywhereName ? "\(workspace)/\(rule.name)" : rule.name
+                if let asked = question.rule, asked != name, asked != rule.name { continue }
+                isKnown = true
+                guard rule.enabled,
+                    !explanation.types.keys.contains(where: { type in rule.events.contains { $0.selects(type) } })
+                else { continue }
+                explanation.absences.append((name, rule.events.map(\.text)))
+            }
+        }
+        explanation.isRuleKnown = isKnown
+    }
+}
+
+extension ExplainQuestion {
+    /// Whether a target is the contact that was asked for.
+    fileprivate func means(_ target: String) -> Bool {
+        guard let contact else { return true }
+        return target == contact || target.hasSuffix("/" + contact)
+    }
+}
+
+extension EventAnswer {
+    fileprivate init(
+        _ outline: EventOutline, in text: Span<UInt8>, _ partition: Int32, _ offset: Int64, _ appended: Timestamp
+    ) {
+        self.init(
+            workspace: JSON.string(outline.workspace, in: text) ?? "",
+            source: JSON.string(outline.source, in: text) ?? "",
+            id: JSON.string(outline.id, in: text) ?? "", type: JSON.string(outline.type, in: text) ?? "",
+            subject: outline.subject.flatMap { JSON.string($0, in: text) }, partition: partition, offset: offset,
+            appended: appended, fate: .unread)
+    }
+}

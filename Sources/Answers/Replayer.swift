@@ -1,0 +1,231 @@
+public import CarillonEvents
+import CarillonLedger
+public import CarillonStream
+public import CarillonWorker
+public import Logging
+
+/// Replays.
+public final class Replayer {
+    private let ledger: any AnsweringLedger
+    private let stream: any StreamScanner
+    private let configuration: Worker.Configuration
+    private let clock: any Clock
+    private let logger: Logger
+    private static let batch = 2_000
+    private static let chunk = 500
+
+    /// Makes one over this ledger and this stream, with the workers' settings.
+    public init(
+        ledger: any AnsweringLedger, stream: any StreamScanner, configuration: Worker.Configuration, clock: any Clock,
+        logger: Logger
+    ) {
+        (self.ledger, self.stream, self.configuration) = (ledger, stream, configuration)
+        (self.clock, self.logger) = (clock, logger)
+    }
+
+    /// Refuses what would send again what was sent already.
+    ///
+    /// - Parameter horizon: how long the ledger knows what it decided.
+    public static func check(_ question: ReplayQuestion, horizon: Duration, now: Timestamp) throws(ReplayError) {
+        guard question.since < now - horizon, !question.all else { return }
+        throw ReplayError(
+            kind: .beyondHorizon,
+            description:
+                "replay could not begin at \(question.since.rfc3339): beyondHorizon [what was sent before "
+                + "\((now - horizon).rfc3339) is no longer known (ledger.dedup_horizon)]; begin later, or give --all")
+    }
+
+    /// Counts what a replay would send, and changes nothing.
+    public func preview(_ question: ReplayQuestion) throws -> ReplayCount {
+        var count = ReplayCount()
+        var cursor: DeliveryID? = 0
+        while let after = cursor {
+            let page = try ledger.owed(
+                question.owed(since: question.since, until: question.until), after: after, upTo: nil)
+            let (reopened, received) = sort(page.rows, question)
+            count.received += received.count
+            count.reopened += reopened.count
+            for row in reopened { count.add(row) }
+            cursor = page.next
+        }
+        let path = try path(question)
+        defer { try? path.close() }
+        try eachUndecided(question, since: question.since, until: question.until) { batch, _ in
+            count.undecided += Int64(batch.records.count)
+            count.add(try path.preview(batch))
+            return true
+        }
+        return count
+    }
+
+    /// Replays.
+    ///
+    /// - Parameters:
+    ///   - question: what to do. The same question asked again after a kill goes on where it was.
+    ///   - pace: called before each piece with how many deliveries went on their way since the last call; may wait.
+    /// - Returns: what was done in this run.
+    public func run(_ question: ReplayQuestion, pace: (Int) -> Void = { _ in }) throws -> ReplayCount {
+        let replay = try ledger.begin(
+            replay: question.signature, since: question.since, until: question.until, now: clock.now())
+        var count = ReplayCount()
+        try reopen(question, replay, &count, pace)
+        let path = try path(question)
+        defer { try? path.close() }
+        try eachUndecided(question, since: replay.since, until: replay.until) { batch, isFirst in
+            guard let decided = try path.decide(batch, isFirst: isFirst) else { return false }
+            count.undecided += Int64(batch.records.count)
+            count.add(decided)
+            try ledger.note(replay: replay.id, decided: Int64(decided.events), ended: false, now: clock.now())
+            pace(decided.deliveries.values.reduce(0, +))
+            return true
+        }
+        try ledger.note(replay: replay.id, decided: 0, ended: true, now: clock.now())
+        return count
+    }
+
+    /// How many deliveries of the question's window are open.
+    public func open(_ question: ReplayQuestion) throws -> Int {
+        var owed = question.owed(since: question.since, until: question.until)
+        owed.states = [.pending, .leased]
+        var count = 0
+        var cursor: DeliveryID? = 0
+        while let after = cursor {
+            let page = try ledger.owed(owed, after: after, upTo: nil)
+            count += page.rows.count
+            cursor = page.next
+        }
+        return count
+    }
+
+    private func path(_ question: ReplayQuestion) throws(LedgerError) -> ReplayPath {
+        var options = ReplayPath.Options()
+        options.includesExpired = question.includesExpired
+        options.byRulesOfThen = question.rules == .then
+        options.received = question.received ?? []
+        return try ReplayPath(
+            ledger: ledger, stream: stream.name, configuration: configuration, options: options, clock: clock,
+            logger: logger)
+    }
+}
+
+// MARK: - What the ledger has given up
+
+extension Replayer {
+    private func reopen(
+        _ question: ReplayQuestion, _ replay: ReplayRow, _ count: inout ReplayCount, _ pace: (Int) -> Void
+    ) throws {
+        let owed = question.owed(since: replay.since, until: replay.until)
+        let revision = question.rules == .now ? try ledger.revision() : nil
+        var cursor: DeliveryID? = replay.cursor
+        while let after = cursor {
+            let page = try ledger.owed(owed, after: after, upTo: replay.last)
+            var rows = page.rows[...]
+            while !rows.isEmpty {
+                let chunk = rows.prefix(Self.chunk)
+                rows = rows.dropFirst(Self.chunk)
+                let (reopened, received) = sort(Array(chunk), question)
+                let done = try ledger.reopen(
+                    reopened.map(\.id), received: received.map(\.id), by: revision,
+                    of: (id: replay.id, cursor: chunk.last?.id ?? after), now: clock.now())
+                count.reopened += done
+                count.received += received.count
+                for row in reopened { count.add(row) }
+                pace(done)
+            }
+            cursor = page.next
+        }
+    }
+
+    /// What is sent, and what the receiver has already.
+    private func sort(
+        _ rows: [OwedPage.Row], _ question: ReplayQuestion
+    ) -> (reopened: [OwedPage.Row], received: [OwedPage.Row]) {
+        guard let known = question.received else { return (rows, []) }
+        let reopened = rows.filter { $0.state != .pending && !known.contains($0.key) }
+        return (reopened, rows.filter { $0.state != .delivered && known.contains($0.key) })
+    }
+}
+
+// MARK: - What nobody decided
+
+extension Replayer {
+    /// How many records of the window have no batch row.
+    public func undecided(_ question: ReplayQuestion) throws -> Int64 {
+        let ends = try stream.ends()
+        return try ends.partitions.reduce(Int64(0)) { sum, partition in
+            try sum
+                + ranges(of: partition.key, partition.value.next, question.since, question.until).reduce(0) {
+                    $0 + Int64($1.range.count)
+                }
+        }
+    }
+
+    /// Reads the ranges of the window that have no batch row; `body` says false when somebody decided some of one.
+    ///
+    /// A question about some deliveries reads none: an event is decided for all rules at once.
+    private func eachUndecided(
+        _ question: ReplayQuestion, since: Timestamp, until: Timestamp,
+        _ body: (RecordBatch, _ isFirst: Bool) throws -> Bool
+    ) throws {
+        guard !question.isFiltered else { return }
+        for (partition, ends) in try stream.ends().partitions.sorted(by: { $0.key < $1.key }) {
+            var isWhole = false
+            while !isWhole {
+                isWhole = true
+                for (range, isFirst) in try ranges(of: partition, ends.next, since, until) where isWhole {
+                    isWhole = try each(partition, range, isFirst, body)
+                }
+            }
+        }
+    }
+
+    private func each(
+        _ partition: Partition, _ range: Range<Offset>, _ isFirst: Bool,
+        _ body: (RecordBatch, _ isFirst: Bool) throws -> Bool
+    ) throws -> Bool {
+        var from = range.lowerBound
+        while from < range.upperBound {
+            let batch = try stream.read(partition, from: from, to: range.upperBound, limit: Self.batch)
+            guard batch.next > from else { return true }
+            guard try body(batch, isFirst) else { return false }
+            from = batch.next
+        }
+        return true
+    }
+
+    /// The ranges of a partition in the window that have no batch row, up to where the workers are.
+    private func ranges(
+        of partition: Partition, _ end: Offset, _ since: Timestamp, _ until: Timestamp
+    ) throws -> [(range: Range<Offset>, isFirst: Bool)] {
+        let first = try stream.offset(in: partition, since: since)
+        let last = min(end, try stream.offset(in: partition, since: until))
+        guard let position = try ledger.position(stream.name, partition) else {
+            return first < last ? [(first..<last, true)] : []
+        }
+        var ranges: [(range: Range<Offset>, isFirst: Bool)] = []
+        var from = first
+        let stop = min(last, position)
+        for decided in try ledger.decided(stream.name, partition) where decided.offsets.upperBound > from {
+            if decided.offsets.lowerBound >= stop { break }
+            if decided.offsets.lowerBound > from { ranges.append((from..<decided.offsets.lowerBound, false)) }
+            from = decided.offsets.upperBound
+        }
+        if from < stop { ranges.append((from..<stop, false)) }
+        return ranges
+    }
+}
+
+extension ReplayCount {
+    fileprivate mutating func add(_ row: OwedPage.Row) {
+        targets[ReplayTarget(workspace: row.workspace, target: row.target), default: 0] += 1
+    }
+}
+
+extension ReplayQuestion {
+    /// What makes it the same replay when it is asked again: everything but the moment it is asked at.
+    var signature: String {
+        let names = [workspace, rule, subject, state?.rawValue, rules?.rawValue].map { $0.map { "=" + $0 } ?? "-" }
+        let signs = [all, includesWithheld, includesExpired, received != nil].map { $0 ? "1" : "0" }
+        return (names + signs).joined(separator: "\u{1F}") + "\u{1F}" + window
+    }
+}

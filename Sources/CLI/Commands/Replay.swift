@@ -1,0 +1,161 @@
+import ArgumentParser
+import CarillonAnswers
+import CarillonEvents
+import CarillonLedger
+import CarillonWorker
+import Foundation
+
+struct Replay: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sends what is still owed, and nothing that was sent.",
+        discussion: """
+            Reopens what was given up (dead; expired and withheld only when asked) with a new round of tries, then \
+            decides the records of the stream that nobody decided, because the ledger was lost or moved. The workers send \
+            it, beside what is live. A second run finds nothing left; one that was killed goes on where it was. --all \
+            sends again what was delivered, with the same ids and bodies.
+
+              carillon replay --since 2h --dry-run
+              carillon replay --since 2026-01-05T08:00:00Z --until 2026-01-05T09:00:00Z --workspace vision
+              carillon replay --since 1d --all --rule failures --rate 100/s --wait
+              carillon replay --since 1d --received sink.jsonl
+            """)
+
+    @Option(help: "Events the stream took since: RFC 3339, or how long ago, such as 2h.") var since: String
+    @Option(help: "And before this; now, unless said.") var until: String?
+    @Option(help: "Only of this workspace.") var workspace: String?
+    @Option(help: "Only of this rule.") var rule: String?
+    @Option(help: "Only about this job, pipeline or model.") var subject: String?
+    @Option(help: "Only what is in this state, such as dead.", transform: Self.state) var state: DeliveryState?
+    @Flag(help: "Also what was delivered, with the same ids and bodies.") var all = false
+    @Flag(help: "Also what was withheld.") var includeWithheld = false
+    @Flag(help: "Also what expired, and events that are too old by now.") var includeExpired = false
+    @Option(
+        help:
+            "Whose rules decide: then, or now. Unless said, what was decided keeps its text and the rest is decided by the rules of now.",
+        transform: Self.rules) var rules: ReplayQuestion.RulesOf?
+    @Option(help: "A receiver's log, JSON lines of `carillon sink`: only what it lacks is sent.", completion: .file())
+    var received: [String] = []
+    @Flag(help: "Only count.") var dryRun = false
+    @Option(help: "At most so many deliveries a second, such as 100/s.") var rate: Rate?
+    @Flag(help: "Wait until the workers have sent it.") var wait = false
+    @Flag(help: "Do not ask.") var yes = false
+    @OptionGroup var listing: ListingOptions
+    @OptionGroup var deployment: Deployment
+
+    private static func state(_ text: String) throws -> DeliveryState {
+        if let state = DeliveryState(rawValue: text), state != .pending, state != .leased { return state }
+        throw ValidationError("a replay reopens what is delivered, dead, expired, withheld or cancelled")
+    }
+
+    private static func rules(_ text: String) throws -> ReplayQuestion.RulesOf {
+        if let rules = ReplayQuestion.RulesOf(rawValue: text) { return rules }
+        throw ValidationError("--rules is then or now")
+    }
+
+    func run() throws {
+        let configuration = try deployment.configuration()
+        let question = try question()
+        do throws(ReplayError) {
+            try Replayer.check(question, horizon: configuration.ledger.dedupHorizon, now: clock.now())
+        } catch { throw Failure(error.description, code: .usage) }
+        let replayer = Replayer(
+            ledger: try configuration.answers(), stream: try configuration.scanner(),
+            configuration: try configuration.workerSettings(), clock: clock, logger: Log.logger("carillon.replay"))
+        let asks = isatty(STDIN_FILENO) == 1 && !yes
+        if dryRun || asks {
+            let count = try replayer.preview(question)
+            show(count, isDone: false)
+            if dryRun { return }
+            guard count.deliveries + Int(count.undecided) + count.received > 0 else { return }
+            Console.flush()
+            Console.show("send them? [y/N] ")
+            guard ["y", "yes"].contains((readLine() ?? "").lowercased()) else { throw Failure("nothing was sent") }
+        }
+        var pace = Pacer(rate: rate)
+        show(try replayer.run(question) { pace.wait(after: $0) }, isDone: true)
+        Console.flush()
+        if wait { while try replayer.open(question) > 0 { usleep(500_000) } }
+    }
+
+    private func question() throws -> ReplayQuestion {
+        func moment(_ text: String) throws -> Timestamp {
+            guard let moment = Moment(argument: text) else {
+                throw Failure.usage("\"\(printable(text))\" is no time; write RFC 3339, or how long ago, such as 2h")
+            }
+            return moment.timestamp
+        }
+        var question = ReplayQuestion(
+            since: try moment(since), until: try until.map { try moment($0) } ?? clock.now())
+        guard question.since < question.until else { throw Failure.usage("--until is not later than --since") }
+        (question.workspace, question.rule, question.subject, question.state) = (workspace, rule, subject, state)
+        (question.all, question.rules) = (all, rules)
+        (question.includesWithheld, question.includesExpired) = (includeWithheld, includeExpired)
+        question.window = "\(since) \(until ?? "")"
+        if !received.isEmpty { question.received = Set(try ReceivedLog(received).counts.keys) }
+        return question
+    }
+
+    private func show(_ count: ReplayCount, isDone: Bool) {
+        let rows = count.targets.map { target, number in
+            let parts = target.target.split(separator: "/", maxSplits: 1).map(String.init)
+            let (channel, contact) = parts.count == 2 ? (parts[0], parts[1]) : ("endpoint", target.target)
+            return (workspace: target.workspace, channel: channel, contact: contact, number: number)
+        }.sorted { ($0.workspace, $0.channel, $0.contact) < ($1.workspace, $1.channel, $1.contact) }
+        if listing.format == .json {
+            let targets = rows.map { row in
+                JSONValue.object([
+                    .string("workspace", row.workspace), .string("channel", row.channel),
+                    .string("contact", row.contact), .integer("deliveries", row.number),
+                ])
+            }
+            Console.out(
+                JSONValue.object([
+                    JSONValue.Member("done", .bool(isDone)), .integer("deliveries", count.deliveries),
+                    .integer("reopened", count.reopened), .integer("received", count.received),
+                    .integer("records", count.undecided), .integer("events", count.events),
+                    JSONValue.Member("targets", .array(targets)),
+                ]).text)
+            return
+        }
+        for row in rows {
+            Console.out(
+                "\(printable(row.workspace))  \(printable(row.channel))  \(printable(row.contact))  \(row.number)")
+        }
+        let verb = isDone ? "on their way" : "would be sent"
+        Console.out(
+            "\(count.deliveries) deliveries \(verb): \(count.reopened) reopened, "
+                + "\(count.deliveries - count.reopened) of \(count.events) events in \(count.undecided) records nobody had decided"
+        )
+        if count.received > 0 {
+            Console.out(
+                "\(count.received) deliveries the receiver has already: \(isDone ? "now" : "would be") delivered")
+        }
+    }
+}
+
+/// So many a second.
+struct Rate: ExpressibleByArgument {
+    let perSecond: Double
+
+    init?(argument: String) {
+        let text = argument.hasSuffix("/s") ? String(argument.dropLast(2)) : argument
+        guard let number = Double(text), number > 0, number.isFinite else { return nil }
+        perSecond = number
+    }
+}
+
+/// Keeps to a rate by waiting after each piece.
+private struct Pacer {
+    private let rate: Double?
+    private let start = clock.uptime()
+    private var sent = 0
+
+    init(rate: Rate?) { self.rate = rate?.perSecond }
+
+    mutating func wait(after count: Int) {
+        guard let rate else { return }
+        sent += count
+        let ahead = Duration.seconds(Double(sent) / rate) - (clock.uptime() - start)
+        if ahead > .zero { usleep(useconds_t(clamping: ahead.milliseconds * 1_000)) }
+    }
+}

@@ -1,0 +1,199 @@
+public import CarillonEvents
+
+// What `explain`, `replay` and `verify` ask of the ledger beside the desk. Reads are bounded and their snapshots short, so
+// that whoever asks never keeps workers from writing, nor the ledger from tidying up.
+//
+// Contract, held by `AnswersContract` in the tests over every backend:
+// - An event is found by its name whatever the size of the ledger: no question about one event reads all rows.
+// - A replay's row and what was done under it are one transaction: a replay that was killed goes on where it was.
+// - A batch decided beside the position overlaps no batch that is there.
+
+/// By what an event that was decided is found.
+public enum EventName: Sendable, Hashable {
+    /// The event's identity.
+    case key(Key)
+    /// What the events are about, whatever their workspace.
+    case subject(String)
+    /// A delivery of it.
+    case delivery(Key)
+}
+
+/// An event that some rule selected, as the ledger keeps it.
+public struct DecidedEvent: Sendable {
+    /// Its number in this ledger; grows with each decision.
+    public var number: Int64
+    /// Its identity.
+    public var key: Key
+    /// Its place in the stream.
+    public var partition: Int32
+    /// Its place in the partition.
+    public var offset: Int64
+    /// When the stream took it.
+    public var appended: Timestamp
+    /// When it was decided, and by which rules; `nil` when retention took the batch.
+    public var batch: DecidedRange?
+    /// The event as it was published.
+    public var bytes: [UInt8]
+    /// Makes one.
+    public init(
+        number: Int64, key: Key, partition: Int32, offset: Int64, appended: Timestamp, batch: DecidedRange?,
+        bytes: [UInt8]
+    ) {
+        (self.number, self.key, self.partition, self.offset) = (number, key, partition, offset)
+        (self.appended, self.batch, self.bytes) = (appended, batch, bytes)
+    }
+}
+
+/// A part of a partition that was decided in one go, or in goes of one hour and revision.
+public struct DecidedRange: Sendable, Hashable {
+    /// Its offsets.
+    public var offsets: Range<Int64>
+    /// The rules that decided it.
+    public var revision: Revision
+    /// When it was decided first.
+    public var at: Timestamp
+    /// Makes one.
+    public init(offsets: Range<Int64>, revision: Revision, at: Timestamp) {
+        (self.offsets, self.revision, self.at) = (offsets, revision, at)
+    }
+}
+
+/// Which deliveries a replay is about.
+public struct OwedQuestion: Sendable, Hashable {
+    /// Of events that the stream took at `since` or later and before `until`.
+    public var since, until: Timestamp
+    /// By workspace, rule and subject; `nil` means all.
+    public var workspace, rule, subject: String?
+    /// In one of these states.
+    public var states: Set<DeliveryState>
+    /// Makes one.
+    public init(
+        since: Timestamp, until: Timestamp, workspace: String? = nil, rule: String? = nil, subject: String? = nil,
+        states: Set<DeliveryState>
+    ) {
+        (self.since, self.until, self.states) = (since, until, states)
+        (self.workspace, self.rule, self.subject) = (workspace, rule, subject)
+    }
+}
+
+/// Deliveries found by an `OwedQuestion`, a piece at a time.
+public struct OwedPage: Sendable {
+    /// One of them.
+    public struct Row: Sendable {
+        /// Its number.
+        public var id: DeliveryID
+        /// Its identity.
+        public var key: Key
+        /// Its workspace and target.
+        public var workspace, target: String
+        /// Its state.
+        public var state: DeliveryState
+        /// Makes one.
+        public init(id: DeliveryID, key: Key, workspace: String, target: String, state: DeliveryState) {
+            (self.id, self.key, self.workspace, self.target, self.state) = (id, key, workspace, target, state)
+        }
+    }
+    /// Those found, the oldest first.
+    public var rows: [Row]
+    /// Behind which delivery to go on looking; `nil` when all were looked at.
+    public var next: DeliveryID?
+    /// Makes one.
+    public init(rows: [Row], next: DeliveryID?) { (self.rows, self.next) = (rows, next) }
+}
+
+/// A replay under way, or one that has ended.
+public struct ReplayRow: Sendable, Hashable {
+    /// Its number.
+    public var id: Int64
+    /// What it was asked to do.
+    public var question: String
+    /// The window it is about, fixed when it began.
+    public var since, until: Timestamp
+    /// Behind which delivery it goes on, and the newest there was when it began.
+    public var cursor, last: DeliveryID
+    /// When it began and when it ended.
+    public var began: Timestamp
+    /// When it ended; `nil` while there is more to do.
+    public var ended: Timestamp?
+    /// Deliveries it has reopened and events it has decided.
+    public var reopened, decided: Int64
+    /// Makes one.
+    public init(
+        id: Int64, question: String, since: Timestamp, until: Timestamp, cursor: DeliveryID, last: DeliveryID,
+        began: Timestamp, ended: Timestamp?, reopened: Int64, decided: Int64
+    ) {
+        (self.id, self.question, self.since, self.until) = (id, question, since, until)
+        (self.cursor, self.last) = (cursor, last)
+        (self.began, self.ended, self.reopened, self.decided) = (began, ended, reopened, decided)
+    }
+}
+
+/// A piece of the conservation law over a window, counted in one short snapshot.
+public struct AuditPage: Sendable {
+    /// The deliveries of the piece by state, and how many of them are the first of their notification.
+    public var states: [DeliveryState: Int64]
+    /// How many notifications they are.
+    public var notified: Int64
+    /// What is wrong with single rows, each named.
+    public var residue: [String]
+    /// The identities of the deliveries that are delivered.
+    public var delivered: [Key]
+    /// Behind which delivery to go on; `nil` at the end.
+    public var next: DeliveryID?
+    /// Makes one.
+    public init(
+        states: [DeliveryState: Int64], notified: Int64, residue: [String], delivered: [Key], next: DeliveryID?
+    ) {
+        (self.states, self.notified, self.residue) = (states, notified, residue)
+        (self.delivered, self.next) = (delivered, next)
+    }
+}
+
+/// What questions and replays need of the ledger.
+public protocol LedgerAnswers: AnyObject {
+    // Explaining
+
+    /// Decided events of a name, the newest first, at most `limit`.
+    func events(_ name: EventName, limit: Int) throws(LedgerError) -> [DecidedEvent]
+    /// The ranges of a partition that are decided, in order.
+    func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange]
+    /// The revision of the rules that was in force at a moment; zero before the first.
+    func revision(at moment: Timestamp) throws(LedgerError) -> Revision
+    /// A parked record; `nil` when it was not parked or retention took it.
+    func parked(_ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow?
+    /// Notes that a parked record was mended and published anew, so that listings say so. It stays a parked record.
+    func noteRetried(_ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError)
+
+    // Replaying
+
+    /// The replay that was asked the same and has not ended, or a new one.
+    func begin(replay question: String, since: Timestamp, until: Timestamp, now: Timestamp) throws(LedgerError)
+        -> ReplayRow
+    /// Looks for deliveries behind one and up to another (`nil`: all there are), through a bounded number of rows.
+    func owed(_ question: OwedQuestion, after cursor: DeliveryID, upTo last: DeliveryID?) throws(LedgerError)
+        -> OwedPage
+    /// Reopens deliveries and moves the replay's cursor behind `next`: pending, due now, with a new round.
+    ///
+    /// One that was delivered stays delivered whatever becomes of the new try. What is open is left alone.
+    ///
+    /// - Parameters:
+    ///   - deliveries: their numbers.
+    ///   - received: those of which the receiver is known to have a copy: they end as delivered instead.
+    ///   - revision: the rules their text comes from; `nil` for those that decided them.
+    ///   - replay: the replay, and where its cursor stands afterwards.
+    /// - Returns: how many were reopened.
+    func reopen(
+        _ deliveries: [DeliveryID], received: [DeliveryID], by revision: Revision?,
+        of replay: (id: Int64, cursor: DeliveryID), now: Timestamp
+    ) throws(LedgerError) -> Int
+    /// Notes how many events a replay has decided, and that it has ended.
+    func note(replay id: Int64, decided: Int64, ended: Bool, now: Timestamp) throws(LedgerError)
+
+    // Verifying
+
+    /// Sums the batches decided in a window, as `verify` has them; its ends are those of hours.
+    func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation
+    /// Looks at deliveries decided in a window behind one, a bounded number in one snapshot.
+    func audit(since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp) throws(LedgerError)
+        -> AuditPage
+}

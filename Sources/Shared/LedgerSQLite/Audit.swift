@@ -1,0 +1,127 @@
+public import CarillonEvents
+public import CarillonLedger
+import CarillonSQLite
+
+// The conservation law over a window, a page of rows in a snapshot of its own. Batches grow for an hour at most, so a window
+// begins and ends with hours, and of a window that is over nothing is added while it is counted.
+
+// What these do is said once, by the contract.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
+extension SQLiteLedger {
+    public func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation {
+        let (first, end) = Self.hours(since, until)
+        return try attempting("sum up batches") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let query = try database.prepare(
+                    """
+                    SELECT total(read), total(unmatched), total(matched), total(duplicate), total(parked), total(gap),
+                        total(selected) FROM batch WHERE at >= ? AND at < ?
+                    """)
+                query.bind(1, first)
+                query.bind(2, end)
+                _ = try query.step()
+                var law = Conservation(
+                    read: query.int(0), unmatched: query.int(1), matched: query.int(2), duplicate: query.int(3),
+                    parked: query.int(4), lost: query.int(5), selected: query.int(6), notified: 0,
+                    suppressed: try count("suppressed", first, end), deliveries: [:], residue: [])
+                let kept = try count("parked", first, end)
+                if law.read != law.unmatched + law.matched + law.duplicate + law.parked {
+                    law.residue.append(
+                        "records read = unmatched + matched + duplicate + parked: \(law.read) ≠ \(law.unmatched) + "
+                            + "\(law.matched) + \(law.duplicate) + \(law.parked)")
+                }
+                if law.parked != kept { law.residue.append("parked = records kept: \(law.parked) ≠ \(kept)") }
+                return law
+            }
+        }
+    }
+
+    private static func hours(_ since: Timestamp, _ until: Timestamp) -> (first: Int64, end: Int64) {
+        let hour: Int64 = 3_600_000
+        let end = until.milliseconds > .max - hour ? until.milliseconds : (until.milliseconds + hour - 1) / hour * hour
+        return (since.milliseconds / hour * hour, end)
+    }
+
+    private func count(_ table: StaticString, _ first: Int64, _ end: Int64) throws(SQLiteFailure) -> Int64 {
+        let query = try database.prepare("SELECT count(*) FROM \(table) WHERE at >= ? AND at < ?")
+        query.bind(1, first)
+        query.bind(2, end)
+        return try query.step() ? query.int(0) : 0
+    }
+
+    public func audit(
+        since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp
+    ) throws(LedgerError) -> AuditPage {
+        let (first, end) = Self.hours(since, until)
+        return try attempting("audit deliveries") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let newest = try database.int("SELECT max(id) FROM delivery") ?? 0
+                let oldest = try database.int("SELECT min(id) FROM delivery") ?? 0
+                let from = max(cursor, oldest - 1)
+                var page = AuditPage(
+                    states: [:], notified: 0, residue: cursor == 0 ? try strayTimes() : [], delivered: [],
+                    next: from + Self.page < newest ? from + Self.page : nil)
+                let query = try rows(behind: from, first, end)
+                while try query.step() { page.add(query) }
+                return page
+            }
+        }
+    }
+
+    /// Each delivery with what is wrong with it, as numbers that are zero when all is well.
+    private func rows(behind cursor: DeliveryID, _ first: Int64, _ end: Int64) throws(SQLiteFailure) -> Statement {
+        let query = try database.prepare(
+            """
+            SELECT d.state, d.part, d.key,
+                NOT EXISTS (SELECT 1 FROM event WHERE seq = d.event),
+                NOT EXISTS (SELECT 1 FROM rule WHERE id = d.rule),
+                d.state = 1 AND NOT EXISTS (SELECT 1 FROM session WHERE id = d.session),
+                d.state = 1 AND EXISTS (SELECT 1 FROM session WHERE id = d.session AND d.id < lowest),
+                d.state = 0 AND NOT EXISTS (
+                        SELECT 1 FROM due WHERE lane = d.lane AND at = d.due AND delivery = d.id)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id <> d.id
+                            AND (h.state = 1 OR h.due IS NOT NULL))
+            FROM delivery d WHERE d.id > ? AND d.id <= ? AND d.decided >= ? AND d.decided < ? ORDER BY d.id
+            """)
+        query.bind(1, cursor)
+        query.bind(2, cursor + Self.page)
+        query.bind(3, first)
+        query.bind(4, end)
+        return query
+    }
+
+    private func strayTimes() throws(SQLiteFailure) -> [String] {
+        let query = try database.prepare(
+            """
+            SELECT delivery, at FROM due WHERE NOT EXISTS (
+                SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at) LIMIT 100
+            """)
+        var lines: [String] = []
+        while try query.step() {
+            lines.append("a due time of number \(query.int(0)) at \(query.int(1)) has no pending delivery")
+        }
+        return lines
+    }
+}
+
+extension AuditPage {
+    /// What a column that is not zero says.
+    private static let faults: [(column: Int32, words: String)] = [
+        (3, "its event is gone"), (4, "its rule is gone"), (5, "it is leased, and its session is gone"),
+        (6, "it is leased, and a death of its worker would not free it"),
+        (7, "it is pending, and nothing will wake it"),
+    ]
+
+    fileprivate mutating func add(_ row: Statement) {
+        let state = DeliveryState(code: row.int(0)) ?? .pending
+        states[state, default: 0] += 1
+        if row.int(1) == 0 { notified += 1 }
+        let halves = row.halves(2)
+        let key = Key(high: halves.high, low: halves.low)
+        if state == .delivered { delivered.append(key) }
+        for fault in Self.faults where row.int(fault.column) != 0 {
+            residue.append("delivery \(key): \(fault.words)")
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonSQLite
+
+// Finding a decided event by its key, its subject or a delivery's key. Three indexes over random hashes would dirty three
+// pages an event on the path, for a question asked now and then. So housekeeping sums up events, thousands at a time, as
+// one sorted run of (hash, event) in `lookup`: runs lie one behind the other in the tree, so writing is sequential. A
+// question probes every run, and looks through the events behind the last one. Rows of `delivery` and `suppressed` follow
+// their events' order, so those of an event are found by halving.
+
+extension SQLiteLedger {
+    /// Events in a run.
+    static let runLength: Int64 = 16_384
+
+    /// Sums up the next events; false when there are not enough of them yet.
+    func sumUp(atLeast least: Int64 = SQLiteLedger.runLength) throws(LedgerError) -> Bool {
+        let covered = try attempting("look for events to sum up") { () throws(SQLiteFailure) in
+            let covered = try lastCovered()
+            let newest = try database.int("SELECT max(seq) FROM event") ?? 0
+            return newest - covered >= least && newest > covered ? covered : nil
+        }
+        guard let covered else { return false }
+        return try transaction(.process, "sum up events") { () throws(SQLiteFailure) in
+            guard try lastCovered() == covered else { return true }
+            let run = try database.int("SELECT max(id) FROM lookup_run") ?? 0
+            var found: [(hash: Int64, event: Int64)] = []
+            let last = try collectEvents(after: covered, into: &found)
+            try collectDeliveries(of: covered + 1...last, into: &found)
+            found.sort { ($0.hash, $0.event) < ($1.hash, $1.event) }
+            let insert = try database.statement("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)")
+            for (hash, event) in found {
+                insert.bind(1, run + 1)
+                insert.bind(2, hash)
+                insert.bind(3, event)
+                try insert.run()
+            }
+            try database.execute("INSERT INTO lookup_run VALUES (\(run + 1), \(last))")
+            return true
+        }
+    }
+
+    /// Drops runs whose events retention took.
+    ///
+    /// Inside a write transaction.
+    func dropRuns() throws(SQLiteFailure) {
+        let gone = "last < ifnull((SELECT min(seq) FROM event), 9223372036854775807)"
+        guard try database.int("SELECT 1 FROM lookup_run WHERE \(gone) LIMIT 1") != nil else { return }
+        try database.execute(
+            """
+            DELETE FROM lookup WHERE run IN (SELECT id FROM lookup_run WHERE \(gone));
+            DELETE FROM lookup_run WHERE \(gone);
+            """)
+    }
+
+    private func lastCovered() throws(SQLiteFailure) -> Int64 {
+        try database.int("SELECT last FROM lookup_run ORDER BY id DESC LIMIT 1") ?? 0
+    }
+
+    private func collectEvents(
+        after covered: Int64, into found: inout [(hash: Int64, event: Int64)]
+    ) throws(SQLiteFailure) -> Int64 {
+        let query = try database.statement("SELECT seq, key, subject FROM event WHERE seq > ? ORDER BY seq LIMIT ?")
+        query.bind(1, covered)
+        query.bind(2, Self.runLength)
+        defer { query.reset() }
+        var last = covered
+        while try query.step() {
+            last = query.int(0)
+            found.append((Int64(bitPattern: query.halves(1).low), last))
+            if let subject = query.optionalText(2) { found.append((Self.hash(ofSubject: subject), last)) }
+        }
+        return last
+    }
+
+    private func collectDeliveries(
+        of events: ClosedRange<Int64>, into found: inout [(hash: Int64, event: Int64)]
+    ) throws(SQLiteFailure) {
+        let query = try database.statement("SELECT key, event FROM delivery WHERE id >= ? AND id < ? ORDER BY id")
+        query.bind(1, try first(of: "delivery", naming: events.lowerBound))
+        query.bind(2, try first(of: "delivery", naming: events.upperBound + 1))
+        defer { query.reset() }
+        while try query.step() { found.append((Int64(bitPattern: query.halves(0).low), query.int(1))) }
+    }
+
+    private static func hash(ofSubject subject: String) -> Int64 {
+        var hasher = KeyHasher("subject")
+        hasher.add(subject)
+        return hasher.key().number
+    }
+
+    /// The first row of a table whose event is this one or a later one.
+    func first(of table: StaticString, naming event: Int64) throws(SQLiteFailure) -> Int64 {
+        var low = try database.int("SELECT min(id) FROM \(table)") ?? 1
+        var high = (try database.int("SELECT max(id) FROM \(table)") ?? 0) + 1
+        let probe = try database.statement("SELECT id, event FROM \(table) WHERE id >= ? ORDER BY id LIMIT 1")
+        while low < high {
+            let middle = low + (high - low) / 2
+            probe.bind(1, middle)
+            defer { probe.reset() }
+            if try probe.step(), probe.int(1) < event { low = probe.int(0) + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// The numbers of events of a name, the newest first.
+    func numbers(of name: EventName, limit: Int) throws(SQLiteFailure) -> [Int64] {
+        let covered = try lastCovered()
+        var numbers = try numbersBehind(covered, name, limit)
+        let hash =
+            switch name {
+            case .key(let key), .delivery(let key): key.number
+            case .subject(let subject): Self.hash(ofSubject: subject)
+            }
+        let runs = try database.prepare("SELECT id FROM lookup_run ORDER BY id DESC")
+        let probe = try database.statement("SELECT event FROM lookup WHERE run = ? AND hash = ? ORDER BY event DESC")
+        while numbers.count < limit, try runs.step() {
+            probe.bind(1, runs.int(0))
+            probe.bind(2, hash)
+            defer { probe.reset() }
+            while numbers.count < limit, try probe.step() {
+                if try isNamed(name, probe.int(0)) { numbers.append(probe.int(0)) }
+            }
+        }
+        return numbers
+    }
+
+    /// Looks through the events that no run sums up yet.
+    private func numbersBehind(_ covered: Int64, _ name: EventName, _ limit: Int) throws(SQLiteFailure) -> [Int64] {
+        let query: Statement
+        switch name {
+        case .key(let key):
+            query = try database.statement(
+                "SELECT seq FROM event WHERE seq > ?1 AND key = ?2 ORDER BY seq DESC LIMIT ?3")
+            query.bind(2, high: key.high, low: key.low)
+        case .subject(let subject):
+            query = try database.statement(
+                "SELECT seq FROM event WHERE seq > ?1 AND subject = ?2 ORDER BY seq DESC LIMIT ?3")
+            query.bind(2, subject)
+        case .delivery(let key):
+            query = try database.statement(
+                "SELECT event FROM delivery WHERE id >= ?4 AND event > ?1 AND key = ?2 ORDER BY id DESC LIMIT ?3")
+            query.bind(2, high: key.high, low: key.low)
+            query.bind(4, try first(of: "delivery", naming: covered + 1))
+        }
+        query.bind(1, covered)
+        query.bind(3, Int64(clamping: limit))
+        defer { query.reset() }
+        var numbers: [Int64] = []
+        while try query.step() { numbers.append(query.int(0)) }
+        return numbers
+    }
+
+    /// Whether an event that has the hash of a name has the name.
+    private func isNamed(_ name: EventName, _ event: Int64) throws(SQLiteFailure) -> Bool {
+        let query: Statement
+        switch name {
+        case .key(let key):
+            query = try database.statement("SELECT 1 FROM event WHERE seq = ? AND key = ?")
+            query.bind(2, high: key.high, low: key.low)
+        case .subject(let subject):
+            query = try database.statement("SELECT 1 FROM event WHERE seq = ? AND subject = ?")
+            query.bind(2, subject)
+        case .delivery(let key):
+            query = try database.statement(
+                "SELECT 1 FROM delivery WHERE event = ?1 AND id >= ?3 AND id < ?4 AND key = ?2")
+            query.bind(2, high: key.high, low: key.low)
+            query.bind(3, try first(of: "delivery", naming: event))
+            query.bind(4, try first(of: "delivery", naming: event + 1))
+        }
+        query.bind(1, event)
+        defer { query.reset() }
+        return try query.step()
+    }
+}

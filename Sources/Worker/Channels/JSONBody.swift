@@ -1,0 +1,96 @@
+import CarillonEvents
+
+/// A small JSON document that a channel builds: members in the order they are given, compact.
+indirect enum JSONBody {
+    case text(String)
+    case flag(Bool)
+    case list([JSONBody])
+    case object([(name: String, value: JSONBody)])
+    /// JSON that is written already.
+    case raw(ArraySlice<UInt8>)
+
+    /// The same with one more member; traps on what is no object, which is our own mistake.
+    func with(_ name: String, _ value: JSONBody?) -> JSONBody {
+        guard case .object(let members) = self else { preconditionFailure("a member for what is no object") }
+        guard let value else { return self }
+        return .object(members + [(name: name, value: value)])
+    }
+
+    /// The document's text.
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    private func append(to bytes: inout [UInt8]) {
+        switch self {
+        case .text(let text): JSON.append(quoted: text, to: &bytes)
+        case .flag(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .raw(let raw): bytes.append(contentsOf: raw)
+        case .list(let elements):
+            bytes.append(UInt8(ascii: "["))
+            for (place, element) in elements.enumerated() {
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
+                element.append(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "]"))
+        case .object(let members):
+            bytes.append(UInt8(ascii: "{"))
+            for (place, member) in members.enumerated() {
+                if place > 0 { bytes.append(UInt8(ascii: ",")) }
+                JSON.append(quoted: member.name, to: &bytes)
+                bytes.append(UInt8(ascii: ":"))
+                member.value.append(to: &bytes)
+            }
+            bytes.append(UInt8(ascii: "}"))
+        }
+    }
+}
+
+extension JSONBody: ExpressibleByStringLiteral {
+    init(stringLiteral value: String) { self = .text(value) }
+}
+
+extension JSONBody: ExpressibleByBooleanLiteral {
+    init(booleanLiteral value: Bool) { self = .flag(value) }
+}
+
+extension JSONBody: ExpressibleByArrayLiteral {
+    typealias ArrayLiteralElement = JSONBody
+    init(arrayLiteral elements: JSONBody...) { self = .list(elements) }
+}
+
+extension JSONBody: ExpressibleByDictionaryLiteral {
+    typealias Key = String
+    typealias Value = JSONBody
+    init(dictionaryLiteral members: (String, JSONBody)...) {
+        self = .object(members.map { (name: $0.0, value: $0.1) })
+    }
+}
+
+/// What a provider says in the body of its answer.
+struct AnswerBody {
+    private let bytes: [UInt8]
+    private let root: Slice?
+
+    init(_ answer: Response) {
+        let text = answer.body
+        let isJSON = (try? JSON.check(text.span)) != nil
+        (bytes, root) = (text, isJSON ? JSON.value(in: text.span, at: 0) : nil)
+    }
+
+    /// A whole number, also one that stands in quotes.
+    func number(_ name: String) -> Int? { member(name).flatMap { Int($0) } }
+
+    /// A text, or what else stands there as it is written.
+    func text(_ name: String) -> String { member(name) ?? "" }
+
+    private func member(_ name: String) -> String? {
+        guard let root, JSON.kind(of: root, in: bytes.span) == .object,
+            let found = JSON.member(name, of: root, in: bytes.span)
+        else { return nil }
+        if JSON.kind(of: found, in: bytes.span) == .string { return JSON.string(found, in: bytes.span) }
+        return String(decoding: bytes[found.range], as: UTF8.self)
+    }
+}

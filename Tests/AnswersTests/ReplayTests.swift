@@ -1,0 +1,175 @@
+import CarillonAnswers
+import CarillonEvents
+import CarillonKit
+import CarillonLedger
+import CarillonStream
+import CarillonStreamSQLite
+import CarillonWorker
+import Testing
+
+@Suite("Replay: what is owed is sent, and nothing else", .timeLimit(.minutes(5)))
+struct ReplayTests {
+    private let house: House
+    private let rule = "  - {name: failures, events: [job.failed], notify: [hook]}"
+
+    init() throws { house = try House() }
+
+    private func events(_ ids: Range<Int>) -> [SampleEvent] {
+        ids.map { number in
+            SampleEvent(
+                workspace: ["vision", "vision"][number % 2], id: "e\(number)",
+                type: number % 5 == 0 ? "job.running" : "job.failed", subject: "job-\(number % 7)", time: house.now)
+        }
+    }
+
+    private func question() -> ReplayQuestion {
+        ReplayQuestion(since: house.now - .seconds(7_200), until: house.now + .seconds(1))
+    }
+
+    private func replayer() throws -> Replayer {
+        Replayer(
+            ledger: try house.ledger(), stream: try house.stream().scanner(), configuration: Worker.Configuration(),
+            clock: house.clock, logger: quiet)
+    }
+
+    private func residue() throws -> [String] { try house.ledger().verify(now: house.now).residue }
+
+    @Test("what the receiver refused is sent once, with new tries; a second replay sends nothing")
+    func dead() throws {
+        try house.apply(rule)
+        try house.publish(events(0..<20))
+        house.receiver.answer { $0.notice.subject == "job-1" ? .refused(.clientError) : .delivered }
+        try house.work()
+        let before = house.receiver.received
+        house.receiver.answer { _ in .delivered }
+        let preview = try replayer().preview(question())
+        let count = try replayer().run(question())
+        #expect(preview.deliveries == count.deliveries && count.reopened == 16 - before.count && count.events == 0)
+        try house.work()
+        #expect(house.receiver.received.count == 16 && Set(house.receiver.received).count == 16)
+        #expect(try replayer().run(question()).deliveries == 0)
+        try house.work()
+        #expect(house.receiver.received.count == 16)
+        #expect(try residue() == [])
+    }
+
+    @Test("--all sends again with the same ids; what fails then stays delivered")
+    func all() throws {
+        try house.apply(rule)
+        try house.publish(events(0..<10))
+        try house.work()
+        let first = house.receiver.received
+        var question = question()
+        question.all = true
+        house.receiver.answer { $0.notice.subject == "job-1" ? .refused(.clientError) : .delivered }
+        #expect(try replayer().run(question).reopened == first.count)
+        try house.work()
+        #expect(Set(house.receiver.received) == Set(first) && house.receiver.received.count > first.count)
+        let states = try house.ledger().deliveries(DeliveryFilter()).map(\.state)
+        #expect(states == Array(repeating: .delivered, count: first.count))
+        #expect(try residue() == [])
+    }
+
+    @Test("the ledger is lost: with the receiver's log only what it lacks is sent, and the law holds")
+    func lost() throws {
+        try house.apply(rule)
+        try house.publish(events(0..<40))
+        try house.work()
+        try house.publish(events(40..<60))
+        let received = Set(house.receiver.received.compactMap { Key($0) })
+        try house.loseLedger()
+        try house.apply(rule)
+        house.receiver.forget()
+        var question = question()
+        question.received = received
+        let count = try replayer().run(question)
+        #expect(count.undecided == 60 && count.events == 48 && count.deliveries == 16)
+        try house.work()
+        #expect(house.receiver.received.count == 16)
+        #expect(Set(house.receiver.received).isDisjoint(with: received.map(\.description)))
+        #expect(try replayer().run(question).deliveries == 0)
+        #expect(try residue() == [])
+        let law = try house.ledger().verify(now: house.now)
+        #expect(law.read == 60 && law.deliveries == ["delivered": 48])
+    }
+
+    @Test(
+        "a range without a batch is decided beside the position, by the rules of then or of now",
+        arguments: [nil, ReplayQuestion.RulesOf.then, .now])
+    func hole(rules: ReplayQuestion.RulesOf?) throws {
+        try house.apply(rule)
+        house.clock.advance(by: .seconds(1))
+        try house.publish(events(0..<10))
+        house.clock.advance(by: .seconds(60))
+        try house.apply("  - {name: later, events: [job.failed], notify: [room]}")
+        house.clock.advance(by: .seconds(60))
+        let edge = house.now
+        try house.publish(events(10..<20))
+        // Workers that began behind the first ten, as after a restore.
+        var first = ReplayQuestion(since: edge, until: house.now + .seconds(1))
+        first.received = []
+        #expect(try replayer().run(first).undecided == 10)
+        var question = question()
+        question.rules = rules
+        #expect(try replayer().preview(question).undecided == 10)
+        let count = try replayer().run(question)
+        #expect(count.undecided == 10 && count.deliveries == 8)
+        let target = rules == .then ? "hook" : "room"
+        #expect(count.targets == [ReplayTarget(workspace: "vision", target: target): 8])
+        try house.work()
+        #expect(house.receiver.received.count == 16 && Set(house.receiver.received).count == 16)
+        #expect(try replayer().run(question).undecided == 0)
+        #expect(try residue() == [])
+    }
+
+    @Test("killed at any step it goes on, and each is sent once", arguments: 0..<6)
+    func killed(steps: Int) throws {
+        try house.apply(rule)
+        try house.publish(events(0..<30))
+        house.receiver.answer { _ in .refused(.clientError) }
+        try house.work()
+        house.receiver.answer { _ in .delivered }
+        try house.loseLedger()
+        try house.apply(rule)
+        struct Kill: Error {}
+        for _ in 0..<3 {
+            let ledger = try house.ledger()
+            let replayer = Replayer(
+                ledger: ledger, stream: Dying(try house.stream().scanner(), after: steps),
+                configuration: Worker.Configuration(), clock: house.clock, logger: quiet)
+            _ = try? replayer.run(question())
+        }
+        _ = try replayer().run(question())
+        try house.work()
+        #expect(house.receiver.received.count == 24 && Set(house.receiver.received).count == 24)
+        #expect(try residue() == [])
+    }
+
+    @Test("a start beyond the horizon is refused unless all is asked for")
+    func horizon() throws {
+        var question = question()
+        question.since = house.now - .seconds(10 * 86_400)
+        #expect(throws: ReplayError.self) {
+            try Replayer.check(question, horizon: .seconds(7 * 86_400), now: house.now)
+        }
+        question.all = true
+        try Replayer.check(question, horizon: .seconds(7 * 86_400), now: house.now)
+    }
+}
+
+/// A scanner that fails after some reads of one record each.
+private final class Dying: StreamScanner {
+    private let scanner: any StreamScanner
+    private var left: Int
+    init(_ scanner: any StreamScanner, after left: Int) { (self.scanner, self.left) = (scanner, left) }
+    var name: String { scanner.name }
+    func ends() throws(StreamError) -> StreamEnds { try scanner.ends() }
+    func offset(in partition: Partition, since moment: Timestamp) throws(StreamError) -> Offset {
+        try scanner.offset(in: partition, since: moment)
+    }
+    func read(_ partition: Partition, from: Offset, to: Offset, limit: Int) throws(StreamError) -> RecordBatch {
+        if left == 0 { throw StreamError(.other, doing: "die") }
+        left -= 1
+        return try scanner.read(partition, from: from, to: to, limit: 1)
+    }
+}
