@@ -36,7 +36,7 @@ struct AccountsSuite {
         #expect(listed.first?["state"] as? String == "suppressed" && listed.first?["subject"] as? String == "old")
         #expect(try rows("deliveries", "list", "--state", "suppressed", "--rule", "other").isEmpty)
         #expect(try tool.run("deliveries", "list", "--state", "suppressed").out.contains("old/1/job.failed"))
-        #expect(try tool.run("deliveries", "list", "--state", "suppressed", "--contact", "hook").code == 2)
+        #expect(try rows("deliveries", "list", "--state", "suppressed", "--contact", "hook").isEmpty)
     }
 
     @Test("what falls into a dedup window is listed with the delivery that stands for it")

@@ -48,11 +48,7 @@ struct CommandLineSuite {
 
     @Test(
         "what is not built says so in a line with another way, and is not offered",
-        arguments: [
-            ["replay"], ["replay", "--since", "2h", "--yes"], ["explain", "--subject", "1"], ["quota", "show"],
-            ["endpoints", "--help"],
-            ["poison", "retry"],
-        ])
+        arguments: [["quota"], ["quota", "show"], ["quota", "reset", "--contact", "alice"]])
     func notBuilt(command: [String]) throws {
         let result = try tool.run(command)
         #expect(result.code == 2 && result.out.isEmpty && result.errors.count == 1)

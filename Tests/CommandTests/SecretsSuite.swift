@@ -160,6 +160,8 @@ struct SecretsSuite {
         let secrets = Self.hidden
         let sink = try Serving(tool, ["sink", "--listen", "127.0.0.1:0", "--fail", "500:1"])
         let environment = [
+            "CARILLON_CHANNELS_MAIL_URL": "smtp://127.0.0.1:1", "CARILLON_CHANNELS_MAIL_FROM": "c@example.com",
+            "CARILLON_CHANNELS_MAIL_USERNAME": "carillon",
             "CARILLON_CHANNELS_MAIL_PASSWORD": secrets[5], "CARILLON_SECRETS_KEY": secrets[6],
             "CARILLON_DELIVERY_SSRF_EXEMPT": "127.0.0.0/8", "CARILLON_LOGGING_LEVEL": "trace",
             "CARILLON_DELIVERY_RETRY_GIVE_UP_AFTER": "0s",
