@@ -109,7 +109,12 @@ final class Deployment: Sendable {
             "PATH": "/usr/bin:/bin",
         ].merging(crashPoint.map { ["CARILLON_CRASH_POINT": $0] } ?? [:]) { $1 }
             .merging(
-                ledgerURL.map { ["CARILLON_LEDGER_KIND": "postgres", "CARILLON_LEDGER_URL": $0] } ?? [:]
+                ledgerURL.map {
+                    [
+                        "CARILLON_LEDGER_KIND": "postgres", "CARILLON_LEDGER_URL": $0,
+                        "CARILLON_SECRETS_KEY": Data(repeating: 7, count: 32).base64EncodedString(),
+                    ]
+                } ?? [:]
             ) { $1 }
         process.standardInput = input ?? FileHandle.nullDevice
         let path = folder.file("words.log")
@@ -129,6 +134,9 @@ final class Deployment: Sendable {
         process.waitUntilExit()
         return process
     }
+
+    /// Everything the binary has said.
+    func words() throws -> Data { FileManager.default.contents(atPath: folder.file("words.log")) ?? Data() }
 
     func expectSuccess(_ process: Process) throws {
         guard process.terminationReason == .exit, process.terminationStatus == 0 else {

@@ -16,7 +16,9 @@ struct PostgresKillTests {
         .enabled(if: (try? PostgresServer.shared.get()) != nil || !mayBeAbsent),
         arguments: [20_261 as UInt64])
     func kill(seed: UInt64) throws {
-        let server = try PostgresServer.shared.get()
+        // One of its own: others use the shared one at the same time.
+        let server = try PostgresServer()
+        defer { withExtendedLifetime(server) {} }
         let url = try server.freshURL()
         let deployment = try Deployment(seed: seed, events: 4_000, ledgerURL: url)
         let input = Pipe()

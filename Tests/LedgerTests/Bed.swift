@@ -98,11 +98,12 @@ final class Bed {
             case .memory(let ledger): ledger.die(session)
             case .file: break
             case .postgres(let url):
-                // The server notices the end of a connection a little later: this waits for the lock it held.
+                // The server notices the end of a connection a little later: this waits for the lock it held, and has let
+                // it go when the statement ends.
                 let connection = try Connection(url)
                 try connection.run(
                     """
-                    SELECT pg_advisory_lock(current_schema()::regnamespace::oid::int8::int4, $1::int4)
+                    SELECT pg_advisory_xact_lock(current_schema()::regnamespace::oid::int8::int4, $1::int4)
                     """, Parameters(session))
             }
         }
