@@ -124,8 +124,7 @@ enum LedgerSchema {
     private static let answers = """
         CREATE TABLE lookup_run (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
         CREATE TABLE lookup (
-            run INTEGER NOT NULL, hash INTEGER NOT NULL, event INTEGER NOT NULL,
-            PRIMARY KEY (run, hash, event)) WITHOUT ROWID;
+            run INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB NOT NULL, PRIMARY KEY (run, first));
         CREATE TABLE replay (
             id INTEGER PRIMARY KEY, question TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
             cursor INTEGER NOT NULL DEFAULT 0, last INTEGER NOT NULL, began INTEGER NOT NULL, ended INTEGER,

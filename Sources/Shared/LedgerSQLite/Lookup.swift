@@ -4,8 +4,9 @@ import CarillonSQLite
 
 // Finding a decided event by its key, its subject or a delivery's key. Three indexes over random hashes would dirty three
 // pages an event on the path, for a question asked now and then. So housekeeping sums up events, thousands at a time, as
-// one sorted run of (hash, event) in `lookup`: runs lie one behind the other in the tree, so writing is sequential. A
-// question probes every run, and looks through the events behind the last one. Rows of `delivery` and `suppressed` follow
+// one sorted run of (hash, event), in blocks of some hundred that are a row each of `lookup`: a row an entry would cost more
+// than the path has for it. A question probes every run, one block in each, and looks through the events behind the last
+// one. Rows of `delivery` and `suppressed` follow
 // their events' order, so those of an event are found by halving.
 
 extension SQLiteLedger {
@@ -27,11 +28,11 @@ extension SQLiteLedger {
             let last = try collectEvents(after: covered, into: &found)
             try collectDeliveries(of: covered + 1...last, into: &found)
             found.sort { ($0.hash, $0.event) < ($1.hash, $1.event) }
-            let insert = try database.statement("INSERT OR IGNORE INTO lookup VALUES (?, ?, ?)")
-            for (hash, event) in found {
+            let insert = try database.statement("INSERT INTO lookup VALUES (?, ?, ?)")
+            for block in LookupBlock.blocks(of: found, last: last) {
                 insert.bind(1, run + 1)
-                insert.bind(2, hash)
-                insert.bind(3, event)
+                insert.bind(2, block.first)
+                insert.bind(3, blob: block.bytes.span)
                 try insert.run()
             }
             try database.execute("INSERT INTO lookup_run VALUES (\(run + 1), \(last))")
@@ -111,14 +112,17 @@ extension SQLiteLedger {
             case .key(let key), .delivery(let key): key.number
             case .subject(let subject): Self.hash(ofSubject: subject)
             }
-        let runs = try database.prepare("SELECT id FROM lookup_run ORDER BY id DESC")
-        let probe = try database.statement("SELECT event FROM lookup WHERE run = ? AND hash = ? ORDER BY event DESC")
+        let runs = try database.prepare("SELECT id, last FROM lookup_run ORDER BY id DESC")
+        let probe = try database.statement(
+            "SELECT first, entries FROM lookup WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1")
         while numbers.count < limit, try runs.step() {
             probe.bind(1, runs.int(0))
             probe.bind(2, hash)
             defer { probe.reset() }
-            while numbers.count < limit, try probe.step() {
-                if try isNamed(name, probe.int(0)) { numbers.append(probe.int(0)) }
+            guard try probe.step() else { continue }
+            let block = LookupBlock(first: probe.int(0), bytes: probe.blob(1))
+            for event in block.events(of: hash, last: runs.int(1)).reversed() where numbers.count < limit {
+                if try isNamed(name, event) { numbers.append(event) }
             }
         }
         return numbers
