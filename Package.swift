@@ -34,6 +34,8 @@ let package = Package(
         .systemLibrary(
             name: "CCurl", path: "Sources/C/CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
+            name: "CPostgres", path: "Sources/C/CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
             name: "CKafka", path: "Sources/C/CKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
         .systemLibrary(name: "CPlatform", path: "Sources/C/CPlatform"),
         // Ours, and the other way round: what C programs see of the producer.
@@ -71,6 +73,11 @@ let package = Package(
             name: "CarillonLedgerSQLite",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonSQLite"],
             path: "Sources/Shared/LedgerSQLite"),
+        .target(name: "CarillonPostgres", dependencies: ["CPostgres"], path: "Sources/Shared/Postgres"),
+        .target(
+            name: "CarillonLedgerPostgres",
+            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonPostgres"],
+            path: "Sources/Shared/LedgerPostgres"),
 
         // Embedded in schedulers.
         .target(
@@ -128,7 +135,8 @@ let package = Package(
                 "CarillonAnswers", "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream",
                 "CarillonStreamKafka",
                 "CarillonStreamSQLite", "CarillonLedger",
-                "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonServer", "CarillonSQLite",
+                "CarillonLedgerSQLite", "CarillonLedgerPostgres", "CarillonProducer", "CarillonWorker",
+                "CarillonServer", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"), .product(name: "Logging", package: "swift-log"),
@@ -174,11 +182,19 @@ let package = Package(
         .executableTarget(
             name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
             path: "Tests/Tools/StreamProbe"),
+        // A PostgreSQL server for the tests of those who use one.
+        .target(
+            name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"],
+            path: "Tests/Tools/PostgresServer"),
         // A Kafka cluster that fails when it is told to.
         .executableTarget(name: "kafka-mock", dependencies: ["CKafka"], path: "Tests/Tools/KafkaMock"),
         .testTarget(
             name: "LedgerTests",
-            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonSQLite", "CarillonKit"]),
+            dependencies: [
+                "CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonLedgerPostgres",
+                "CarillonPostgres",
+                "CarillonSQLite", "CarillonKit", "PostgresServer",
+            ]),
         .testTarget(
             name: "ProducerTests",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonStream", "CarillonProducer", "CarillonKit"]),
@@ -222,6 +238,7 @@ let package = Package(
             name: "CrashTests",
             dependencies: [
                 "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
+                "CarillonPostgres", "PostgresServer",
             ]),
         .testTarget(name: "TidyTests"),
         // What others wrote, fed to everything that reads it: `Tests/Fuzz/run`.

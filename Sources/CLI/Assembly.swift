@@ -1,7 +1,4 @@
-import CarillonAnswers
 import CarillonEvents
-import CarillonLedger
-import CarillonLedgerSQLite
 import CarillonPlatform
 import CarillonRules
 import CarillonStream
@@ -10,7 +7,7 @@ import CarillonStreamSQLite
 import CarillonWorker
 import Foundation
 
-// The one file that names backends: how a configuration becomes a stream and a ledger.
+// How a configuration becomes a stream and a worker; the ledger's part is in `LedgerChoice`.
 
 extension Configuration {
     /// A door to the stream that is there; publishers never make one.
@@ -60,28 +57,8 @@ extension Configuration {
         return try SQLiteStream.open(at: stream.path).retain(before: clock.now() - stream.retention) > 0
     }
 
-    /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk { try SQLiteLedger.open(at: ledger.path, keeping: keeping) }
-
-    /// Opens the ledger that is there for questions and replays, for one thread.
-    func answers() throws(LedgerError) -> any AnsweringLedger {
-        try SQLiteLedger.open(at: ledger.path, keeping: keeping)
-    }
-
     /// Reads the stream that is there beside its groups.
     func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
-
-    /// Opens the ledger, making it when it is not there: for workers and servers.
-    func createLedger() throws(LedgerError) -> SQLiteLedger {
-        do throws(PlatformError) { try Folder.make(folder(of: ledger.path)) } catch {
-            throw LedgerError(.other, doing: "make the folder of \(ledger.path)", cause: error.cause)
-        }
-        return try SQLiteLedger.create(at: ledger.path, keeping: keeping)
-    }
-
-    private var keeping: SQLiteLedger.Keeping {
-        SQLiteLedger.Keeping(retention: ledger.retention, dedupHorizon: ledger.dedupHorizon)
-    }
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
@@ -124,13 +101,7 @@ extension Configuration {
         return CarillonWorker.Worker(
             configuration: settings,
             parts: {
-                let ledger = try configuration.createLedger()
-                if let crash {
-                    ledger.reach = { step in
-                        crash.reach(step == .inDecision ? .inDecision : .inSettle)
-                        return true
-                    }
-                }
+                let ledger = try configuration.createLedger(crash: crash)
                 return CarillonWorker.Worker.Parts(
                     ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
             },
@@ -155,7 +126,7 @@ extension Configuration {
 
     /// Sends one marked message to an endpoint, as a worker would, and returns how that ended.
     func tryOut(_ spec: EndpointSpec, of workspace: String) async throws -> Ending {
-        let ledger = try SQLiteLedger.open(at: ledger.path, keeping: keeping)
+        let ledger = try desk()
         let trial = try EndpointTrial(
             spec, of: workspace, ledger, channels: try Channels.kinds(channelSettings()), vault: vault(),
             now: clock.now())

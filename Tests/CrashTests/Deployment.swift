@@ -2,6 +2,7 @@ import CarillonEvents
 import CarillonKit
 import CarillonLedger
 import CarillonPlatform
+import CarillonPostgres
 import CarillonSQLite
 import Foundation
 
@@ -18,7 +19,11 @@ final class Deployment: Sendable {
         "ranking": ["job.failed", "job.running", "job.queued", "job.succeeded"],
     ]
 
-    init(seed: UInt64, events count: Int) throws {
+    /// The ledger's URL when it is PostgreSQL's.
+    private let ledgerURL: String?
+
+    init(seed: UInt64, events count: Int, ledgerURL: String? = nil) throws {
+        self.ledgerURL = ledgerURL
         folder = try TemporaryDirectory("crash")
         sink = try CountingSink(delayMilliseconds: 20)
         var story = SampleEvents(seed: seed, concurrentJobs: 40, from: SystemClock().now() - .seconds(900))
@@ -58,6 +63,9 @@ final class Deployment: Sendable {
 
     /// How many deliveries the ledger knows as delivered; none before the first worker has made it.
     func delivered() throws -> Int {
+        if let ledgerURL {
+            return Int(try Connection(ledgerURL).run("SELECT count(*) FROM delivery WHERE state = 2").int(0, 0))
+        }
         guard FileManager.default.fileExists(atPath: folder.file("home/ledger.db-sessions")) else { return 0 }
         let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
         return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
@@ -100,6 +108,14 @@ final class Deployment: Sendable {
             "CARILLON_HOME": folder.file("home"), "CARILLON_DELIVERY_SSRF_EXEMPT": "127.0.0.0/8",
             "PATH": "/usr/bin:/bin",
         ].merging(crashPoint.map { ["CARILLON_CRASH_POINT": $0] } ?? [:]) { $1 }
+            .merging(
+                ledgerURL.map {
+                    [
+                        "CARILLON_LEDGER_KIND": "postgres", "CARILLON_LEDGER_URL": $0,
+                        "CARILLON_SECRETS_KEY": Data(repeating: 7, count: 32).base64EncodedString(),
+                    ]
+                } ?? [:]
+            ) { $1 }
         process.standardInput = input ?? FileHandle.nullDevice
         let path = folder.file("words.log")
         if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(filePath: path)) }
@@ -118,6 +134,9 @@ final class Deployment: Sendable {
         process.waitUntilExit()
         return process
     }
+
+    /// Everything the binary has said.
+    func words() throws -> Data { FileManager.default.contents(atPath: folder.file("words.log")) ?? Data() }
 
     func expectSuccess(_ process: Process) throws {
         guard process.terminationReason == .exit, process.terminationStatus == 0 else {

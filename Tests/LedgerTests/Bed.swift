@@ -1,8 +1,12 @@
 import CarillonEvents
 import CarillonKit
 import CarillonLedger
+import CarillonLedgerPostgres
 import CarillonLedgerSQLite
+import CarillonPostgres
 import CarillonSQLite
+import Foundation
+import PostgresServer
 import Testing
 
 /// A ledger as a worker and as a command line sees it.
@@ -10,51 +14,109 @@ typealias WholeLedger = Ledger & LedgerDesk
 
 /// The ledgers the contract is held against.
 enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case memory, file
+    case memory, file, postgres
 
-    /// Those that can run here; one that needs a service that is absent would say so by name.
-    static var available: [Backend] { allCases }
+    /// Those that can run here; `PostgresHereTests` says by its name when one cannot.
+    static let available: [Backend] = allCases.filter { $0 != .postgres || (try? PostgresServer.shared.get()) != nil }
     var testDescription: String { rawValue }
 
     /// A fresh, empty ledger.
     func make(keeping: SQLiteLedger.Keeping = .init()) throws -> Bed {
         switch self {
-        case .memory: try Bed(memory: .inMemory(keeping: keeping))
-        case .file: try Bed(keeping)
+        case .memory: Bed(.memory(try .inMemory(keeping: keeping)), keeping)
+        case .file:
+            try Bed(file: keeping)
+        case .postgres:
+            try Bed(postgres: PostgresServer.shared.get(), keeping)
         }
     }
 }
 
+@Suite("Ledger in PostgreSQL: it is tested here")
+struct PostgresHereTests {
+    /// Whether to skip: only where nobody relies on all tests.
+    private static var mayBeAbsent: Bool { ProcessInfo.processInfo.environment["CI"] != "true" }
+
+    @Test(
+        "PostgreSQL is installed: without it the contract is not held against it",
+        .enabled(if: Backend.available.contains(.postgres) || !mayBeAbsent))
+    func isHere() throws { _ = try PostgresServer.shared.get() }
+}
+
 /// A ledger under test: where workers begin, die, and where a test looks behind the contract.
 final class Bed {
+    /// Where the ledger lies.
+    fileprivate enum Place {
+        case memory(SQLiteLedger)
+        case file(TemporaryDirectory)
+        case postgres(String)
+    }
     let clock = ManualClock()
-    private let folder: TemporaryDirectory?
-    private let shared: SQLiteLedger?
+    private let place: Place
     private let keeping: SQLiteLedger.Keeping
     private var next: [Int32: Int64] = [:]
 
-    fileprivate init(memory: SQLiteLedger) { (folder, shared, keeping) = (nil, memory, .init()) }
-    fileprivate init(_ keeping: SQLiteLedger.Keeping) throws {
+    fileprivate init(_ place: Place, _ keeping: SQLiteLedger.Keeping) { (self.place, self.keeping) = (place, keeping) }
+    fileprivate convenience init(file keeping: SQLiteLedger.Keeping) throws {
         let folder = try TemporaryDirectory("ledger")
         _ = try SQLiteLedger.create(at: folder.file("ledger.db"), keeping: keeping)
-        (self.folder, shared, self.keeping) = (folder, nil, keeping)
+        self.init(.file(folder), keeping)
+    }
+    fileprivate convenience init(postgres server: PostgresServer, _ keeping: SQLiteLedger.Keeping) throws {
+        let url = try server.freshURL()
+        _ = try PostgresLedger.create(at: url)
+        self.init(.postgres(url), keeping)
     }
 
     var now: Timestamp { clock.now() }
-    var path: String { folder?.file("ledger.db") ?? ":memory:" }
+    /// The file, or the URL.
+    var path: String {
+        switch place {
+        case .memory: ":memory:"
+        case .file(let folder): folder.file("ledger.db")
+        case .postgres(let url): url
+        }
+    }
 
     /// Opens the ledger as another process would; in memory there is only the one.
-    func open() throws -> any WholeLedger { try shared ?? SQLiteLedger.open(at: path, keeping: keeping) }
+    func open() throws -> any WholeLedger {
+        switch place {
+        case .memory(let ledger): ledger
+        case .file: try SQLiteLedger.open(at: path, keeping: keeping)
+        case .postgres(let url):
+            try PostgresLedger.open(
+                at: url, keeping: .init(retention: keeping.retention, dedupHorizon: keeping.dedupHorizon))
+        }
+    }
 
     /// A worker with a session of its own.
     func worker(_ name: String = "worker", lease: Duration = .seconds(30)) throws -> Worker {
         let ledger = try open()
         let session = try ledger.begin(session: name, until: now + lease, now: now)
-        return Worker(ledger: ledger, session: session) { [shared] in shared?.die(session) }
+        return Worker(ledger: ledger, session: session) { [place] in
+            switch place {
+            case .memory(let ledger): ledger.die(session)
+            case .file: break
+            case .postgres(let url):
+                // The server notices the end of a connection a little later: this waits for the lock it held, and has let
+                // it go when the statement ends.
+                let connection = try Connection(url)
+                try connection.run(
+                    """
+                    SELECT pg_advisory_xact_lock(current_schema()::regnamespace::oid::int8::int4, $1::int4)
+                    """, Parameters(session))
+            }
+        }
     }
 
     /// Changes rows behind the contract's back.
-    func tamper(_ sql: String) throws { try Database(path: path, access: .readWrite).execute(sql) }
+    func tamper(_ sql: String) throws {
+        if case .postgres(let url) = place {
+            try Connection(url).execute(sql)
+        } else {
+            try Database(path: path, access: .readWrite).execute(sql)
+        }
+    }
 
     /// What the conservation law says is wrong.
     func residue() throws -> [String] { try open().verify(now: now).residue }
@@ -93,14 +155,24 @@ final class Bed {
     }
 }
 
+/// Runs with a ledger whose next transactions end as a crash in their middle would end them.
+func abandoning(_ ledger: any WholeLedger, _ body: () throws -> Void) rethrows {
+    (ledger as? SQLiteLedger)?.reach = { _ in false }
+    (ledger as? PostgresLedger)?.reach = { _ in false }
+    try body()
+    (ledger as? SQLiteLedger)?.reach = nil
+    (ledger as? PostgresLedger)?.reach = nil
+}
+
 /// A worker process, as far as the ledger sees one.
 final class Worker {
     let session: SessionID
     private var ledger: (any WholeLedger)?
-    private let tellOfDeath: () -> Void
+    private let becomeKnown: () throws -> Void
 
-    init(ledger: any WholeLedger, session: SessionID, tellOfDeath: @escaping () -> Void) {
-        (self.ledger, self.session, self.tellOfDeath) = (ledger, session, tellOfDeath)
+    /// - Parameter becomeKnown: makes a death known, or waits until it is.
+    init(ledger: any WholeLedger, session: SessionID, becomeKnown: @escaping () throws -> Void) {
+        (self.ledger, self.session, self.becomeKnown) = (ledger, session, becomeKnown)
     }
 
     var live: any WholeLedger {
@@ -112,8 +184,8 @@ final class Worker {
     ///
     /// What the process held open is closed.
     func die() {
-        tellOfDeath()
         ledger = nil
+        #expect(throws: Never.self) { try becomeKnown() }
     }
 }
 

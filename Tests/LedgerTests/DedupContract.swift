@@ -1,7 +1,6 @@
 import CarillonEvents
 import CarillonKit
 import CarillonLedger
-import CarillonLedgerSQLite
 import CarillonSQLite
 import Testing
 
@@ -125,10 +124,7 @@ struct DedupContract {
     func abandoned(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()
-        let ledger = try #require(worker.live as? SQLiteLedger)
-        ledger.reach = { _ in false }
-        #expect(throws: LedgerError.self) { try sent(events(bed, [0]), bed, worker) }
-        ledger.reach = nil
+        abandoning(worker.live) { #expect(throws: LedgerError.self) { try sent(events(bed, [0]), bed, worker) } }
         #expect(try sent(events(bed, [1]), bed, worker) == [true])
         #expect(try sent(events(bed, [0], prefix: "f"), bed, worker) == [false])
     }
@@ -176,8 +172,16 @@ struct DedupContract {
 
     @Test("who sends is the same whatever order housekeeping, kills and partitions come in", arguments: UInt64(1)...200)
     func agrees(seed: UInt64) throws {
-        var walk = try WindowWalk(seed: seed)
+        var walk = try WindowWalk(.memory, seed: seed)
         try walk.run(steps: 80)
+    }
+
+    @Test(
+        "who sends is the same in PostgreSQL", .enabled(if: Backend.available.contains(.postgres)),
+        arguments: UInt64(1)...8)
+    func agreesInPostgres(seed: UInt64) throws {
+        var walk = try WindowWalk(.postgres, seed: seed)
+        try walk.run(steps: 40)
     }
 }
 
@@ -199,9 +203,9 @@ private struct WindowWalk {
     /// What every partition's append times are near.
     private var tide = 0
 
-    init(seed: UInt64) throws {
+    init(_ backend: Backend, seed: UInt64) throws {
         random = SplitMix(seed: seed)
-        bed = try Backend.memory.make()
+        bed = try backend.make()
         worker = try bed.worker(lease: .seconds(1_000_000_000))
     }
 
@@ -239,11 +243,11 @@ private struct WindowWalk {
         let drafts = (0..<Int.random(in: 1...6, using: &random)).map { _ in draft() }
         let from = try worker.live.position("s", partition) ?? 0
         let batch = Decisions(drafts, from: from, partition: partition, now: bed.now)
-        if random.once(in: 5), let ledger = worker.live as? SQLiteLedger {
+        if random.once(in: 5) {
             // The process dies in the middle, and the stream brings the batch again.
-            ledger.reach = { _ in false }
-            #expect(throws: LedgerError.self) { try ledger.decide(batch, for: worker.session, now: bed.now) }
-            ledger.reach = nil
+            abandoning(worker.live) {
+                #expect(throws: LedgerError.self) { try worker.live.decide(batch, for: worker.session, now: bed.now) }
+            }
         }
         let births = try worker.live.decide(batch, for: worker.session, now: bed.now).births ?? []
         let horizon = (bed.now - .seconds(7 * 86_400)).milliseconds

@@ -1,7 +1,6 @@
 import CarillonEvents
 import CarillonKit
 import CarillonLedger
-import CarillonLedgerSQLite
 
 /// What a ledger must know, in the simplest form that can be right: dictionaries and linear searches.
 struct LedgerModel {
@@ -67,15 +66,17 @@ struct Disagreement: Error, CustomStringConvertible {
 /// Does the same random things to a ledger and to the model, and compares them after each.
 struct LedgerWalk {
     private var random: SplitMix
-    private let ledger: SQLiteLedger
+    private let ledger: any WholeLedger
+    private let die: (SessionID) throws -> Void
     private let clock = ManualClock()
     private var model = LedgerModel()
     private var story: [String] = []
     private var drafted = 0
 
-    init(seed: UInt64) throws {
+    /// - Parameter die: makes a session's worker die without a word.
+    init(_ ledger: any WholeLedger, seed: UInt64, die: @escaping (SessionID) throws -> Void) throws {
         random = SplitMix(seed: seed)
-        ledger = try .inMemory()
+        (self.ledger, self.die) = (ledger, die)
         try begin()
         try begin()
     }
@@ -283,7 +284,7 @@ struct LedgerWalk {
             try ledger.end(session, now: clock.now())
         } else {
             story.append("die \(session)")
-            ledger.die(session)
+            try die(session)
             let reaped = try ledger.reap(now: clock.now())
             try demand(reaped == held, "reaped \(reaped) of \(held)")
         }

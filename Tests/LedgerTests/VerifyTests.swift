@@ -7,8 +7,8 @@ import Testing
 @Suite("Verify: what is lost or doubled behind the ledger's back shows", .timeLimit(.minutes(2)))
 struct VerifyTests {
     /// A ledger with deliveries in every state, suppressed and parked records, and a session.
-    private func furnished() throws -> (Bed, Worker) {
-        let bed = try Backend.file.make()
+    private func furnished(_ backend: Backend = .file) throws -> (Bed, Worker) {
+        let bed = try backend.make()
         let worker = try bed.worker(lease: .seconds(3600))
         let drafts = [
             Draft("delivered", subject: "1", to: ["hook", "room"]), Draft("waiting", subject: "2"),
@@ -27,9 +27,9 @@ struct VerifyTests {
         return (bed, worker)
     }
 
-    @Test("an untouched ledger has no residue")
-    func clean() throws {
-        let (bed, worker) = try furnished()
+    @Test("an untouched ledger has no residue", arguments: Backend.available)
+    func clean(backend: Backend) throws {
+        let (bed, worker) = try furnished(backend)
         let law = try bed.open().verify(now: bed.now)
         #expect(law.residue == [])
         #expect((law.read, law.lost, law.unmatched, law.matched, law.duplicate, law.parked) == (17, 4, 8, 7, 1, 1))
@@ -38,6 +38,30 @@ struct VerifyTests {
         worker.die()
         _ = try bed.worker("other").live.reap(now: bed.now)
         #expect(try bed.residue() == [])
+    }
+
+    @Test(
+        "tampering shows in PostgreSQL", .enabled(if: Backend.available.contains(.postgres)),
+        arguments: [
+            "DELETE FROM delivery WHERE id = 1", "DELETE FROM delivery WHERE id = 2",
+            "DELETE FROM delivery WHERE state = 0 AND due IS NULL", "DELETE FROM event WHERE seq = 1",
+            "DELETE FROM suppressed", "DELETE FROM parked", "DELETE FROM batch WHERE id = 1",
+            "DELETE FROM batch WHERE id = (SELECT max(id) FROM batch)", "UPDATE batch SET read = read + 1",
+            "UPDATE batch SET matched = matched + 1, unmatched = unmatched - 1", "UPDATE batch SET gap = 0",
+            "UPDATE batch SET selected = selected - 1", "UPDATE position SET next = next + 1", "DELETE FROM position",
+            "UPDATE delivery SET due = NULL WHERE state = 0", "UPDATE delivery SET due = 1 WHERE state = 2",
+            "UPDATE delivery SET state = 2 WHERE state = 3",
+            "UPDATE delivery SET state = 0, session = 0 WHERE state = 1", "DELETE FROM session",
+            "UPDATE session SET lowest = 1000",
+            "DELETE FROM seen WHERE key = (SELECT key FROM seen ORDER BY key LIMIT 1)",
+            "UPDATE tally SET n = n + 1 WHERE name = 'delivery.delivered'", "DELETE FROM rule",
+            "UPDATE delivery SET event = 4711 WHERE id = 1",
+        ])
+    func tamperedInPostgres(sql: String) throws {
+        let (bed, worker) = try furnished(.postgres)
+        try bed.tamper(sql)
+        #expect(try !bed.residue().isEmpty, "\(sql) went unseen")
+        withExtendedLifetime(worker) {}
     }
 
     @Test(

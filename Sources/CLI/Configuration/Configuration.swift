@@ -16,6 +16,8 @@ struct Configuration: Sendable, Equatable {
         var retention: Duration
     }
     struct Ledger: Sendable, Equatable {
+        var isPostgres: Bool
+        /// With SQLite.
         var path: String
         /// Whether all workers run on one machine, which a SQLite ledger beside Kafka demands.
         var isSingleHost: Bool
@@ -76,7 +78,8 @@ extension Configuration {
             partitions: Int32(clamping: values.integer("stream.partitions")),
             retention: values.duration("stream.retention"))
         ledger = Ledger(
-            path: values.text("ledger.path"), isSingleHost: values.text("ledger.single_host") == "true",
+            isPostgres: values.text("ledger.kind") == "postgres", path: values.text("ledger.path"),
+            isSingleHost: values.text("ledger.single_host") == "true",
             retention: values.duration("ledger.retention"),
             dedupHorizon: values.duration("ledger.dedup_horizon"))
         worker = Worker(
@@ -107,6 +110,14 @@ extension Configuration {
                     ["ledger.retention", "stream.retention", "delivery.retry.give_up_after"],
                     "ledger.retention (\(ledger.retention.text)) must be at least stream.retention + "
                         + "delivery.retry.give_up_after (\(least)): the ledger has to remember what may still come"
+                ))
+        }
+        let hasURL = values.all["ledger.url"] != nil || values.all["ledger.url_file"] != nil
+        if ledger.isPostgres != hasURL {
+            found.append(
+                (
+                    ["ledger.kind", "ledger.url", "ledger.url_file"],
+                    "ledger.kind: postgres needs one of ledger.url and ledger.url_file, and sqlite neither"
                 ))
         }
         if ledger.dedupHorizon > ledger.retention {

@@ -16,8 +16,9 @@ enum Settings {
         Setting("stream.properties", .map, "{}"),
         Setting("stream.partitions", .integer(1...1024), "8"),
         Setting("stream.retention", .duration(.seconds(60)...long), "7d"),
-        Setting("ledger.kind", .choice(["sqlite"], notYet: ["postgres"]), "sqlite"),
+        Setting("ledger.kind", .choice(["sqlite", "postgres"]), "sqlite"),
         Setting("ledger.path", .path, "ledger.db"),
+        Setting("ledger.url", .secret, nil),
         Setting("ledger.single_host", .choice(["true", "false"]), "false"),
         Setting("ledger.retention", .duration(.seconds(60)...long), "30d"),
         Setting("ledger.dedup_horizon", .duration(.seconds(60)...long), "7d"),
@@ -46,7 +47,6 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet = [
-        "ledger.url", "ledger.url_file",
         "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
         "links",
     ]

@@ -93,9 +93,10 @@ extension LedgerError {
         case .missing: "; start `carillon serve` or `carillon worker` once: they make it"
         case .full: "; make room on the disk and try again"
         case .busy: "; another process holds it, try again"
+        case .unreachable: "; check that it is there and try again"
         case .schema(let found, let known): schemaAdvice(found: found, known: known)
-        case .corrupt: "; ledger.path has to name a ledger of Carillon's, restore it or move it away"
-        case .other: "; check ledger.path and its permissions"
+        case .corrupt: "; ledger.path or ledger.url has to name a ledger of Carillon's, restore it or move it away"
+        case .other: "; check ledger.path or ledger.url, and its permissions"
         }
     }
 }

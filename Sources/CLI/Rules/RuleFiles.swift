@@ -1,3 +1,4 @@
+import CPlatform
 import CarillonLedger
 import CarillonRules
 import Foundation

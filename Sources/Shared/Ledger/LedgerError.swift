@@ -6,6 +6,8 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         case missing
         /// Someone else holds it for now.
         case busy
+        /// Nobody answers where it should be, or the connection broke.
+        case unreachable
         /// The disk is full.
         case full
         /// What stands there is damaged or foreign.
@@ -26,7 +28,7 @@ public struct LedgerError: Error, Sendable, CustomStringConvertible {
         (self.kind, self.doing, self.cause) = (kind, doing, cause)
     }
     /// Whether the same call may succeed later.
-    public var isTransient: Bool { kind == .busy || kind == .full }
+    public var isTransient: Bool { kind == .busy || kind == .unreachable || kind == .full }
     /// One line: what was attempted, the class of the failure, the cause.
     public var description: String { "ledger could not \(doing): \(kind)" + (cause.map { " [\($0)]" } ?? "") }
 }
