@@ -18,7 +18,7 @@ struct PostgresKillTests {
     func kill(seed: UInt64) throws {
         // One of its own: others use the shared one at the same time.
         let server = try PostgresServer()
-        defer { withExtendedLifetime(server) {} }
+        defer { server.stop() }
         let url = try server.freshURL()
         let deployment = try Deployment(seed: seed, events: 4_000, ledgerURL: url)
         let input = Pipe()

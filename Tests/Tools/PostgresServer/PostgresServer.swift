@@ -89,6 +89,11 @@ public final class PostgresServer: Sendable {
         try control("start")
     }
 
+    /// Ends it before its folder goes, which a server would only notice within a minute.
+    ///
+    /// For one that is not shared.
+    public func stop() { try? control("stop", "-m", "immediate") }
+
     private func control(_ words: String...) throws {
         try shell(prefix + [programs + "/pg_ctl", "-D", data, "-w", "-l", folder.path + "/log"] + words)
     }
