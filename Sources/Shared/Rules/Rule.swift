@@ -36,7 +36,9 @@ public enum Scope: Sendable, Hashable {
 }
 
 /// A rule of a workspace: which events it selects and what becomes of them.
-public struct Rule: Sendable {
+///
+/// Never changes. A class, because every event that is selected hands it through several stages, and it has a score of parts.
+public final class Rule: Sendable {
     /// How long a notification is worth sending unless the rule says otherwise.
     public static let defaultExpiry = Duration.seconds(24 * 3600)
 
@@ -53,9 +55,9 @@ public struct Rule: Sendable {
     /// Its severity; `warning` unless the document says otherwise.
     public let severity: Severity
     /// The targets it notifies, each once, in the document's order: names of endpoints, and `channel/contact`.
-    public private(set) var targets: [String]
+    public let targets: [String]
     /// The channels on which it tells the owner that the event names.
-    public private(set) var ownerChannels: [PeopleChannel] = []
+    public let ownerChannels: [PeopleChannel]
     /// Whether people get it also when another rule tells them of the same event.
     public let isPerRule: Bool
     /// What has to be true of an event beside the pattern; `nil` for nothing.
@@ -89,23 +91,25 @@ public struct Rule: Sendable {
 
     init(
         name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
-        targets: [String], condition: Condition?, onError: OnError, title: Template?, message: Template?,
-        expireAfter: Duration, order: Order, file: String, line: Int, dedup: Dedup?,
+        targets: [String], owner ownerChannels: [PeopleChannel] = [], condition: Condition?, onError: OnError,
+        title: Template?, message: Template?, expireAfter: Duration, order: Order, file: String, line: Int,
+        dedup: Dedup?,
         incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false
     ) {
         (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
         (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
         (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
         (self.file, self.line, self.dedup, self.pattern, self.isPerRule) = (file, line, dedup, pattern, isPerRule)
-        self.incident = incident
+        (self.ownerChannels, self.incident) = (ownerChannels, incident)
     }
 
     /// The same rule with targets that exist.
     func with(targets: [String], owner: [PeopleChannel]) -> Rule {
-        var rule = self
-        rule.targets = targets
-        rule.ownerChannels = owner
-        return rule
+        Rule(
+            name: name, identity: identity, enabled: enabled, events: events, scope: scope, severity: severity,
+            targets: targets, owner: owner, condition: condition, onError: onError, title: title, message: message,
+            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, incident: incident,
+            pattern: pattern, isPerRule: isPerRule)
     }
 
     /// The scope as a pattern; `nil` for the whole workspace.

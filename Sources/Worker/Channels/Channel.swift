@@ -103,6 +103,8 @@ public final class Endpoint: Sendable {
     public let retry: RetrySchedule?
     /// Which channel speaks to it.
     public let channel: any Channel
+    /// Whether its channel may hold up the courier's thread; asked of every delivery, so it is known here.
+    let needsOwnThread: Bool
     /// The secrets as prepared keys, in the same order, so that a signature costs no key schedule.
     let signers: [WebhookSigner]
 
@@ -119,6 +121,7 @@ public final class Endpoint: Sendable {
         (self.name, self.url, self.secrets, self.headers, self.channel) = (name, url, secrets, headers, channel)
         (self.method, self.verifiesTLS, self.wire) = (method, verifiesTLS, wire)
         (self.recipient, self.credential) = (recipient, credential)
+        needsOwnThread = channel.needsOwnThread
         signers = secrets.map(WebhookSigner.init)
     }
 }

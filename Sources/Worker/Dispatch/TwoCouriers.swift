@@ -14,10 +14,9 @@ public final class TwoCouriers: Courier {
 
     /// Gives each delivery to the courier its channel needs.
     public func offer(_ deliveries: [Outgoing]) {
-        let slowly = deliveries.filter(\.endpoint.channel.needsOwnThread)
-        guard !slowly.isEmpty else { return quick.offer(deliveries) }
-        slow.offer(slowly)
-        quick.offer(deliveries.filter { !$0.endpoint.channel.needsOwnThread })
+        guard deliveries.contains(where: { $0.endpoint.needsOwnThread }) else { return quick.offer(deliveries) }
+        slow.offer(deliveries.filter { $0.endpoint.needsOwnThread })
+        quick.offer(deliveries.filter { !$0.endpoint.needsOwnThread })
     }
 
     /// The endings of both.
