@@ -103,21 +103,21 @@ extension Key {
     public static func window(
         workspace: String, rule: String, values: [(path: String, value: [UInt8])]
     ) -> Key {
-        var hasher = KeyHasher("window")
-        hasher.add(workspace)
-        hasher.add(rule)
-        for (path, value) in values {
-            hasher.add(path)
-            hasher.add(value.span)
-        }
-        return hasher.key()
+        key("window", workspace: workspace, rule: rule, values: values)
     }
 
     /// An incident of a rule: the values of the rule's fields, with their paths.
     public static func incident(
         workspace: String, rule: String, values: [(path: String, value: [UInt8])]
     ) -> Key {
-        var hasher = KeyHasher("incident")
+        key("incident", workspace: workspace, rule: rule, values: values)
+    }
+
+    /// What a rule makes of the values of its fields.
+    private static func key(
+        _ kind: String, workspace: String, rule: String, values: [(path: String, value: [UInt8])]
+    ) -> Key {
+        var hasher = KeyHasher(kind)
         hasher.add(workspace)
         hasher.add(rule)
         for (path, value) in values {

@@ -144,32 +144,32 @@ struct DecisionReading {
         return known
     }
 
-    /// Moves the position, if it stands where the batch begins.
-    private var advance: Command {
+    /// The batch's stream, partition, beginning and end.
+    private var range: Parameters {
         var values = Parameters()
         values.add(batch.stream)
         values.add(Int64(batch.partition))
         values.add(batch.from)
         values.add(batch.next)
-        return Command(
+        return values
+    }
+
+    /// Moves the position, if it stands where the batch begins.
+    private var advance: Command {
+        Command(
             """
             INSERT INTO position VALUES ($1, $2, $4)
             ON CONFLICT (stream, partition) DO UPDATE SET next = $4 WHERE position.next = $3 RETURNING 1::int8
-            """, values)
+            """, range)
     }
 
     /// Whether nothing of the batch is decided.
     private var untouched: Command {
-        var values = Parameters()
-        values.add(batch.stream)
-        values.add(Int64(batch.partition))
-        values.add(batch.from)
-        values.add(batch.next)
-        return Command(
+        Command(
             """
             SELECT 1::int8 WHERE NOT EXISTS (
                 SELECT 1 FROM batch WHERE stream = $1 AND partition = $2 AND first < $4 AND next > $3)
-            """, values)
+            """, range)
     }
 
     /// Writes the keys that are new to every segment, and numbers their events within the newest.

@@ -166,28 +166,3 @@ enum Gate {
     static let exclusive = "SELECT pg_advisory_xact_lock($1::int4, $2::int4)"
     static let shared = "SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4)"
 }
-
-/// How a state is written in a row.
-///
-/// Open states come first, so that `state < 2` means open.
-enum StateCode {
-    static let pending: Int64 = 0
-    static let leased: Int64 = 1
-    static let delivered: Int64 = 2
-    static let dead: Int64 = 3
-    static let expired: Int64 = 4
-    static let withheld: Int64 = 5
-    static let cancelled: Int64 = 6
-}
-
-extension DeliveryState {
-    private static let codes: [DeliveryState] = [
-        .pending, .leased, .delivered, .dead, .expired, .withheld, .cancelled,
-    ]
-    /// As it is written in a row.
-    var code: Int64 { Int64(Self.codes.firstIndex(of: self) ?? 0) }
-    init?(code: Int64) {
-        guard Self.codes.indices.contains(Int(code)) else { return nil }
-        self = Self.codes[Int(code)]
-    }
-}

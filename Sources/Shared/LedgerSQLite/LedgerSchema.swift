@@ -139,16 +139,3 @@ enum LedgerSchema {
         ALTER TABLE session ADD COLUMN lowest INTEGER NOT NULL DEFAULT 0;
         """
 }
-
-/// How a state is written in a row.
-///
-/// Open states come first, so that `state < 2` means open.
-enum StateCode {
-    static let pending: Int64 = 0
-    static let leased: Int64 = 1
-    static let delivered: Int64 = 2
-    static let dead: Int64 = 3
-    static let expired: Int64 = 4
-    static let withheld: Int64 = 5
-    static let cancelled: Int64 = 6
-}

@@ -215,15 +215,3 @@ extension Settlement.Ending {
         }
     }
 }
-
-extension DeliveryState {
-    private static let codes: [DeliveryState] = [
-        .pending, .leased, .delivered, .dead, .expired, .withheld, .cancelled,
-    ]
-    /// As it is written in a row.
-    var code: Int64 { Int64(Self.codes.firstIndex(of: self) ?? 0) }
-    init?(code: Int64) {
-        guard Self.codes.indices.contains(Int(code)) else { return nil }
-        self = Self.codes[Int(code)]
-    }
-}
