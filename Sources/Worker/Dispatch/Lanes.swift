@@ -39,19 +39,16 @@ package struct Lanes {
     /// Takes the first delivery of the lane whose turn it is; its place is in use until `free`.
     package mutating func next() -> Outgoing? {
         while let name = turns.popFirst() {
-            guard var lane = lanes[name], lane.onWire < perLane else { continue }
-            guard lane.onWire < places - onWire || lanes.count == 1 else {
+            // A lane is changed where it stands: a copy of it would copy all that waits in it.
+            guard let lane = lanes.index(forKey: name), lanes.values[lane].onWire < perLane else { continue }
+            guard lanes.values[lane].onWire < places - onWire || lanes.count == 1 else {
                 crowded.append(name)
                 continue
             }
-            lane.isUp = false
-            guard let first = lane.waiting.popFirst() else {
-                lanes[name] = lane
-                continue
-            }
-            lane.onWire += 1
+            lanes.values[lane].isUp = false
+            guard let first = lanes.values[lane].waiting.popFirst() else { continue }
+            lanes.values[lane].onWire += 1
             onWire += 1
-            lanes[name] = lane
             giveTurn(name)
             return first
         }
@@ -74,9 +71,7 @@ package struct Lanes {
 
     /// Takes out everything that waits in one lane.
     package mutating func removeWaiting(of lane: Int64) -> [Outgoing] {
-        guard var rest = lanes[lane] else { return [] }
-        let waiting = rest.waiting.removeAll()
-        lanes[lane] = rest
+        guard let waiting = lanes[lane]?.waiting.removeAll() else { return [] }
         forgetIfEmpty(lane)
         return waiting
     }
@@ -98,8 +93,10 @@ package struct Lanes {
     }
 
     private mutating func giveTurn(_ name: Int64) {
-        guard let lane = lanes[name], !lane.isUp, lane.onWire < perLane, !lane.waiting.isEmpty else { return }
-        lanes[name]?.isUp = true
+        guard let lane = lanes.index(forKey: name), !lanes.values[lane].isUp, lanes.values[lane].onWire < perLane,
+            !lanes.values[lane].waiting.isEmpty
+        else { return }
+        lanes.values[lane].isUp = true
         turns.append(name)
     }
 }
