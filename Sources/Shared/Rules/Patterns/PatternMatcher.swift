@@ -139,6 +139,7 @@ extension PatternMatcher {
         if branch.other >= 0 {
             guard mayFit(branch.other, text, &scratch), fits(branch, text, &scratch) else { return }
         }
+        if branch.rules.count == 1 { return scratch.hits.append(branch.rules.start) }
         for rule in branch.rules.range { scratch.hits.append(branchRules[rule]) }
     }
 

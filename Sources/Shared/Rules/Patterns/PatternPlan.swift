@@ -22,8 +22,9 @@ struct PatternPlan {
         var hasEntries = false
         /// The index of the entries here that are found by keys; -1 when all are found by atoms.
         var index: Int32 = -1
-        /// The leaves that the branches entered here ask first: when none of them is met, no value here is looked up.
-        /// Empty when they are too many, or a branch has none.
+        /// The leaves that the branches entered here ask first; empty when they are too many, or a branch has none.
+        ///
+        /// When none of them is met, no value here is looked up.
         var gates = Extent()
     }
     /// The tests of a field.
@@ -38,6 +39,7 @@ struct PatternPlan {
     /// Fields that stand together.
     struct Branch: Sendable {
         var leaves = Extent()
+        /// Where its rules stand; the rule itself when it is one.
         var rules = Extent()
         /// The leaf it is filed under; -1 when it has to be looked at for every event.
         var entry: Int32 = -1
@@ -85,7 +87,7 @@ struct PatternPlan {
 
     private var paths: [ByteText: Int32] = [:]
     private var leafNumbers: [LeafKey: Int32] = [:]
-    /// By atom: the leaf that has this one test; -1 when there is none. Most rules of many tenants have such a leaf.
+    /// By atom: the leaf that has this one test, as most rules of many tenants have; -1 when there is none.
     private var leavesOfAtoms: [Int32] = []
     /// The fields of the pattern being added, by what they are and not by what they say: `$or` repeats them.
     private var leavesOfFields: [ObjectIdentifier: Int32] = [:]
@@ -257,18 +259,18 @@ extension PatternPlan {
     }
 
     private mutating func gatherRules() {
-        for (_, branch) in ruleBranches { branches[Int(branch)].rules.count += 1 }
-        var start: Int32 = 0
-        for place in branches.indices {
-            branches[place].rules.start = start
-            start += branches[place].rules.count
-            branches[place].rules.count = 0
-        }
-        branchRules = Array(repeating: 0, count: Int(start))
         for (rule, branch) in ruleBranches {
-            let rules = branches[Int(branch)].rules
-            branchRules[Int(rules.start + rules.count)] = rule
+            branches[Int(branch)].rules.start = rule
             branches[Int(branch)].rules.count += 1
+        }
+        for place in branches.indices where branches[place].rules.count > 1 {
+            branches[place].rules.start = Int32(branchRules.count)
+            branchRules += Array(repeating: 0, count: Int(branches[place].rules.count))
+        }
+        var filled = Array(repeating: Int32(0), count: branches.count)
+        for (rule, branch) in ruleBranches where branches[Int(branch)].rules.count > 1 {
+            branchRules[Int(branches[Int(branch)].rules.start + filled[Int(branch)])] = rule
+            filled[Int(branch)] += 1
         }
     }
 
