@@ -160,9 +160,11 @@ public protocol LedgerAnswers: AnyObject {
     /// The revision of the rules that was in force at a moment; zero before the first.
     func revision(at moment: Timestamp) throws(LedgerError) -> Revision
     /// A parked record; `nil` when it was not parked or retention took it.
-    func parked(_ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow?
+    ///
+    /// - Parameter stream: whose partition it is; `nil` when only one has it.
+    func parked(_ stream: String?, _ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow?
     /// Notes that a parked record was mended and published anew, so that listings say so. It stays a parked record.
-    func noteRetried(_ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError)
+    func noteRetried(_ stream: String, _ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError)
 
     // Replaying
 
