@@ -103,7 +103,8 @@ public final class Replayer {
         options.byRulesOfThen = question.rules == .then
         options.received = question.received ?? []
         return try ReplayPath(
-            ledger: ledger, place: { [stream] in stream.place(of: $0) }, configuration: configuration, options: options, clock: clock,
+            ledger: ledger, place: { [stream] in stream.place(of: $0) }, configuration: configuration, options: options,
+            clock: clock,
             logger: logger)
     }
 }

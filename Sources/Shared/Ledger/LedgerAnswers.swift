@@ -56,6 +56,21 @@ public struct DecidedRange: Sendable, Hashable {
     public init(offsets: Range<Int64>, revision: Revision, at: Timestamp) {
         (self.offsets, self.revision, self.at) = (offsets, revision, at)
     }
+
+    /// Ranges in order, with those in one that follow each other within an hour and by the same rules.
+    package static func joined(_ ranges: [DecidedRange]) -> [DecidedRange] {
+        var joined: [DecidedRange] = []
+        for next in ranges {
+            if let last = joined.last, last.revision == next.revision,
+                last.offsets.upperBound == next.offsets.lowerBound, next.at - last.at < .seconds(3600)
+            {
+                joined[joined.count - 1].offsets = last.offsets.lowerBound..<next.offsets.upperBound
+            } else {
+                joined.append(next)
+            }
+        }
+        return joined
+    }
 }
 
 /// Which deliveries a replay is about.
@@ -146,6 +161,54 @@ public struct AuditPage: Sendable {
     ) {
         (self.states, self.notified, self.residue) = (states, notified, residue)
         (self.delivered, self.next) = (delivered, next)
+    }
+
+    /// What can be wrong with a delivery, in the order of the backends' columns.
+    package enum Fault: Int, CaseIterable {
+        case noEvent, noRule, noSession, beyondSession, asleep, stray
+
+        var words: String {
+            switch self {
+            case .noEvent: "its event is gone"
+            case .noRule: "its rule is gone"
+            case .noSession: "it is leased, and its session is gone"
+            case .beyondSession: "it is leased, and a death of its worker would not free it"
+            case .asleep: "it is pending, and nothing will wake it"
+            case .stray: "it is not pending, and has a time at which it is due"
+            }
+        }
+    }
+
+    /// Adds one delivery.
+    package mutating func add(_ key: Key, _ state: DeliveryState, isFirst: Bool, faults: [Fault]) {
+        states[state, default: 0] += 1
+        if isFirst { notified += 1 }
+        if state == .delivered { delivered.append(key) }
+        for fault in faults { residue.append("delivery \(key): \(fault.words)") }
+    }
+}
+
+/// A window of time by the hours it touches: batches grow for an hour at most.
+package struct AuditWindow {
+    /// The first moment of it, and the first behind it.
+    package let first, end: Int64
+    /// Makes one.
+    package init(_ since: Timestamp, _ until: Timestamp) {
+        let hour: Int64 = 3_600_000
+        first = since.milliseconds / hour * hour
+        end = until.milliseconds > .max - hour ? until.milliseconds : (until.milliseconds + hour - 1) / hour * hour
+    }
+}
+
+extension Conservation {
+    /// Compares what became of records, and those parked with the rows there are.
+    package mutating func compareRecords(parkedKept kept: Int64) {
+        if read != unmatched + matched + duplicate + parked {
+            residue.append(
+                "records read = unmatched + matched + duplicate + parked: \(read) ≠ \(unmatched) + \(matched) + "
+                    + "\(duplicate) + \(parked)")
+        }
+        if parked != kept { residue.append("parked = records kept: \(parked) ≠ \(kept)") }
     }
 }
 

@@ -63,18 +63,8 @@ extension SQLiteLedger: LedgerAnswers {
             query.bind(2, Int64(partition))
             defer { query.reset() }
             var ranges: [DecidedRange] = []
-            while try query.step() {
-                let next = Self.range(query)
-                if let last = ranges.last, last.revision == next.revision,
-                    last.offsets.upperBound == next.offsets.lowerBound,
-                    next.at - last.at < .seconds(3600)
-                {
-                    ranges[ranges.count - 1].offsets = last.offsets.lowerBound..<next.offsets.upperBound
-                } else {
-                    ranges.append(next)
-                }
-            }
-            return ranges
+            while try query.step() { ranges.append(Self.range(query)) }
+            return DecidedRange.joined(ranges)
         }
     }
 

@@ -9,7 +9,8 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation {
-        let (first, end) = Self.hours(since, until)
+        let window = AuditWindow(since, until)
+        let (first, end) = (window.first, window.end)
         return try attempting("sum up batches") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
                 let query = try database.prepare(
@@ -24,22 +25,10 @@ extension SQLiteLedger {
                     read: query.int(0), unmatched: query.int(1), matched: query.int(2), duplicate: query.int(3),
                     parked: query.int(4), lost: query.int(5), selected: query.int(6), notified: 0,
                     suppressed: try count("suppressed", first, end), deliveries: [:], residue: [])
-                let kept = try count("parked", first, end)
-                if law.read != law.unmatched + law.matched + law.duplicate + law.parked {
-                    law.residue.append(
-                        "records read = unmatched + matched + duplicate + parked: \(law.read) ≠ \(law.unmatched) + "
-                            + "\(law.matched) + \(law.duplicate) + \(law.parked)")
-                }
-                if law.parked != kept { law.residue.append("parked = records kept: \(law.parked) ≠ \(kept)") }
+                law.compareRecords(parkedKept: try count("parked", first, end))
                 return law
             }
         }
-    }
-
-    private static func hours(_ since: Timestamp, _ until: Timestamp) -> (first: Int64, end: Int64) {
-        let hour: Int64 = 3_600_000
-        let end = until.milliseconds > .max - hour ? until.milliseconds : (until.milliseconds + hour - 1) / hour * hour
-        return (since.milliseconds / hour * hour, end)
     }
 
     private func count(_ table: StaticString, _ first: Int64, _ end: Int64) throws(SQLiteFailure) -> Int64 {
@@ -52,7 +41,8 @@ extension SQLiteLedger {
     public func audit(
         since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp
     ) throws(LedgerError) -> AuditPage {
-        let (first, end) = Self.hours(since, until)
+        let window = AuditWindow(since, until)
+        let (first, end) = (window.first, window.end)
         return try attempting("audit deliveries") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
                 let newest = try database.int("SELECT max(id) FROM delivery") ?? 0
@@ -62,7 +52,13 @@ extension SQLiteLedger {
                     states: [:], notified: 0, residue: cursor == 0 ? try strayTimes() : [], delivered: [],
                     next: from + Self.page < newest ? from + Self.page : nil)
                 let query = try rows(behind: from, first, end)
-                while try query.step() { page.add(query) }
+                while try query.step() {
+                    let key = query.halves(2)
+                    page.add(
+                        Key(high: key.high, low: key.low), DeliveryState(code: query.int(0)) ?? .pending,
+                        isFirst: query.int(1) == 0,
+                        faults: AuditPage.Fault.allCases.filter { query.int(3 + Int32($0.rawValue)) != 0 })
+                }
                 return page
             }
         }
@@ -81,7 +77,8 @@ extension SQLiteLedger {
                         SELECT 1 FROM due WHERE lane = d.lane AND at = d.due AND delivery = d.id)
                     AND NOT EXISTS (
                         SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id <> d.id
-                            AND (h.state = 1 OR h.due IS NOT NULL))
+                            AND (h.state = 1 OR h.due IS NOT NULL)),
+                d.state <> 0 AND d.due IS NOT NULL
             FROM delivery d WHERE d.id > ? AND d.id <= ? AND d.decided >= ? AND d.decided < ? ORDER BY d.id
             """)
         query.bind(1, cursor)
@@ -102,26 +99,5 @@ extension SQLiteLedger {
             lines.append("a due time of number \(query.int(0)) at \(query.int(1)) has no pending delivery")
         }
         return lines
-    }
-}
-
-extension AuditPage {
-    /// What a column that is not zero says.
-    private static let faults: [(column: Int32, words: String)] = [
-        (3, "its event is gone"), (4, "its rule is gone"), (5, "it is leased, and its session is gone"),
-        (6, "it is leased, and a death of its worker would not free it"),
-        (7, "it is pending, and nothing will wake it"),
-    ]
-
-    fileprivate mutating func add(_ row: Statement) {
-        let state = DeliveryState(code: row.int(0)) ?? .pending
-        states[state, default: 0] += 1
-        if row.int(1) == 0 { notified += 1 }
-        let halves = row.halves(2)
-        let key = Key(high: halves.high, low: halves.low)
-        if state == .delivered { delivered.append(key) }
-        for fault in Self.faults where row.int(fault.column) != 0 {
-            residue.append("delivery \(key): \(fault.words)")
-        }
     }
 }

@@ -32,7 +32,7 @@ import CarillonStream
     deinit {
         stop()
         messages.clear()
-        for unsafe topic in unsafe topics.values { unsafe rd_kafka_topic_destroy(topic) }
+        while let (_, topic) = unsafe topics.popFirst() { unsafe rd_kafka_topic_destroy(topic) }
     }
 
     func ends() throws(StreamError) -> [Partition: StreamEnds.Ends] {
@@ -50,7 +50,9 @@ import CarillonStream
     func offset(in partition: Partition, since moment: Timestamp) throws(StreamError) -> Offset {
         let place = atlas.topicPartition(partition)
         guard let ends = try client.ends(of: [place])[place] else { return 0 }
-        guard moment.milliseconds > 0, ends.low < ends.next else { return moment.milliseconds > 0 ? ends.next : ends.low }
+        guard moment.milliseconds > 0, ends.low < ends.next else {
+            return moment.milliseconds > 0 ? ends.next : ends.low
+        }
         do throws(StreamError) {
             let answer = try client.offsets(of: [place], at: moment.milliseconds)[place] ?? -1
             if answer >= 0 { return min(max(answer, ends.low), ends.next) }
@@ -136,7 +138,9 @@ import CarillonStream
         let place = atlas.topicPartition(scan.batch.partition)
         let workspace = Array((stream.topics.workspace(of: place.topic) ?? "").utf8)
         var deadline = stream.clock.uptime() + Self.patience
-        while !scan.isOver, scan.next < scan.end, scan.batch.records.count < limit, scan.batch.bytes.count < Self.batchBytes {
+        while !scan.isOver, scan.next < scan.end, scan.batch.records.count < limit,
+            scan.batch.bytes.count < Self.batchBytes
+        {
             let wanted = min(limit - scan.batch.records.count, Self.chunk)
             let count = unsafe messages.fill(
                 from: place.partition, of: topic, wanted, milliseconds: Self.turn)
