@@ -9,12 +9,7 @@ import CarillonWorker
 
 extension Configuration {
     /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk & CarillonLedger.Ledger {
-        ledger.isPostgres ? try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping) : try openFile()
-    }
-
-    /// Opens the ledger that is there for questions and replays, for one thread.
-    func answers() throws(LedgerError) -> any AnsweringLedger {
+    func desk() throws(LedgerError) -> any AnsweringLedger {
         ledger.isPostgres ? try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping) : try openFile()
     }
 

@@ -56,7 +56,7 @@ struct Poison: ParsableCommand {
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            let row = try Poison.row(record, in: try deployment.configuration().answers())
+            let row = try Poison.row(record, in: try deployment.configuration().desk())
             Console.error("carillon: \(row.place) is parked: \(printable(row.reason))")
             _ = Console.write(row.bytes, to: 1)
         }
@@ -79,7 +79,7 @@ extension Poison {
 
         func run() throws {
             let configuration = try deployment.configuration()
-            let ledger = try configuration.answers()
+            let ledger = try configuration.desk()
             let row = try Poison.row(record, in: ledger)
             var bytes = row.bytes
             if let with {

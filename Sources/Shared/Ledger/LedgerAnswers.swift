@@ -155,10 +155,16 @@ public struct AuditPage: Sendable {
     public var delivered: [Key]
     /// Behind which delivery to go on; `nil` at the end.
     public var next: DeliveryID?
+    /// Behind which delivery it began: further on than asked when retention has overtaken.
+    public var behind: DeliveryID
+    /// The running counts as of this snapshot.
+    public var tallies: [String: Int64] = [:]
     /// Makes one.
     public init(
+        behind: DeliveryID,
         states: [DeliveryState: Int64], notified: Int64, residue: [String], delivered: [Key], next: DeliveryID?
     ) {
+        self.behind = behind
         (self.states, self.notified, self.residue) = (states, notified, residue)
         (self.delivered, self.next) = (delivered, next)
     }
@@ -258,7 +264,19 @@ public protocol LedgerAnswers: AnyObject {
 
     /// Sums the batches decided in a window, as `verify` has them; its ends are those of hours.
     func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation
-    /// Looks at deliveries decided in a window behind one, a bounded number in one snapshot.
-    func audit(since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp) throws(LedgerError)
-        -> AuditPage
+    /// Looks at deliveries decided in a window behind one and up to another (`nil`: all there are), a bounded number in one
+    /// snapshot.
+    func audit(since: Timestamp, until: Timestamp, after cursor: DeliveryID, upTo last: DeliveryID?, now: Timestamp)
+        throws(LedgerError) -> AuditPage
+    /// What `verify` begins with: a moment in which no decision is half done. Waits for those under way, no longer.
+    func beginVerification(now: Timestamp) throws(LedgerError) -> VerificationStart
+    /// Counts rows of a table behind one and up to another, a bounded number in one snapshot.
+    func count(_ table: VerificationStart.Table, after cursor: Int64, upTo last: Int64) throws(LedgerError)
+        -> CountedPiece
+    /// Looks for what is wrong beside these rows, a bounded piece in one snapshot.
+    ///
+    /// - Parameter cursor: where to go on, as the call before said; empty at first.
+    func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?)
+    /// The running counts by name.
+    func tallies() throws(LedgerError) -> [String: Int64]
 }

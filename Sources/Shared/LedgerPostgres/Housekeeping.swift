@@ -10,7 +10,7 @@ import CarillonPostgres
 extension PostgresLedger {
     private static let step: Int64 = 1_000
     /// Numbers of events in a segment: a segment's number stands in the high bits of those of its events.
-    private static let segmentBits = 40
+    static let segmentBits = 40
     private static let day: Int64 = 86_400_000
 
     public func tend(now: Timestamp) throws(LedgerError) -> Bool {
