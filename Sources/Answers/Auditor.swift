@@ -72,7 +72,7 @@ public final class Auditor {
     ) throws(LedgerError) {
         var cursor: DeliveryID? = 0
         while let after = cursor {
-            let page = try ledger.audit(since: since, until: until, after: after, now: now)
+            let page = try ledger.audit(since: since, until: until, after: after, upTo: nil, now: now)
             for (state, count) in page.states { audit.law.deliveries[state.rawValue, default: 0] += count }
             audit.law.notified += page.notified
             audit.law.residue += page.residue

@@ -103,7 +103,8 @@ public final class Replayer {
         options.byRulesOfThen = question.rules == .then
         options.received = question.received ?? []
         return try ReplayPath(
-            ledger: ledger, stream: stream.name, configuration: configuration, options: options, clock: clock,
+            ledger: ledger, place: { [stream] in stream.place(of: $0) }, configuration: configuration, options: options,
+            clock: clock,
             logger: logger)
     }
 }
@@ -151,8 +152,7 @@ extension Replayer {
 extension Replayer {
     /// How many records of the window have no batch row.
     public func undecided(_ question: ReplayQuestion) throws -> Int64 {
-        let ends = try stream.ends()
-        return try ends.partitions.reduce(Int64(0)) { sum, partition in
+        try stream.ends().reduce(Int64(0)) { sum, partition in
             try sum
                 + ranges(of: partition.key, partition.value.next, question.since, question.until).reduce(0) {
                     $0 + Int64($1.range.count)
@@ -168,7 +168,7 @@ extension Replayer {
         _ body: (RecordBatch, _ isFirst: Bool) throws -> Bool
     ) throws {
         guard !question.isFiltered else { return }
-        for (partition, ends) in try stream.ends().partitions.sorted(by: { $0.key < $1.key }) {
+        for (partition, ends) in try stream.ends().sorted(by: { $0.key < $1.key }) {
             var isWhole = false
             while !isWhole {
                 isWhole = true
@@ -199,13 +199,14 @@ extension Replayer {
     ) throws -> [(range: Range<Offset>, isFirst: Bool)] {
         let first = try stream.offset(in: partition, since: since)
         let last = min(end, try stream.offset(in: partition, since: until))
-        guard let position = try ledger.position(stream.name, partition) else {
+        let place = stream.place(of: partition)
+        guard let position = try ledger.position(place.stream, place.partition) else {
             return first < last ? [(first..<last, true)] : []
         }
         var ranges: [(range: Range<Offset>, isFirst: Bool)] = []
         var from = first
         let stop = min(last, position)
-        for decided in try ledger.decided(stream.name, partition) where decided.offsets.upperBound > from {
+        for decided in try ledger.decided(place.stream, place.partition) where decided.offsets.upperBound > from {
             if decided.offsets.lowerBound >= stop { break }
             if decided.offsets.lowerBound > from { ranges.append((from..<decided.offsets.lowerBound, false)) }
             from = decided.offsets.upperBound

@@ -58,7 +58,12 @@ extension Configuration {
     }
 
     /// Reads the stream that is there beside its groups.
-    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
+    func scanner() throws(StreamError) -> any StreamScanner {
+        switch stream.kind {
+        case .sqlite: try SQLiteStream.open(at: stream.path).scanner()
+        case .kafka: try kafkaStream().scanner()
+        }
+    }
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."

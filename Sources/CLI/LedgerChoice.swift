@@ -9,16 +9,8 @@ import CarillonWorker
 
 extension Configuration {
     /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk & CarillonLedger.Ledger {
+    func desk() throws(LedgerError) -> any AnsweringLedger {
         ledger.isPostgres ? try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping) : try openFile()
-    }
-
-    /// Opens the ledger that is there for questions and replays, for one thread.
-    func answers() throws -> any AnsweringLedger {
-        guard !ledger.isPostgres else {
-            throw Failure("explain, replay, poison and verify of a window are not yet built over PostgreSQL")
-        }
-        return try openFile()
     }
 
     /// Opens the ledger, making it when it is not there: for workers and servers.

@@ -162,8 +162,8 @@ private final class Dying: StreamScanner {
     private let scanner: any StreamScanner
     private var left: Int
     init(_ scanner: any StreamScanner, after left: Int) { (self.scanner, self.left) = (scanner, left) }
-    var name: String { scanner.name }
-    func ends() throws(StreamError) -> StreamEnds { try scanner.ends() }
+    func place(of partition: Partition) -> Place { scanner.place(of: partition) }
+    func ends() throws(StreamError) -> [Partition: StreamEnds.Ends] { try scanner.ends() }
     func offset(in partition: Partition, since moment: Timestamp) throws(StreamError) -> Offset {
         try scanner.offset(in: partition, since: moment)
     }

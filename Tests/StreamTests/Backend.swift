@@ -22,6 +22,8 @@ enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static var verbatim: [Backend] { [.memory, .sqlite] }
     /// Those whose times are the appender's: the broker's topics have its own.
     static var timed: [Backend] { [.memory, .sqlite, .kafkaMock] }
+    /// Those that are read beside their groups.
+    static var scanned: [Backend] { available.filter { $0 != .memory } }
     /// Those that can remove records, and whose supply of records is not another process's business.
     static var local: [Backend] { [.memory, .sqlite] }
 
@@ -57,6 +59,8 @@ protocol StreamBed: Sendable {
     func appender() throws -> any StreamAppender
     func reader(group: String) throws -> any StreamReader
     func ends() throws -> [Partition: Offset]
+    /// Reads beside the groups, where that is built: not of what only tests use.
+    func scanner() throws -> (any StreamScanner)?
     /// Removes records by force, read or not.
     func lose(_ partition: Partition, before offset: Offset) throws
     /// Removes what may be removed.
@@ -75,6 +79,7 @@ struct MemoryBed: StreamBed {
     func appender() throws -> any StreamAppender { stream.appender() }
     func reader(group: String) throws -> any StreamReader { stream.reader(group: group) }
     func ends() throws -> [Partition: Offset] { stream.ends() }
+    func scanner() throws -> (any StreamScanner)? { nil }
     func lose(_ partition: Partition, before offset: Offset) throws { stream.lose(partition, before: offset) }
     func retain(before moment: Timestamp) throws { stream.retain(before: moment) }
 }
@@ -91,6 +96,7 @@ struct SQLiteBed: StreamBed {
         try SQLiteStream.open(at: path, clock: clock).reader(group: group)
     }
     func ends() throws -> [Partition: Offset] { try stream.ends().partitions.mapValues(\.next) }
+    func scanner() throws -> (any StreamScanner)? { try SQLiteStream.open(at: path, clock: clock).scanner() }
     func lose(_ partition: Partition, before offset: Offset) throws {
         let database = try Database(path: path, access: .readWrite)
         try database.write { () throws(SQLiteFailure) in

@@ -140,6 +140,7 @@ struct KafkaBed: StreamBed {
     func ends() throws -> [Partition: Offset] {
         try KafkaStream.open(configuration, clock: clock).ends().first?.partitions.mapValues(\.next) ?? [:]
     }
+    func scanner() throws -> (any StreamScanner)? { try KafkaStream.open(configuration, clock: clock).scanner() }
     func lose(_ partition: Partition, before offset: Offset) throws {
         Issue.record("neither the mock nor librdkafka 2.0 can be asked to remove records of one test")
     }

@@ -59,7 +59,7 @@ struct Replay: ParsableCommand {
             try Replayer.check(question, horizon: configuration.ledger.dedupHorizon, now: clock.now())
         } catch { throw Failure(error.description, code: .usage) }
         let replayer = Replayer(
-            ledger: try configuration.answers(), stream: try configuration.scanner(),
+            ledger: try configuration.desk(), stream: try configuration.scanner(),
             configuration: try configuration.workerSettings(), clock: clock, logger: Log.logger("carillon.replay"))
         let asks = isatty(STDIN_FILENO) == 1 && !yes
         if dryRun || asks {

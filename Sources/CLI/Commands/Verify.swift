@@ -46,7 +46,7 @@ struct Verify: ParsableCommand {
 
     private func audit(_ configuration: Configuration) throws {
         let counts = received.isEmpty ? nil : try ReceivedLog(received).counts
-        let audit = try Auditor(ledger: try configuration.answers()).audit(
+        let audit = try Auditor(ledger: try configuration.desk()).audit(
             since: since?.timestamp ?? Timestamp(milliseconds: 0), until: until?.timestamp ?? clock.now(),
             received: counts, now: clock.now())
         switch listing.format {

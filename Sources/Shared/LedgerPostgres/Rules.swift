@@ -157,6 +157,7 @@ extension PostgresLedger {
             WHERE id = ANY($1) AND state = 0
             """, values
         ).affected
+        try keepDelivered(open.map(\.id), connection)
         try connection.run(
             Order.arrange(open.compactMap(\.pair), moment)
                 + tallies(["delivery.pending": -closed, "delivery.\(state.rawValue)": closed], connection))

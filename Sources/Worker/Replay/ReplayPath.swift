@@ -37,16 +37,18 @@ public final class ReplayPath {
     private var booksOfThen: [Revision: RuleBook] = [:]
 
     /// Makes one for a stream, with the worker's settings.
+    ///
+    /// - Parameter place: what the ledger calls a partition of the stream.
     public init(
-        ledger: any Ledger & LedgerAnswers, stream: String, configuration: Worker.Configuration, options: Options,
-        clock: any Clock, logger: Logger
+        ledger: any Ledger & LedgerAnswers, place: @escaping (Partition) -> Place, configuration: Worker.Configuration,
+        options: Options, clock: any Clock, logger: Logger
     ) throws(LedgerError) {
         var configuration = configuration
         configuration.name = "replay"
         configuration.concurrency = 0  // nothing is leased to a replay
         (self.ledger, self.options, self.clock) = (ledger, options, clock)
         path = try Path(
-            ledger: ledger, reader: NoReader(name: stream), courier: NoCourier(), clock: clock,
+            ledger: ledger, reader: NoReader(place: place), courier: NoCourier(), clock: clock,
             configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger)
         path.ignoresAge = options.includesExpired
     }
@@ -177,10 +179,10 @@ extension ReplayPath.Decided {
 
 /// A replay is handed its batches.
 private final class NoReader: StreamReader {
-    let name: String
-    init(name: String) { self.name = name }
+    private let place: (Partition) -> Place
+    init(place: @escaping (Partition) -> Place) { self.place = place }
     func partitions() -> [Partition] { [] }
-    func place(of partition: Partition) -> Place { Place(stream: name, partition: partition) }
+    func place(of partition: Partition) -> Place { place(partition) }
     var doorbell: any Doorbell { NoBell() }
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled { .nothing }
     func seek(_ partition: Partition, to offset: Offset?) throws(StreamError) {}
