@@ -87,14 +87,14 @@ extension Deployment {
 
     /// Runs a command to its end.
     func told(_ arguments: String..., input: Data? = nil) throws -> Told {
-        let before = try words().count
+        let before = words().count
         let pipe = Pipe()
         let process = try start(arguments, input: pipe)
         if let input { try pipe.fileHandleForWriting.write(contentsOf: input) }
         try pipe.fileHandleForWriting.close()
         process.waitUntilExit()
         return Told(
-            code: process.terminationStatus, text: String(decoding: try words().dropFirst(before), as: UTF8.self))
+            code: process.terminationStatus, text: String(decoding: words().dropFirst(before), as: UTF8.self))
     }
 
     /// How many deliveries some of the events make.
