@@ -85,6 +85,7 @@ extension Configuration {
         if let name = delivery.retrySchedule.flatMap({ RetrySchedule.Name(rawValue: $0) }) {
             settings.retry = RetrySchedule(name)
         }
+        settings.links = links.isEmpty ? nil : try? Links(links)
         settings.maxEventAge = delivery.maxEventAge
         settings.offer = offer
         return settings
@@ -113,7 +114,7 @@ extension Configuration {
             courier: { onEnding in
                 TwoCouriers(
                     quick: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none),
-                    slow: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none))
+                    slow: { CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none) })
             },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
@@ -123,9 +124,14 @@ extension Configuration {
 extension Configuration {
     private var wire: CurlCourier.Configuration {
         get throws {
-            CurlCourier.Configuration(
+            var wire = CurlCourier.Configuration(
                 concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
                 exemptions: try delivery.ssrfExempt.map { try CIDR($0) }, authorities: delivery.authorities)
+            wire.proxy = try values.secret("delivery.proxy")?.clear
+            if let proxy = wire.proxy, !["http://", "https://", "socks5h://"].contains(where: proxy.hasPrefix) {
+                throw Failure("delivery.proxy begins with none of http://, https:// and socks5h://")
+            }
+            return wire
         }
     }
 

@@ -79,12 +79,12 @@ public final class Path {
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
         pace = Pace(most: configuration.batch)
-        // More would not be sent sooner, and would spread over more of the ledger's pages.
-        capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
+        capacity = LaneRoom.Capacity(concurrency: configuration.concurrency)
         troubles = TroubledLanes(Breaker.Policy(), fullRoom: capacity.perLane)
         announcements = Announcements(worker: configuration.name)
         addresses = Addresses(
-            channels: configuration.channels, people: configuration.people, vault: configuration.secrets)
+            channels: configuration.channels, people: configuration.people, vault: configuration.secrets,
+            retry: configuration.retry)
         book = CurrentRules(clock: clock, logger: logger)
         suspended = try ledger.suspended()
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)
@@ -142,6 +142,9 @@ struct Pace {
     mutating func limit(room: Int, now: Duration) -> Int {
         guard room >= Self.least || now - lastRead >= .milliseconds(100) else { return 0 }
         lastRead = now
-        return min(most, max(Self.least, Int(Double(min(room, Self.deliveries)) / max(perRecord, 0.001))))
+        // Some batches make more than others: what is born without room is claimed later, at thrice the cost, and so are those
+        // of its pair that come after it.
+        let planned = min(room - room / 4, Self.deliveries)
+        return min(most, max(Self.least, Int(Double(planned) / max(perRecord, 0.001))))
     }
 }

@@ -46,6 +46,13 @@ extension PostgresLedger {
         var changes = endings.counts
         changes["delivery.leased", default: 0] -= followers
         changes["delivery.pending", default: 0] += followers
+        if followers > 0 {
+            let gone = try connection.run([
+                Superseding.endReturned(answers[1].indices.map { answers[1].int($0, 0) }, moment)
+            ])[0].affected
+            changes["delivery.pending", default: 0] -= gone
+            changes["delivery.expired", default: 0] += gone
+        }
         if !failed.isEmpty { changes.merge(Self.kept(answers[answers.count - 1])) { $0 + $1 } }
         let isPlain = endings.goneBack.isEmpty && !endings.isLate
         let order = isPlain ? Order.freeHeads(of: endings.pairs, moment) : Order.arrange(endings.pairs, moment)
@@ -210,7 +217,7 @@ private struct Endings {
         return Command(
             """
             UPDATE delivery d SET state = 0, session = 0 FROM unnest($1::int8[], $2::int8[]) AS g(pair, id)
-            WHERE d.pair = g.pair AND d.state < 2 AND d.state = 1 AND d.id > g.id
+            WHERE d.pair = g.pair AND d.state < 2 AND d.state = 1 AND d.id > g.id RETURNING d.id
             """, values)
     }
 

@@ -57,6 +57,21 @@ enum Superseding {
         return queues
     }
 
+    /// Ends what of these came back to wait though a younger one of its rule is there.
+    static func endReturned(_ deliveries: [DeliveryID], _ now: Int64) -> Command {
+        var values = Parameters()
+        values.add(deliveries)
+        values.add(StateCode.expired)
+        values.add(now)
+        values.add(reason)
+        return Command(
+            """
+            UPDATE delivery d SET state = $2::int4, due = NULL, not_before = NULL, settled = $3, reason = $4
+            WHERE d.id = ANY($1) AND d.state = 0 AND d.supersedes = 1 AND EXISTS (
+                SELECT 1 FROM delivery y WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule)
+            """, values)
+    }
+
     static func end(_ deliveries: [DeliveryID], _ now: Int64) -> Command {
         var values = Parameters()
         values.add(deliveries)

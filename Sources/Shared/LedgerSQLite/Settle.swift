@@ -11,13 +11,23 @@ extension SQLiteLedger {
         guard !settlements.isEmpty else { return }
         try transaction(.process, "settle \(settlements.count) deliveries") { () throws(SQLiteFailure) in
             var counts: [DeliveryState: Int] = [:]
+            var delivered = 0
+            var someoneWaits = try isAnyBehind()
             for settlement in settlements {
+                if settlement.ending == .delivered, try deliver(settlement, now.milliseconds) {
+                    if someoneWaits { try freeNext(after: settlement.delivery, now.milliseconds) }
+                    delivered += 1
+                    continue
+                }
+                someoneWaits = true  // as those become that stood behind what goes back
                 guard let change = try settle(settlement, session, now.milliseconds) else { continue }
                 let isFailure = change.to == .dead || change.to == .expired
                 let isKept = isFailure ? try keepDelivered(settlement.delivery) : false
                 counts[change.from, default: 0] -= 1
                 counts[isKept ? .delivered : change.to, default: 0] += 1
             }
+            counts[.leased, default: 0] -= delivered
+            counts[.delivered, default: 0] += delivered
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             try pass(.inSettle)
         }
@@ -30,7 +40,7 @@ extension SQLiteLedger {
         _ settlement: Settlement, _ session: SessionID, _ now: Int64
     ) throws(SQLiteFailure) -> (from: DeliveryState, to: DeliveryState)? {
         if settlement.ending == .delivered {
-            return try deliver(settlement, now).map { ($0, .delivered) }
+            return try deliverLate(settlement, now).map { ($0, .delivered) }
         }
         var settlement = settlement
         if settlement.ending.due(now) != nil, try isSuperseded(settlement.delivery) {
@@ -60,26 +70,32 @@ extension SQLiteLedger {
         try update.run()
         guard database.changes == 1 else { return nil }
         if isAttempt { try note(settlement, now) }
-        if wish != nil { try releaseFollowers(of: settlement.delivery) }
+        if wish != nil { try releaseFollowers(of: settlement.delivery, now) }
         if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
         if due == nil { try freeNext(after: settlement.delivery, now) }
         return (.leased, settlement.ending.state)
     }
 
-    /// A yes is final from whichever claim it comes.
-    private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
-        let fast = try database.fixed(
+    /// Writes the yes to a claim that stands; false when it stands no more.
+    private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> Bool {
+        let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, settled = ?3, reason = '', status = ?4
             WHERE id = ?1 AND epoch = ?2 AND state = 1
             """)
-        fast.bind(1, settlement.delivery)
-        fast.bind(2, settlement.epoch)
-        fast.bind(3, now)
-        fast.bind(4, Int64(settlement.status))
-        try fast.run()
-        let from: DeliveryState? =
-            database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
+        update.bind(1, settlement.delivery)
+        update.bind(2, settlement.epoch)
+        update.bind(3, now)
+        update.bind(4, Int64(settlement.status))
+        try update.run()
+        guard database.changes == 1 else { return false }
+        if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
+        return true
+    }
+
+    /// A yes is final from whichever claim it comes.
+    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+        let from = try deliverLate(settlement.delivery, status: settlement.status, now)
         if from != nil {
             try freeNext(after: settlement.delivery, now)
             if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
@@ -134,7 +150,15 @@ extension SQLiteLedger {
     }
 
     /// A delivery goes back to pending: so does what its session holds to send after it.
-    private func releaseFollowers(of delivery: DeliveryID) throws(SQLiteFailure) {
+    private func releaseFollowers(of delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let superseding = try database.fixed(
+            """
+            SELECT id FROM delivery WHERE state < 2 AND state = 1 AND pair = (SELECT pair FROM delivery WHERE id = ?1)
+                AND id > ?1 AND supersedes = 1 ORDER BY id
+            """)
+        superseding.bind(1, delivery)
+        var mayEnd: [DeliveryID] = []
+        while try superseding.step() { mayEnd.append(superseding.int(0)) }
         let release = try database.fixed(
             """
             UPDATE delivery SET state = 0, session = 0
@@ -143,6 +167,15 @@ extension SQLiteLedger {
         release.bind(1, delivery)
         try release.run()
         try moved(.leased, .pending, Int(database.changes))
+        for follower in mayEnd { try endIfSuperseded(follower, now) }
+    }
+
+    /// Whether any delivery waits behind another of its pair, without a time of its own.
+    private func isAnyBehind() throws(SQLiteFailure) -> Bool {
+        let query = try database.fixed(
+            "SELECT 1 FROM delivery INDEXED BY delivery_behind WHERE state = 0 AND due IS NULL LIMIT 1")
+        defer { query.reset() }
+        return try query.step()
     }
 
     /// A delivery is settled: the next of its pair, if it waited only for that, is due.
