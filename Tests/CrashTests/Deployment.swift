@@ -50,6 +50,16 @@ final class Deployment: Sendable {
         let maker = try start(["worker", "--until-idle"], settings: ["CARILLON_WORKER_GROUP": "maker"])
         maker.waitUntilExit()
         try expectSuccess(maker)
+        try applyRules()
+    }
+
+    /// An empty ledger with the rules, and nothing of the stream decided.
+    func makeLedger() throws {
+        try expectSuccess(run("worker", "--prepare"))
+        try applyRules()
+    }
+
+    private func applyRules() throws {
         for (workspace, types) in rules {
             let document = """
                 version: 1
@@ -86,6 +96,20 @@ final class Deployment: Sendable {
         guard FileManager.default.fileExists(atPath: folder.file("home/ledger.db-sessions")) else { return 0 }
         let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
         return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
+    }
+
+    /// The ledger's files are gone; a worker makes an empty one, and the rules are applied anew.
+    func loseLedger() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.file("home"))
+        where name.hasPrefix("ledger.db") {
+            try FileManager.default.removeItem(atPath: folder.file("home/\(name)"))
+        }
+    }
+
+    /// How many events the ledger has.
+    func decided() throws -> Int {
+        let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
+        return Int(try database.int("SELECT max(seq) FROM event") ?? 0)
     }
 
     /// How many records stand in the stream.
