@@ -82,7 +82,7 @@ struct SlowAnswerTests {
 
     @Test("a head that does not end leaves the outcome ambiguous long before the timeout")
     func head() async throws {
-        let server = ScriptedServer { _, _ in .trickle("", then: String(repeating: "x", count: 100_000)) }
+        let server = ScriptedServer { _, _ in .trickle("", then: "HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 100_000)) }
         defer { server.stop() }
         let rig = try CourierRig(timeout: .seconds(3000), answerTime: .milliseconds(200))
         defer { rig.courier.close() }
