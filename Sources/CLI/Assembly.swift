@@ -58,7 +58,12 @@ extension Configuration {
     }
 
     /// Reads the stream that is there beside its groups.
-    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
+    func scanner() throws(StreamError) -> any StreamScanner {
+        switch stream.kind {
+        case .sqlite: try SQLiteStream.open(at: stream.path).scanner()
+        case .kafka: try kafkaStream().scanner()
+        }
+    }
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
@@ -104,7 +109,8 @@ extension Configuration {
             parts: {
                 let ledger = try configuration.createLedger(crash: crash)
                 return CarillonWorker.Worker.Parts(
-                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
+                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender(),
+                    news: try configuration.ledgerNews())
             },
             courier: { onEnding in
                 TwoCouriers(

@@ -189,7 +189,9 @@ extension PostgresLedger {
                 SELECT id, pair FROM ended
                 """, attempts),
         ])[1]
-        return rows.indices.map { (rows.int($0, 0), rows.optionalInt($0, 1)) }
+        let ended = rows.indices.map { (id: rows.int($0, 0), pair: rows.optionalInt($0, 1)) }
+        try keepDelivered(ended.map(\.id), connection)
+        return ended
     }
 
     /// Makes leased deliveries pending, the head of each pair due.

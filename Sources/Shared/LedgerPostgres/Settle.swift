@@ -39,7 +39,8 @@ extension PostgresLedger {
 
     private func write(_ endings: Endings, _ connection: Connection) throws(PostgresFailure) {
         guard !endings.changed.isEmpty else { return }
-        let answers = try connection.run(endings.commands)
+        let failed = endings.failed
+        let answers = try connection.run(endings.commands + Self.keepDelivered(failed))
         // What its session holds to send after one that goes back to pending does so too.
         let followers = endings.goneBack.isEmpty ? 0 : answers[1].affected
         var changes = endings.counts
@@ -52,6 +53,7 @@ extension PostgresLedger {
             changes["delivery.pending", default: 0] -= gone
             changes["delivery.expired", default: 0] += gone
         }
+        if !failed.isEmpty { changes.merge(Self.kept(answers[answers.count - 1])) { $0 + $1 } }
         let isPlain = endings.goneBack.isEmpty && !endings.isLate
         let order = isPlain ? Order.freeHeads(of: endings.pairs, moment) : Order.arrange(endings.pairs, moment)
         let rest = order + tallies(changes, connection)
@@ -135,6 +137,11 @@ private struct Endings {
 
     /// The pairs that have to be looked at anew.
     var pairs: Set<Int64> { Set(changed.keys.compactMap { rows[$0]?.pair }) }
+
+    /// Those that end otherwise than delivered.
+    var failed: [DeliveryID] {
+        changed.filter { $0.value.ending.state == .dead || $0.value.ending.state == .expired }.map(\.key).sorted()
+    }
 
     /// How the running counts change, by name.
     var counts: [String: Int] {
