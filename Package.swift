@@ -233,7 +233,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
-                "CarillonWorker", "CarillonServer", .product(name: "Yams", package: "Yams"),
+                "CarillonWorker", "CarillonServer", "kafka-mock", .product(name: "Yams", package: "Yams"),
             ], exclude: ["Fixtures"]),
         .testTarget(
             name: "CrashTests",

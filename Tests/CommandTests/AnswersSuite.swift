@@ -147,6 +147,7 @@ struct AnswersSuite {
         try work()
         #expect(try rows("deliveries", "list", "--state", "suppressed").first?["reason"] as? String == "silence")
         #expect(try tool.run("explain", "--subject", "s").out.contains("– failures: suppressed, silence 1 held"))
+        #expect(try tool.run("status").out.contains("suppressed      1 (silence 1)"))
         #expect(try tool.run("status", "-o", "json").out.contains(#""silence":1"#))
     }
 

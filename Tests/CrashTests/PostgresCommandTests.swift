@@ -20,7 +20,8 @@ struct PostgresCommandTests {
         for workspace in workspaces {
             #expect(try deployment.told("endpoints", "pause", "hook", "--workspace", workspace).isFine)
         }
-        #expect(try deployment.told("publish", "-", input: deployment.lines(0..<20)).isFine)
+        let published = try deployment.told("publish", "-", input: deployment.lines(0..<20))
+        #expect(published.isFine && published.text.contains("published 20 events"), "\(published.text)")
         #expect(try deployment.told("worker", "--until-idle").isFine)
         #expect(deployment.sink.now.requests == 0 && deployment.required(of: 0..<20) > 0)
         #expect(try deployment.told("endpoints", "list").text.contains("paused"))

@@ -4,7 +4,7 @@ import CarillonLedger
 import CarillonLedgerSQLite
 import Testing
 
-@Suite("Verify beside workers: the law holds at the seams of its pieces", .timeLimit(.minutes(2)))
+@Suite("Verify beside workers: the law holds at the seams of its pieces", .timeLimit(.minutes(5)))
 struct LiveVerifyTests {
     @Test(
         "while events are decided, settled, reopened and removed between any two pieces, nothing is missed or told twice",

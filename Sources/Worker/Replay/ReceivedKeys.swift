@@ -25,12 +25,16 @@ public final class ReceivedCounts: ReceivedKeys {
     /// Makes it of the number of requests of each.
     public init(_ counts: [Key: Int]) { self.counts = counts }
 
+    /// How many requests there were.
     public func count(of key: Key) -> Int { counts[key] ?? 0 }
+    /// Forgets what was taken.
     public func begin() { taken = [] }
+    /// As `count`, and takes it.
     public func take(_ key: Key) -> Int {
         taken.insert(key)
         return count(of: key)
     }
+    /// Those that nobody took.
     public func left(after key: Key?, limit: Int) -> [(key: Key, count: Int)] {
         let left = counts.filter { !taken.contains($0.key) }.sorted {
             ($0.key.high, $0.key.low) < ($1.key.high, $1.key.low)
