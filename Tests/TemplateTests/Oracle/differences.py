@@ -136,7 +136,7 @@ class Maker:
                           f"default({self.any(depth - 2)})"])
 
     def method(self):
-        return self.pick(["upper()", "lower()", "strip()", "split()", "split(',')", "split(' ', 1)", "startswith('a')", "endswith('d')",
+        return self.pick(["upper()", "lower()", "strip()", "split()", "split(',')", "split(' ', 1)", "split(none, 1)", "rsplit(none, 2)", "rsplit()", "startswith('a')", "endswith('d')",
                           "replace('a', 'o')", "capitalize()", "count('a')", "find('o')", "rsplit(' ', 1)", "lstrip('a')", "rstrip()", "join(words)",
                           "isdigit()", "find('日')"])
 
