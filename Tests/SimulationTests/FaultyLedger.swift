@@ -110,9 +110,11 @@ final class FaultyLedger: Ledger {
         return batch
     }
 
-    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+    func claim(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
         try fate.pass("claim") { () throws(LedgerError) in
-            var claims = try inner.claim(for: session, room: room, now: now)
+            var claims = try inner.claim(for: session, room: room, by: tariff, now: now)
             for claimed in claims.deliveries { receiver.leased(claimed.delivery) }
             if bug == .staleRules {
                 for index in claims.deliveries.indices { claims.deliveries[index].revision = 1 }

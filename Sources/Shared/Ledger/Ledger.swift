@@ -16,6 +16,8 @@ public import CarillonEvents
 // - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
 // - What a dead session held is pending again as soon as its death is known, but for what it had marked as started.
 // - Nothing of a suspended endpoint is leased.
+// - What is charged to a scope is leased only while every limit of the scope holds, and counts from then on until a window
+//   after it was settled.
 //
 // All calls may block and none is async; one thread uses one `Ledger` value. `decide` survives the machine's crash;
 // `settle` may lose its last moments then (P4 counts the copies), never at a process's.
@@ -50,7 +52,11 @@ public protocol Ledger: AnyObject {
     // Deliveries
 
     /// Leases pending deliveries that are due, as many as there is room for, fair by lane.
-    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims
+    ///
+    /// - Parameter tariff: what deliveries are charged, in the transaction that leases them; `nil` when nothing is
+    ///   charged. What finds no room goes the way of its toll instead.
+    func claim(for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp) throws(LedgerError)
+        -> Claims
     /// Writes how tries ended and frees the next of each pair.
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError)
     /// Notes durably that deliveries leased to the session are about to be sent, and may be sent only once.
@@ -99,6 +105,13 @@ public protocol Ledger: AnyObject {
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
     func tend(now: Timestamp) throws(LedgerError) -> Bool
+}
+
+extension Ledger {
+    /// Leases pending deliveries that are due, charging nothing.
+    public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+        try claim(for: session, room: room, by: nil, now: now)
+    }
 }
 
 /// A text of a rule document with the name people know it by.
@@ -350,6 +363,8 @@ public struct Claims: Sendable {
     public var nextDue: Timestamp?
     /// Whether some that are due now were left behind for lack of room.
     public var leftBehind: Bool
+    /// What was not leased, or goes another way, for lack of quota.
+    public var turned: [Turned] = []
     /// Makes one.
     public init(deliveries: [Claimed], nextDue: Timestamp?, leftBehind: Bool = false) {
         (self.deliveries, self.nextDue, self.leftBehind) = (deliveries, nextDue, leftBehind)
@@ -386,6 +401,10 @@ public struct Claimed: Sendable {
     public var appended: Timestamp
     /// The event as it was published.
     public var event: [UInt8]
+    /// The target that is told instead of its own, as its own has no quota left.
+    public var via: String?
+    /// The scopes it was charged to; its settlement has to name them.
+    public var scopes: [String] = []
     /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, pair: Int64?, workspace: String, rule: String,

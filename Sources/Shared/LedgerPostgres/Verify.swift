@@ -168,6 +168,8 @@ extension PostgresLedger {
             let count = try connection.run("SELECT count(*) FROM delivery d WHERE \(condition)").int(0, 0)
             if count != 0 { law.residue.append("\(words): \(count)") }
         }
+        let orphans = try orphanedSends(connection)
+        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
     }
 
     private func storedTallies(_ connection: Connection) throws(PostgresFailure) -> [String: Int64] {

@@ -19,6 +19,7 @@ extension SQLiteLedger {
                 counts[isKept ? .delivered : change.to, default: 0] += 1
             }
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
+            if settlements.contains(where: { !$0.scopes.isEmpty }) { try settleQuotas(settlements, now) }
             try pass(.inSettle)
         }
     }

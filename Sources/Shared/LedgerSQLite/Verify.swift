@@ -167,6 +167,8 @@ extension SQLiteLedger {
             let count = try int(sql)
             if count != 0 { law.residue.append("\(words): \(count)") }
         }
+        let orphans = try orphanedSends()
+        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
     }
 
     private func int(_ sql: String) throws(SQLiteFailure) -> Int64 { try database.int(sql) ?? 0 }
