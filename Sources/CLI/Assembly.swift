@@ -82,6 +82,7 @@ extension Configuration {
         }
         settings.maxEventAge = delivery.maxEventAge
         settings.offer = offer
+        settings.quotas = ruleLimits.quotas
         return settings
     }
 

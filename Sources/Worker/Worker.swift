@@ -34,6 +34,8 @@ public final class Worker: Service {
         public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = Channels.byDefault
         /// Which channels may carry which events.
         public var offer = ChannelOffer.everything
+        /// How much may be sent.
+        public var quotas = QuotaCeilings()
         /// Opens the secrets that the ledger keeps.
         public var secrets = SecretVault.keyless
         /// By the name of a channel that reaches people and that the deployment offers, the channel.

@@ -208,10 +208,14 @@ struct ConfigurationSuite {
                 "carillon.yaml:1:47: channels.mail.password and channels.mail.password_file are both set; keep one"
             ),
             ("ledger: {kind: postgres, url: a, url_file: x}", "ledger.url and ledger.url_file are both set; keep one"),
-            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:20: limits.default.sms is not yet built"),
             (
-                "limits: {workspaces: {a: {voice: [5/15m]}}}",
-                "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
+                "limits: {default: {sms: [5/15m, 5]}}",
+                "carillon.yaml:1:33: limits.default.sms has to be limits such as 5/15m or 40/1d, not \"5\""
+            ),
+            ("limits: {default: {cost: [5/1d]}}", "carillon.yaml:1:20: limits.default.cost is not yet built"),
+            (
+                "limits: {workspaces: {a: {total: {sms: [x]}}}}",
+                "carillon.yaml:1:41: limits.workspaces.a.total.sms has to be limits such as 5/15m or 40/1d, not \"x\""
             ),
             (
                 "limits: {workspaces: {a: {targets_per_rule: 101}}}",

@@ -133,7 +133,9 @@ struct QuotaContract {
         #expect(try bed.claim(second, by: tariff).deliveries.map(\.delivery) == ids)
     }
 
-    @Test("a late yes for an older claim leaves the newer one's place to its own settlement", arguments: Backend.available)
+    @Test(
+        "a late yes for an older claim leaves the newer one's place to its own settlement", arguments: Backend.available
+    )
     func lateYes(backend: Backend) throws {
         let (bed, tariff) = (try backend.make(), TestTariff.each(SendLimit(2, in: minute)))
         let (first, second) = (try bed.worker(lease: .seconds(1)), try bed.worker("second"))

@@ -24,7 +24,9 @@ extension PostgresLedger {
             """, values)
         let rows = try connection.run((making ? [make] : []) + [Self.lockQuotas(scopes)])[making ? 1 : 0]
         // One that was removed while we waited for it: nobody holds it, so nobody may charge it. Once more.
-        if making, rows.count < scopes.count { throw PostgresFailure(.conflict, cause: "a scope of quotas was removed") }
+        if making, rows.count < scopes.count {
+            throw PostgresFailure(.conflict, cause: "a scope of quotas was removed")
+        }
         return try Self.pages(rows)
     }
 

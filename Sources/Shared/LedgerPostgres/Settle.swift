@@ -19,15 +19,16 @@ extension PostgresLedger {
             values.add(ids)
             let scopes = Set(settlements.lazy.flatMap(\.scopes))
             let locks = scopes.isEmpty ? [] : [Self.lockQuotas(scopes)]
-            let rows = try connection.run([.begin, .lazily, Order.lockLanes(of: ids)] + locks + [
-                Command(
-                    """
-                    SELECT id, state, epoch, session, pair, attempts, CASE WHEN supersedes = 1 THEN (
-                        SELECT max(y.id) FROM delivery y
-                        WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule) END
-                    FROM delivery d WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
-                    """, values),
-            ])
+            let rows = try connection.run(
+                [.begin, .lazily, Order.lockLanes(of: ids)] + locks + [
+                    Command(
+                        """
+                        SELECT id, state, epoch, session, pair, attempts, CASE WHEN supersedes = 1 THEN (
+                            SELECT max(y.id) FROM delivery y
+                            WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule) END
+                        FROM delivery d WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+                        """, values)
+                ])
             var endings = Endings(rows[rows.count - 1], for: session, now: now.milliseconds)
             for settlement in settlements { endings.take(settlement) }
             let quotas = scopes.isEmpty ? [] : try settledQuotas(settlements, rows[3])

@@ -24,7 +24,8 @@ enum LedgerSchema {
     /// "CarL".
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
-        application: application, steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, quotas])
+        application: application,
+        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, quotas])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;

@@ -107,7 +107,9 @@ package struct QuotaBook {
         }
         var wait = now
         for charge in soonest?.charges ?? [] {
-            guard case .full(let until) = pages[charge.scope]?.log.room(charge.limits, isCritical: toll.isCritical, now: now)
+            guard
+                case .full(let until) = pages[charge.scope]?.log.room(
+                    charge.limits, isCritical: toll.isCritical, now: now)
             else { continue }
             let turn = pages[charge.scope]?.log.promise(until, charge.limits, isCritical: toll.isCritical, now: now)
             touch(charge.scope, label)

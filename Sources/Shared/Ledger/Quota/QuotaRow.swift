@@ -49,7 +49,7 @@ extension QuotaNotice {
     package var row: InboxRow {
         var key = KeyHasher("quota notice")
         for part in [workspace, target, spent, String(since)] { key.add(part) }
-        let day = Timestamp(milliseconds: since)
+        let day = Timestamp(milliseconds: since).rfc3339
         let page = InboxPage(
             title: "\(count) withheld since \(day)",
             message: "\(count) of \(spent) were withheld since \(day), as their quota was used up; "
