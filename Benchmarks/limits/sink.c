@@ -5,7 +5,11 @@
 //
 // GET /stats   {"requests":…,"latency_us":{"count":…,"p50":…,"p99":…,"max":…}}
 // GET /reset   forgets what was counted
-// --log        a line per request: arrival in nanoseconds since 1970, webhook-id
+// GET /trouble from now on the paths below behave badly; GET /calm ends that
+//   /hang      takes a request and says nothing for 30 s
+//   /trickle   answers one byte a second
+//   /flap      answers every other request with 503, by chance
+// --log        a line per request: arrival in nanoseconds since 1970, webhook-id, subject, "seq" of the event's data
 #define _GNU_SOURCE
 #include "limits.h"
 #include <arpa/inet.h>
@@ -22,6 +26,8 @@ struct connection {
     char *buffer;
 };
 struct late { int fd; uint32_t generation; int64_t due; };
+// Answers that come byte by byte; few at a time, so they are looked through.
+struct trickle { int fd; uint32_t generation; size_t sent; };
 
 static struct connection *connections[MAX_CONNECTIONS];
 static uint32_t generations[MAX_CONNECTIONS];
@@ -30,9 +36,16 @@ static size_t latency_count;
 static FILE *request_log;
 static struct late *late_answers;
 static size_t late_first, late_end, late_capacity;
+static struct trickle trickles[MAX_CONNECTIONS];
+static size_t trickle_count;
+static int64_t next_drop;
+static int in_trouble;
+static uint64_t chance = 0x9E3779B97F4A7C15;
 static volatile sig_atomic_t stopped;
 
+static const int64_t HANG = 30000000000, DROP = 1000000000;
 static const char OK[] = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+static const char BUSY[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
 
 static void stop(int signal) { (void)signal; stopped = 1; }
 
@@ -62,8 +75,39 @@ static int send_due_answers(void) {
         struct late *l = &late_answers[late_first];
         if (connections[l->fd] && generations[l->fd] == l->generation) answer(l->fd, OK, sizeof OK - 1);
     }
-    if (late_first == late_end) return -1;
-    return (int)((late_answers[late_first].due - now + 999999) / 1000000);
+    int64_t due = INT64_MAX;
+    if (trickle_count && now >= next_drop) {
+        next_drop = now + DROP;
+        for (size_t i = 0; i < trickle_count;) {
+            struct trickle *t = &trickles[i];
+            int gone = !connections[t->fd] || generations[t->fd] != t->generation;
+            if (!gone) answer(t->fd, OK + t->sent++, 1);
+            if (gone || t->sent == sizeof OK - 1) *t = trickles[--trickle_count];
+            else i++;
+        }
+    }
+    if (trickle_count) due = next_drop;
+    if (late_first < late_end && late_answers[late_first].due < due) due = late_answers[late_first].due;
+    return due == INT64_MAX ? -1 : (int)((due - now + 999999) / 1000000);
+}
+
+static void trickle(int fd) {
+    if (trickle_count == 0) next_drop = clock_ns(CLOCK_MONOTONIC) + DROP;
+    if (trickle_count < MAX_CONNECTIONS) trickles[trickle_count++] = (struct trickle){fd, generations[fd], 0};
+}
+
+// How a path behaves in bad times; 0 for as all others do.
+static int answer_badly(int fd, const char *head) {
+    const char *path = strchr(head, ' ');
+    if (!path) return 0;
+    if (!strncmp(path, " /hang", 6)) answer_later(fd, clock_ns(CLOCK_MONOTONIC) + HANG);
+    else if (!strncmp(path, " /trickle", 9)) trickle(fd);
+    else if (!strncmp(path, " /flap", 6)) {
+        chance ^= chance << 13, chance ^= chance >> 7, chance ^= chance << 17;
+        if (chance & 1) answer(fd, BUSY, sizeof BUSY - 1);
+        else answer(fd, OK, sizeof OK - 1);
+    } else return 0;
+    return 1;
 }
 
 static void send_stats(int fd) {
@@ -96,7 +140,13 @@ static void count_request(const char *head, size_t head_length, const char *body
     const char *id = strcasestr(head, "\nwebhook-id:");
     if (!id || id > head + head_length) return;
     for (id += 12; *id == ' '; id++) {}
-    fprintf(request_log, "%lld %.*s\n", (long long)clock_ns(CLOCK_REALTIME), (int)strcspn(id, "\r\n"), id);
+    const char *subject = find(body, body_length, "\"subject\":\""), *seq = find(body, body_length, "\"seq\":");
+    fprintf(request_log, "%lld %.*s", (long long)clock_ns(CLOCK_REALTIME), (int)strcspn(id, "\r\n"), id);
+    if (subject && seq) {
+        subject += 11;
+        fprintf(request_log, " %.*s %lld", (int)strcspn(subject, "\""), subject, strtoll(seq + 6, NULL, 10));
+    }
+    fputc('\n', request_log);
 }
 
 // Takes one request off the front; 0 when it is not complete yet, -1 when it is not HTTP.
@@ -118,10 +168,14 @@ static ssize_t take_request(struct connection *c, size_t from) {
         requests = latency_count = 0;
         if (request_log) fflush(request_log);
         answer(c->fd, OK, sizeof OK - 1);
+    } else if (!strncmp(start, "GET /trouble", 12) || !strncmp(start, "GET /calm", 9)) {
+        in_trouble = start[5] == 't';
+        answer(c->fd, OK, sizeof OK - 1);
     } else {
         *end = 0;
         count_request(start, head_length, start + head_length, body_length);
         *end = '\r';
+        if (in_trouble && answer_badly(c->fd, start)) return head_length + body_length;
         if (delay_ns) answer_later(c->fd, clock_ns(CLOCK_MONOTONIC) + delay_ns);
         else answer(c->fd, OK, sizeof OK - 1);
     }

@@ -81,8 +81,7 @@ public final class Path {
         (self.configuration, self.random, self.logger, self.crash) = (configuration, random, logger, crash)
         meters = Meters()
         pace = Pace(most: configuration.batch)
-        // More would not be sent sooner, and would spread over more of the ledger's pages.
-        capacity = LaneRoom.Capacity(total: configuration.concurrency * 4, perLane: configuration.concurrency * 2)
+        capacity = LaneRoom.Capacity(concurrency: configuration.concurrency)
         troubles = TroubledLanes(Breaker.Policy(), fullRoom: capacity.perLane)
         announcements = Announcements(worker: configuration.name)
         addresses = Addresses(
@@ -144,6 +143,9 @@ struct Pace {
     mutating func limit(room: Int, now: Duration) -> Int {
         guard room >= Self.least || now - lastRead >= .milliseconds(100) else { return 0 }
         lastRead = now
-        return min(most, max(Self.least, Int(Double(min(room, Self.deliveries)) / max(perRecord, 0.001))))
+        // Some batches make more than others: what is born without room is claimed later, at thrice the cost, and so are those
+        // of its pair that come after it.
+        let planned = min(room - room / 4, Self.deliveries)
+        return min(most, max(Self.least, Int(Double(planned) / max(perRecord, 0.001))))
     }
 }

@@ -22,7 +22,7 @@ extension Path {
         try tellOfEndpoints()
         try tendInTime()
         let claimed = try claim()
-        let limit = pace.limit(room: capacity.total - lanes.total, now: clock.uptime())
+        let limit = pace.limit(room: lanes.flow(capacity, at: clock.uptime()), now: clock.uptime())
         let isBusy = claimed > 0
         reader.keep(only: WantedByRules(book: book.current))
         switch try reader.poll(wait: wait && !isBusy ? pause(limit) : .zero, limit: limit) {
@@ -118,7 +118,7 @@ extension Path {
         let isLookDue = nextLook.map { $0 <= now } ?? false
         guard hasWaiting || isDue || isLookDue else { return 0 }
         let (limits, next) = troubles.limits(held: lanes.held, at: now)
-        let room = lanes.room(capacity, limits: limits)
+        let room = lanes.room(capacity, limits: limits, at: now)
         guard room.total > 0 else { return 0 }
         nextLook = next
         // What others decided by newer rules is claimed here too; ours must not be the older ones.
@@ -149,8 +149,10 @@ extension Path {
         // With no room, what is due waits for an ending, which rings; what is published is looked at soon all the same.
         if limit == 0 { pause = min(pause, .milliseconds(100)) }
         if hasMoreToTend { pause = min(pause, max(.zero, nextTend - now)) }
-        if let nextDue, lanes.total < capacity.total { pause = min(pause, max(.zero, nextDue - clock.now())) }
-        if let nextLook, lanes.total < capacity.total { pause = min(pause, max(.zero, nextLook - now)) }
+        if lanes.flow(capacity, at: now) > 0 {
+            if let nextDue { pause = min(pause, max(.zero, nextDue - clock.now())) }
+            if let nextLook { pause = min(pause, max(.zero, nextLook - now)) }
+        }
         if !troubles.isEmpty, troubles.returning != nil { pause = .zero }
         if !settlements.isEmpty { pause = min(pause, max(.zero, settleBy - now)) }
         return pause

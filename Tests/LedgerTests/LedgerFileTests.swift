@@ -96,7 +96,7 @@ struct LedgerFileTests {
             """
             CREATE TABLE seen_1 (key BLOB PRIMARY KEY) WITHOUT ROWID;
             INSERT INTO segment SELECT 1, count(*), 0 FROM fresh; INSERT INTO seen_1 SELECT key FROM fresh;
-            DROP TABLE fresh; DELETE FROM meta WHERE name = 'segments';
+            DROP INDEX delivery_behind; DROP TABLE fresh; DELETE FROM meta WHERE name = 'segments';
             DROP TABLE dedup; DROP TABLE dedup_clock; ALTER TABLE suppressed DROP COLUMN earlier;
             ALTER TABLE session DROP COLUMN lowest; CREATE INDEX delivery_leased ON delivery (session) WHERE state = 1;
             DROP INDEX ruleset_change; DROP TABLE silence; DROP TABLE lookup; DROP TABLE lookup_run;

@@ -26,7 +26,7 @@ extension SQLiteLedger {
             return true
         }
         if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
-        if try sumUp() { return true }
+        if try sumUpInTime() { return true }
         return try retire(now)
     }
 

@@ -25,7 +25,7 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, quotas])
+        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -148,6 +148,9 @@ enum LedgerSchema {
             until INTEGER NOT NULL, count INTEGER NOT NULL,
             PRIMARY KEY (workspace, target, spent, since)) WITHOUT ROWID;
         """
+
+    /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.
+    private static let behind = "CREATE INDEX delivery_behind ON delivery (pair) WHERE state = 0 AND due IS NULL;"
 
     /// An index of what is leased cost every delivery two writes, to be read only after a death.
     private static let lowest = """

@@ -13,6 +13,20 @@ extension SQLiteLedger {
     /// Events in a run.
     static let runLength: Int64 = 16_384
 
+    /// So many events wait for their summing up while there is better to do; a question looks through them in some 50 ms.
+    private static let longestTail: Int64 = 65_536
+    /// More new events than this since the last look are better to do.
+    private static let crowd: Int64 = 256
+
+    /// Sums up the next events, under load only when many wait; false when there is nothing to do.
+    func sumUpInTime() throws(LedgerError) -> Bool {
+        let newest = try attempting("look for new events") { () throws(SQLiteFailure) in
+            try database.int("SELECT max(seq) FROM event") ?? 0
+        }
+        defer { newestTended = newest }
+        return try sumUp(atLeast: newest - newestTended > Self.crowd ? Self.longestTail : Self.runLength)
+    }
+
     /// Sums up the next events; false when there are not enough of them yet.
     func sumUp(atLeast least: Int64 = SQLiteLedger.runLength) throws(LedgerError) -> Bool {
         let covered = try attempting("look for events to sum up") { () throws(SQLiteFailure) in

@@ -31,6 +31,8 @@ public final class SQLiteLedger {
     let liveness: any Liveness
     var names: NameBook
     let seen: SeenKeys
+    /// The newest event when housekeeping last looked.
+    var newestTended: Int64 = 0
     /// Where the last claim stopped among the lanes.
     var claimCursor: Int64 = -1
 

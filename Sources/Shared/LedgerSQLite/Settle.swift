@@ -11,13 +11,23 @@ extension SQLiteLedger {
         guard !settlements.isEmpty else { return }
         try transaction(.process, "settle \(settlements.count) deliveries") { () throws(SQLiteFailure) in
             var counts: [DeliveryState: Int] = [:]
+            var delivered = 0
+            var someoneWaits = try isAnyBehind()
             for settlement in settlements {
+                if settlement.ending == .delivered, try deliver(settlement, now.milliseconds) {
+                    if someoneWaits { try freeNext(after: settlement.delivery, now.milliseconds) }
+                    delivered += 1
+                    continue
+                }
+                someoneWaits = true  // as those become that stood behind what goes back
                 guard let change = try settle(settlement, session, now.milliseconds) else { continue }
                 let isFailure = change.to == .dead || change.to == .expired
                 let isKept = isFailure ? try keepDelivered(settlement.delivery) : false
                 counts[change.from, default: 0] -= 1
                 counts[isKept ? .delivered : change.to, default: 0] += 1
             }
+            counts[.leased, default: 0] -= delivered
+            counts[.delivered, default: 0] += delivered
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
             if settlements.contains(where: { !$0.scopes.isEmpty }) { try settleQuotas(settlements, now) }
             try pass(.inSettle)
@@ -31,7 +41,7 @@ extension SQLiteLedger {
         _ settlement: Settlement, _ session: SessionID, _ now: Int64
     ) throws(SQLiteFailure) -> (from: DeliveryState, to: DeliveryState)? {
         if settlement.ending == .delivered {
-            return try deliver(settlement, now).map { ($0, .delivered) }
+            return try deliverLate(settlement, now).map { ($0, .delivered) }
         }
         var settlement = settlement
         if settlement.ending.due(now) != nil, try isSuperseded(settlement.delivery) {
@@ -67,20 +77,26 @@ extension SQLiteLedger {
         return (.leased, settlement.ending.state)
     }
 
-    /// A yes is final from whichever claim it comes.
-    private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
-        let fast = try database.fixed(
+    /// Writes the yes to a claim that stands; false when it stands no more.
+    private func deliver(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> Bool {
+        let update = try database.fixed(
             """
             UPDATE delivery SET state = 2, session = 0, settled = ?3, reason = '', status = ?4
             WHERE id = ?1 AND epoch = ?2 AND state = 1
             """)
-        fast.bind(1, settlement.delivery)
-        fast.bind(2, settlement.epoch)
-        fast.bind(3, now)
-        fast.bind(4, Int64(settlement.status))
-        try fast.run()
-        let from: DeliveryState? =
-            database.changes == 1 ? .leased : try deliverLate(settlement.delivery, status: settlement.status, now)
+        update.bind(1, settlement.delivery)
+        update.bind(2, settlement.epoch)
+        update.bind(3, now)
+        update.bind(4, Int64(settlement.status))
+        try update.run()
+        guard database.changes == 1 else { return false }
+        if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
+        return true
+    }
+
+    /// A yes is final from whichever claim it comes.
+    private func deliverLate(_ settlement: Settlement, _ now: Int64) throws(SQLiteFailure) -> DeliveryState? {
+        let from = try deliverLate(settlement.delivery, status: settlement.status, now)
         if from != nil {
             try freeNext(after: settlement.delivery, now)
             if let page = settlement.page { try keep(page, of: settlement.delivery, now) }
@@ -144,6 +160,14 @@ extension SQLiteLedger {
         release.bind(1, delivery)
         try release.run()
         try moved(.leased, .pending, Int(database.changes))
+    }
+
+    /// Whether any delivery waits behind another of its pair, without a time of its own.
+    private func isAnyBehind() throws(SQLiteFailure) -> Bool {
+        let query = try database.fixed(
+            "SELECT 1 FROM delivery INDEXED BY delivery_behind WHERE state = 0 AND due IS NULL LIMIT 1")
+        defer { query.reset() }
+        return try query.step()
     }
 
     /// A delivery is settled: the next of its pair, if it waited only for that, is due.

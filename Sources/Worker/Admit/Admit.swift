@@ -52,11 +52,12 @@ extension Path {
     private func leased(_ births: [Birth], of matched: Matched) -> [Admitted.Delivery] {
         var leased: [Admitted.Delivery] = []
         leased.reserveCapacity(births.count)
+        let now = clock.uptime()
         for (index, birth) in births.enumerated() {
             switch birth {
             case .leased(let id, let epoch, let lane, let follows):
                 leased.append(.init(id: id, epoch: epoch, lane: lane, follows: follows, index: index))
-                lanes.hold(lane, matched.plans[index].rules.workspace, matched.plans[index].target)
+                lanes.hold(lane, matched.plans[index].rules.workspace, matched.plans[index].target, at: now)
             case .pending:
                 // Its own time is now, or the moment its elder is settled: `claim` finds it either way.
                 hasWaiting = true

@@ -78,7 +78,7 @@ extension Path {
 
     private func dispatch(_ claimed: Claimed, into batch: inout [Outgoing]) throws(LedgerError) {
         let decided = try book.rules(of: claimed.workspace, at: claimed.revision, from: ledger)
-        lanes.hold(claimed.lane, claimed.workspace, claimed.target)
+        lanes.hold(claimed.lane, claimed.workspace, claimed.target, at: clock.uptime())
         let held = Held(
             attempts: claimed.attempts, pair: claimed.pair, roundBegan: claimed.roundBegan, lane: claimed.lane,
             time: claimed.appended, scopes: claimed.scopes)

@@ -33,26 +33,24 @@ package struct Lanes {
     /// Puts a delivery at the end of its lane.
     package mutating func add(_ outgoing: Outgoing) {
         lanes[outgoing.lane, default: Lane()].waiting.append(outgoing)
-        giveTurn(outgoing.lane)
+        if let place = lanes.index(forKey: outgoing.lane) { giveTurn(outgoing.lane, place) }
     }
 
     /// Takes the first delivery of the lane whose turn it is; its place is in use until `free`.
+    ///
+    /// A lane is changed where it stands: a copy of it would share its queue, and taking from that would copy all of it.
     package mutating func next() -> Outgoing? {
         while let name = turns.popFirst() {
-            guard var lane = lanes[name], lane.onWire < perLane else { continue }
-            guard lane.onWire < places - onWire || lanes.count == 1 else {
+            guard let place = lanes.index(forKey: name), lanes.values[place].onWire < perLane else { continue }
+            guard lanes.values[place].onWire < places - onWire || lanes.count == 1 else {
                 crowded.append(name)
                 continue
             }
-            lane.isUp = false
-            guard let first = lane.waiting.popFirst() else {
-                lanes[name] = lane
-                continue
-            }
-            lane.onWire += 1
+            lanes.values[place].isUp = false
+            guard let first = lanes.values[place].waiting.popFirst() else { continue }
+            lanes.values[place].onWire += 1
             onWire += 1
-            lanes[name] = lane
-            giveTurn(name)
+            giveTurn(name, place)
             return first
         }
         return nil
@@ -62,27 +60,29 @@ package struct Lanes {
     ///
     /// A lane without work and use is forgotten, so memory follows the work.
     package mutating func free(_ lane: Int64) {
-        lanes[lane]?.onWire -= 1
         onWire -= 1
         if !crowded.isEmpty {
             for name in crowded { turns.append(name) }
             crowded.removeAll(keepingCapacity: true)
         }
-        giveTurn(lane)
-        forgetIfEmpty(lane)
+        guard let place = lanes.index(forKey: lane) else { return }
+        lanes.values[place].onWire -= 1
+        giveTurn(lane, place)
+        forgetIfEmpty(place)
     }
 
     /// Takes out everything that waits in one lane.
     package mutating func removeWaiting(of lane: Int64) -> [Outgoing] {
-        guard var rest = lanes[lane] else { return [] }
-        let waiting = rest.waiting.removeAll()
-        lanes[lane] = rest
-        forgetIfEmpty(lane)
+        guard let place = lanes.index(forKey: lane) else { return [] }
+        let waiting = lanes.values[place].waiting.removeAll()
+        forgetIfEmpty(place)
         return waiting
     }
 
-    private mutating func forgetIfEmpty(_ lane: Int64) {
-        if let rest = lanes[lane], rest.onWire == 0, rest.waiting.isEmpty, !rest.isUp { lanes[lane] = nil }
+    private mutating func forgetIfEmpty(_ place: Dictionary<Int64, Lane>.Index) {
+        let isEmpty =
+            lanes.values[place].onWire == 0 && lanes.values[place].waiting.isEmpty && !lanes.values[place].isUp
+        if isEmpty { lanes.remove(at: place) }
     }
 
     /// Takes out everything that waits.
@@ -97,9 +97,11 @@ package struct Lanes {
         return waiting
     }
 
-    private mutating func giveTurn(_ name: Int64) {
-        guard let lane = lanes[name], !lane.isUp, lane.onWire < perLane, !lane.waiting.isEmpty else { return }
-        lanes[name]?.isUp = true
+    private mutating func giveTurn(_ name: Int64, _ place: Dictionary<Int64, Lane>.Index) {
+        let isReady =
+            !lanes.values[place].isUp && lanes.values[place].onWire < perLane && !lanes.values[place].waiting.isEmpty
+        guard isReady else { return }
+        lanes.values[place].isUp = true
         turns.append(name)
     }
 }

@@ -14,12 +14,12 @@ extension Path {
 
     /// Takes the courier's endings and writes them when it is time.
     func settle(force: Bool = false) throws(LedgerError) {
+        let now = clock.uptime()
         for ending in courier.collect() {
             if ending.outcome != .unsent { triesToSettle += 1 }
-            take(ending)
+            take(ending, at: now)
         }
         guard !settlements.isEmpty || triesToSettle > 0 else { return }
-        let now = clock.uptime()
         guard force || settlements.count >= company || held.count < company || now >= settleBy else { return }
         try ledger.settle(settlements, for: session.id, now: clock.now())
         settlements.removeAll(keepingCapacity: true)
@@ -52,10 +52,10 @@ extension Path {
         note(next.ending, of: held)
     }
 
-    private func take(_ ending: Ending) {
+    private func take(_ ending: Ending, at now: Duration) {
         let claim = ClaimName(delivery: ending.delivery, epoch: ending.epoch)
         guard let held = held.removeValue(forKey: claim) else { return }
-        lanes.free(held.lane)
+        lanes.free(held.lane, answered: ending.status == 0 ? nil : now)
         let wasProbe = !troubles.isEmpty && troubles[held.lane]?.probe == claim
         learn(from: ending, claim, held)
         var next = settlement(for: ending, held, wasProbe: wasProbe)
