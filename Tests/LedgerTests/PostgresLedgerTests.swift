@@ -148,6 +148,7 @@ struct PostgresLedgerTests {
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             ALTER TABLE parked DROP COLUMN retried;
             DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
+            DROP TABLE quota; DROP TABLE quota_notice; ALTER TABLE delivery DROP COLUMN via;
             UPDATE carillon_ledger SET version = 1, usable_from = 1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

@@ -91,17 +91,17 @@ extension DocumentCase {
         .init("a contact may want fewer", #"{phone: "+8613800000001", quota: {sms: [3/15m, 20/1d]}}"#, []),
         .init(
             "a quota is of a channel with an address", "{mail: a@b.co, quota: {sms: [3/15m]}}",
-            ["4:34: contact 'alice' limits sms and has no 'phone'"]),
+            ["4:33: contact 'alice' limits sms and has no 'phone'"]),
         .init(
             "a limit is a number in a span", "{mail: a@b.co, quota: {mail: [3/15m, 0/1m, 5, 1/0s]}}",
             [
-                "4:48: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '0/1m'",
-                "4:54: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '5'",
-                "4:57: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '1/0s'",
+                "4:47: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '0/1m'",
+                "4:53: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '5'",
+                "4:56: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '1/0s'",
             ]),
         .init(
             "a quota is of a channel of people", "{mail: a@b.co, quota: {maul: [3/15m]}}",
-            ["4:34: 'maul' is no channel of people; did you mean 'mail'?"]),
+            ["4:33: 'maul' is no channel of people; did you mean 'mail'?"]),
         .init("an unknown key", "{mial: a@b.co}", ["4:11: unknown key 'mial' in a contact; did you mean 'mail'?"]),
         .init("an alias is a name", "{aliases: ['']}", ["4:21: an alias is empty"]),
         .init(

@@ -182,7 +182,7 @@ extension DocumentCase {
             ["8:41: 'difer' is no step of 'overflow'; did you mean 'defer'?"]),
         .init(
             "a ladder stands beside a channel", "[{overflow: [defer]}]",
-            ["8:14: 'overflow' stands beside a channel with people: - sms: [$owner]; an endpoint always waits"]),
+            ["8:15: 'overflow' stands beside a channel with people: - sms: [$owner]; an endpoint always waits"]),
         .init(
             "voice is not built",
             "[{voice: [$owner]}]",

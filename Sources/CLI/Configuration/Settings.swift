@@ -115,7 +115,8 @@ enum Settings {
             })
         let last = String(key.split(separator: ".").last ?? "")
         let namesakes = all.map(\.key).filter { $0.hasSuffix("." + last) }
-        if let meant = nearest(to: key, among: siblings.sorted()) ?? namesakes.first {
+        let longer = siblings.sorted().first { $0.hasPrefix(key) }
+        if let meant = longer ?? nearest(to: key, among: siblings.sorted()) ?? namesakes.first {
             return "unknown key \(key); did you mean \(meant)?"
         }
         return "unknown key \(key); known here: \(siblings.sorted().joined(separator: ", "))"
