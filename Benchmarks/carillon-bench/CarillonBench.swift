@@ -10,7 +10,7 @@ struct CarillonBench: AsyncParsableCommand {
         abstract: "Makes realistic job events and measures Carillon with them.",
         subcommands: [
             Generate.self, Append.self, Away.self, Pace.self, Scan.self, LedgerCost.self, Match.self, Work.self,
-            Send.self, Kafka.self,
+            Send.self, QueueTimes.self, Kafka.self,
             Report.self,
         ])
 }

@@ -10,8 +10,8 @@ public import CarillonStream
 public final class Explainer {
     private let ledger: any AnsweringLedger
     private let stream: any StreamScanner
-    private let partitions: StreamEnds
-    private var decided: [Partition: [DecidedRange]] = [:]
+    private let ends: [Partition: StreamEnds.Ends]
+    private var decided: [Place: [DecidedRange]] = [:]
     private var compiled: [String: WorkspaceRules?] = [:]
     private let newest: Revision
     /// Told now and then how many records were looked at, and how many there are.
@@ -23,7 +23,7 @@ public final class Explainer {
         progress: @escaping (_ records: Int, _ all: Int64) -> Void = { _, _ in }
     ) throws {
         (self.ledger, self.stream, self.progress) = (ledger, stream, progress)
-        partitions = try stream.ends()
+        ends = try stream.ends()
         newest = try ledger.revision()
     }
 
@@ -31,10 +31,10 @@ public final class Explainer {
     public func explain(_ question: ExplainQuestion) throws -> Explanation {
         var explanation = Explanation()
         let known = try knownEvents(question)
-        var places: [Place: EventAnswer] = [:]
+        var places: [Record: EventAnswer] = [:]
         for event in known {
             guard let answer = try answer(event, question) else { continue }
-            places[Place(partition: event.partition, offset: event.offset)] = answer
+            places[Record(partition: event.partition, offset: event.offset, key: event.key)] = answer
         }
         if needsStream(question, known) { try scan(question, &places, &explanation) }
         for answer in places.values { explanation.types[answer.type, default: 0] += 1 }
@@ -47,9 +47,11 @@ public final class Explainer {
         return explanation
     }
 
-    private struct Place: Hashable {
+    /// A record, as far as the ledger knows its place: which topic's partition it is, its event says.
+    private struct Record: Hashable {
         let partition: Partition
         let offset: Offset
+        let key: Key
     }
 
     private func needsStream(_ question: ExplainQuestion, _ known: [DecidedEvent]) -> Bool {
@@ -100,11 +102,11 @@ extension Explainer {
 
 extension Explainer {
     private func scan(
-        _ question: ExplainQuestion, _ places: inout [Place: EventAnswer], _ explanation: inout Explanation
+        _ question: ExplainQuestion, _ places: inout [Record: EventAnswer], _ explanation: inout Explanation
     ) throws {
         let filter = ScanFilter(question)
         var ranges: [(partition: Partition, range: Range<Offset>)] = []
-        for (partition, ends) in partitions.partitions.sorted(by: { $0.key < $1.key }) {
+        for (partition, ends) in ends.sorted(by: { $0.key < $1.key }) {
             let first = try stream.offset(in: partition, since: question.since)
             if first < ends.next { ranges.append((partition, first..<ends.next)) }
         }
@@ -125,37 +127,45 @@ extension Explainer {
     }
 
     private func take(
-        _ record: RecordBatch.Record, of batch: RecordBatch, _ filter: ScanFilter, _ places: inout [Place: EventAnswer]
+        _ record: RecordBatch.Record, of batch: RecordBatch, _ filter: ScanFilter, _ places: inout [Record: EventAnswer]
     ) throws {
-        let place = Place(partition: batch.partition, offset: record.offset)
-        guard places[place] == nil else { return }
+        let place = stream.place(of: batch.partition)
         let text = batch.bytes.span.extracting(record.value.range)
         guard let outline = try? CloudEvents.outline(text) else { return }
-        var answer = EventAnswer(outline, in: text, batch.partition, record.offset, record.appended)
+        var answer = EventAnswer(outline, in: text, place.partition, record.offset, record.appended)
         guard filter.means(answer) else { return }
+        answer.stream = place.stream
+        let key = Key.event(
+            workspace: answer.workspace.utf8.span, source: answer.source.utf8.span, id: answer.id.utf8.span)
+        let known = Record(partition: place.partition, offset: record.offset, key: key)
+        guard places[known] == nil else {
+            places[known]?.stream = place.stream
+            return
+        }
         answer.bytes = Array(batch.bytes[record.value.range])
-        (answer.fate, answer.batch) = try fate(of: answer)
-        places[place] = answer
+        (answer.fate, answer.batch) = try fate(of: answer, at: place, key)
+        places[known] = answer
     }
 
     /// What became of a record that the ledger did not name.
-    private func fate(of answer: EventAnswer) throws(LedgerError) -> (EventAnswer.Fate, DecidedRange?) {
+    private func fate(
+        of answer: EventAnswer, at place: Place, _ key: Key
+    ) throws(LedgerError) -> (EventAnswer.Fate, DecidedRange?) {
         let offset = answer.offset
         let ranges: [DecidedRange]
-        if let known = decided[answer.partition] {
+        if let known = decided[place] {
             ranges = known
         } else {
-            ranges = try ledger.decided(stream.name, answer.partition)
-            decided[answer.partition] = ranges
+            ranges = try ledger.decided(place.stream, place.partition)
+            decided[place] = ranges
         }
-        let batch = ranges.first { $0.offsets.contains(offset) }
-        guard let batch else {
-            let position = try ledger.position(stream.name, answer.partition) ?? 0
+        guard let batch = ranges.first(where: { $0.offsets.contains(offset) }) else {
+            let position = try ledger.position(place.stream, place.partition) ?? 0
             return (offset >= position ? .unread : .undecided, nil)
         }
-        if let parked = try ledger.parked(answer.partition, offset) { return (.parked(reason: parked.reason), batch) }
-        let key = Key.event(
-            workspace: answer.workspace.utf8.span, source: answer.source.utf8.span, id: answer.id.utf8.span)
+        if let parked = try ledger.parked(place.stream, place.partition, offset) {
+            return (.parked(reason: parked.reason), batch)
+        }
         guard let known = try ledger.events(.key(key), limit: 1).first else { return (.unmatched, batch) }
         if known.partition == answer.partition, known.offset == offset { return (.matched, batch) }
         return (.duplicate(partition: known.partition, offset: known.offset), batch)

@@ -84,7 +84,9 @@ public struct EventAnswer: Sendable {
     public var workspace, source, id, type: String
     /// What it is about.
     public var subject: String?
-    /// Its place in the stream, and when the stream took it.
+    /// The stream or topic it stands in, by the ledger's name; `nil` when only the ledger was asked.
+    public var stream: String?
+    /// Its partition there.
     public var partition: Int32
     /// Its place in the partition.
     public var offset: Int64

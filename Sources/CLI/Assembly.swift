@@ -58,7 +58,12 @@ extension Configuration {
     }
 
     /// Reads the stream that is there beside its groups.
-    func scanner() throws(StreamError) -> any StreamScanner { try SQLiteStream.open(at: stream.path).scanner() }
+    func scanner() throws(StreamError) -> any StreamScanner {
+        switch stream.kind {
+        case .sqlite: try SQLiteStream.open(at: stream.path).scanner()
+        case .kafka: try kafkaStream().scanner()
+        }
+    }
 
     private func folder(of path: String) -> String {
         path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
@@ -80,6 +85,7 @@ extension Configuration {
         if let name = delivery.retrySchedule.flatMap({ RetrySchedule.Name(rawValue: $0) }) {
             settings.retry = RetrySchedule(name)
         }
+        settings.links = links.isEmpty ? nil : try? Links(links)
         settings.maxEventAge = delivery.maxEventAge
         settings.offer = offer
         settings.quotas = ruleLimits.quotas
@@ -104,12 +110,13 @@ extension Configuration {
             parts: {
                 let ledger = try configuration.createLedger(crash: crash)
                 return CarillonWorker.Worker.Parts(
-                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
+                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender(),
+                    news: try configuration.ledgerNews())
             },
             courier: { onEnding in
                 TwoCouriers(
                     quick: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none),
-                    slow: CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none))
+                    slow: { CurlCourier(configuration: wire, clock: clock, onEnding: onEnding, crash: crash ?? .none) })
             },
             clock: clock,
             logger: Log.logger("carillon.worker"), crash: crash ?? .none)
@@ -119,9 +126,14 @@ extension Configuration {
 extension Configuration {
     private var wire: CurlCourier.Configuration {
         get throws {
-            CurlCourier.Configuration(
+            var wire = CurlCourier.Configuration(
                 concurrency: worker.concurrency, perLane: max(1, worker.concurrency / 2), timeout: delivery.timeout,
                 exemptions: try delivery.ssrfExempt.map { try CIDR($0) }, authorities: delivery.authorities)
+            wire.proxy = try values.secret("delivery.proxy")?.clear
+            if let proxy = wire.proxy, !["http://", "https://", "socks5h://"].contains(where: proxy.hasPrefix) {
+                throw Failure("delivery.proxy begins with none of http://, https:// and socks5h://")
+            }
+            return wire
         }
     }
 

@@ -9,16 +9,8 @@ import CarillonWorker
 
 extension Configuration {
     /// Opens the ledger that is there, for one thread.
-    func desk() throws(LedgerError) -> any LedgerDesk & CarillonLedger.Ledger {
+    func desk() throws(LedgerError) -> any AnsweringLedger {
         ledger.isPostgres ? try PostgresLedger.open(at: ledgerURL(), keeping: postgresKeeping) : try openFile()
-    }
-
-    /// Opens the ledger that is there for questions and replays, for one thread.
-    func answers() throws -> any AnsweringLedger {
-        guard !ledger.isPostgres else {
-            throw Failure("explain, replay, poison and verify of a window are not yet built over PostgreSQL")
-        }
-        return try openFile()
     }
 
     /// Opens the ledger, making it when it is not there: for workers and servers.
@@ -47,6 +39,11 @@ extension Configuration {
             }
         }
         return made
+    }
+
+    /// What hears of changes in the ledger at once, where a ledger tells of them.
+    func ledgerNews() throws(LedgerError) -> (any LedgerNews)? {
+        ledger.isPostgres ? try PostgresNews(at: ledgerURL()) : nil
     }
 
     private func openFile() throws(LedgerError) -> SQLiteLedger {

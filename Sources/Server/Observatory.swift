@@ -6,7 +6,7 @@ import Dispatch
 /// How the server looks at the deployment: never into a worker's memory, only into the ledger and the stream.
 public struct Sources: Sendable {
     /// Opens the ledger; called once on a thread of the server's own, again after an error.
-    public var desk: @Sendable () throws -> any LedgerDesk
+    public var desk: @Sendable () throws -> any LedgerDesk & LedgerAnswers
     /// The ends of the stream's partitions.
     public var ends: @Sendable () throws -> [StreamEnds]
     /// Other numbers of the moment, by the metric's name.
@@ -16,7 +16,7 @@ public struct Sources: Sendable {
     ///
     /// All of them may block.
     public init(
-        desk: @escaping @Sendable () throws -> any LedgerDesk,
+        desk: @escaping @Sendable () throws -> any LedgerDesk & LedgerAnswers,
         ends: @escaping @Sendable () throws -> [StreamEnds],
         gauges: @escaping @Sendable () -> [(name: String, value: Double)] = { [] }
     ) {
@@ -41,7 +41,7 @@ actor Observatory {
     private let queue = BlockingExecutor(label: "carillon.server.ledger")
     private let sources: Sources
     private let clock: any Clock
-    private var desk: (any LedgerDesk)?
+    private var desk: (any LedgerDesk & LedgerAnswers)?
     private var reading: (value: Reading, until: Duration)?
     private var residue: (value: Double, until: Duration)?
     private var health: (problem: String?, until: Duration)?
@@ -82,7 +82,7 @@ actor Observatory {
         return problem
     }
 
-    private func opened() throws -> any LedgerDesk {
+    private func opened() throws -> any LedgerDesk & LedgerAnswers {
         let desk = try desk ?? sources.desk()
         self.desk = desk
         return desk

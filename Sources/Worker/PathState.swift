@@ -85,7 +85,8 @@ public final class Path {
         troubles = TroubledLanes(Breaker.Policy(), fullRoom: capacity.perLane)
         announcements = Announcements(worker: configuration.name)
         addresses = Addresses(
-            channels: configuration.channels, people: configuration.people, vault: configuration.secrets)
+            channels: configuration.channels, people: configuration.people, vault: configuration.secrets,
+            retry: configuration.retry)
         book = CurrentRules(clock: clock, logger: logger)
         suspended = try ledger.suspended()
         session = try Session(in: ledger, lease: configuration.lease, name: configuration.name, clock: clock)

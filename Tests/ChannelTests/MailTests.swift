@@ -35,7 +35,7 @@ struct MailTests {
 
     private func secured(_ port: Int, _ more: [String: String] = [:]) -> [String: String] {
         [
-            "url": "smtp://127.0.0.1:\(port)", "authorities": authority.authority, "username": "carillon",
+            "url": "smtp://127.0.0.1:\(port)", "ca_file": authority.authority, "username": "carillon",
             "password": "mail-password",
         ].merging(more) { $1 }
     }
@@ -100,7 +100,7 @@ struct MailTests {
         let rig = Rig()
         defer { rig.courier.close() }
         var values = secured(secure.port)
-        values["authorities"] = nil
+        values["ca_file"] = nil
         #expect(await rig.send(outgoing(try person(values), notice()))?.outcome == .failed(.tls, after: nil))
         let stripped = secured(plain.port)
         #expect(await rig.send(outgoing(try person(stripped), notice(2)))?.outcome == .failed(.tls, after: nil))
@@ -121,7 +121,7 @@ struct MailTests {
         defer { server.stop() }
         let rig = Rig()
         defer { rig.courier.close() }
-        let values = ["url": "smtps://127.0.0.1:\(server.port)", "authorities": authority.authority]
+        let values = ["url": "smtps://127.0.0.1:\(server.port)", "ca_file": authority.authority]
         #expect(await rig.send(outgoing(try person(values), notice()))?.outcome == .delivered)
         #expect(try server.next(Mail.self).tls)
     }

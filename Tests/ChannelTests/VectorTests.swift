@@ -147,6 +147,17 @@ struct VectorTests {
         let run = #"""
             {"specversion":"1.0","id":"1","source":"/s","type":"job.failed","workspace":"p1","data":{"runs":[{"project":"p1","name":"train","status":{"state":"error","error":"boom"}}]}}
             """#
+        let runs = #"""
+            {"specversion":"1.0","id":"1","source":"/s","type":"job.failed","workspace":"p1","data":{"runs":[{"metadata":{"name":"train","project":"p1","uid":"u1"},"status":{"error":"boom","state":"error"}}]}}
+            """#
+        #expect(
+            try body(
+                #"{"message":{{ notice.message|tojson }},"runs":{{ data.runs|tojson }},"severity":"error"}"#,
+                event: runs, message: "Run failed in project p1: nightly"
+            ).replacing(": ", with: ":")
+                .replacing(", ", with: ",")
+                == #"{"message":"Run failed in project p1:nightly","runs":[{"metadata":{"name":"train","project":"p1","uid":"u1"},"status":{"error":"boom","state":"error"}}],"severity":"error"}"#
+        )
         let list = "[{'project': 'p1', 'name': 'train', 'status': {'state': 'error', 'error': 'boom'}}]"
         #expect(try body(#"{"m":{{ data.runs|string|tojson }}}"#, event: run) == json(["m": list]))
         #expect(

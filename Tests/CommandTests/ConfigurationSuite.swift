@@ -97,7 +97,6 @@ struct ConfigurationSuite {
             channels:
               mail: {url: "smtp://mail:587", from: c@example.com, events: ["job.*", model.changed], regions: [cn, eu]}
               sms: {enabled: false, provider: twilio}
-              voice: {events: [job.failed]}
               webhook: {enabled: false}
             """)
         #expect(
@@ -108,6 +107,37 @@ struct ConfigurationSuite {
         #expect(mail.values == ["url": "smtp://mail:587", "from": "c@example.com"])
         #expect(mail.events == ["job.*", "model.changed"] && mail.regions == ["cn", "eu"])
         #expect(try chosen.channelSettings()["sms"] == nil && chosen.channelSettings()["slack"]?.values == [:])
+    }
+
+    @Test("every key that a channel reads can be said in the file, and one that only another provider has is told")
+    func channelKeys() throws {
+        let key = try tool.file("key", Array("s3cret\n".utf8))
+        let given = try load(
+            """
+            channels:
+              mail: {url: "smtp://mail:587", from: c@example.com, tls: required, username: u, password_file: key,
+                     ca_file: ca.pem, verify_ssl: "true", html: "{{ title }}", on_ambiguous: skip}
+              sms: {provider: aliyun, access_key_id: LTAI, access_key_secret_file: \(key), sign_name: s,
+                    template_code: SMS_1, template_param: '{"job": {{ subject | tojson }}}', region: cn-hangzhou}
+            """)
+        let settings = try given.channelSettings()
+        #expect(settings["sms"]?.values["access_key_secret"] == "s3cret")
+        #expect(try Channels.people(settings).keys.sorted() == ["inbox", "mail", "sms"])
+        let twilio = """
+            channels: {sms: {provider: twilio, account: AC1, token: t, from: "+15005550006", length: "160", on_ambiguous: resend,
+                             base_url: "http://127.0.0.1:1"}}
+            """
+        #expect(try Channels.people(load(twilio).channelSettings())["sms"]?.onAmbiguous == .resend)
+        let mixed = try load("channels: {sms: {provider: twilio, account: AC1, token: t, from: MG1, sign_name: s}}")
+        #expect(throws: ChannelSettingsError.self) { try Channels.people(mixed.channelSettings()) }
+    }
+
+    @Test("links are templates by the first word of a type")
+    func links() throws {
+        #expect(try load().links == [:])
+        #expect(
+            try load("links: {job: \"https://x.example/{{ subject }}\"}").links
+                == ["job": "https://x.example/{{ subject }}"])
     }
 
     @Test("a secret comes from its key or from a file, by the right of who said so, and is never shown")
@@ -209,6 +239,15 @@ struct ConfigurationSuite {
             ),
             ("ledger: {kind: postgres, url: a, url_file: x}", "ledger.url and ledger.url_file are both set; keep one"),
             (
+                "channels: {voice: {provider: twilio}}",
+                "carillon.yaml:1:12: channels.voice is not yet built"
+            ),
+            (
+                "channels: {console: {base_url: x}}",
+                "carillon.yaml:1:22: unknown key channels.console.base_url"
+            ),
+            ("links: {job: [a]}", "carillon.yaml:1:8: links is keys with one value each"),
+            (
                 "limits: {default: {sms: [5/15m, 5]}}",
                 "carillon.yaml:1:33: limits.default.sms has to be limits such as 5/15m or 40/1d, not \"5\""
             ),
@@ -270,7 +309,7 @@ struct ConfigurationSuite {
 
     @Test("every fault of a file is told, not only the first")
     func allFaults() {
-        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nlinks: {}").count == 4)
+        #expect(problems("strem: {}\nworker: {lease: 3, batch: x}\nchannels: {voice: {}}").count == 4)
     }
 
     @Test("a variable that can only be meant as a setting is an error when it is none; others are not ours")
@@ -295,6 +334,9 @@ struct ConfigurationSuite {
             ("ledger: {url_file: x}", "needs one of ledger.url and ledger.url_file, and sqlite neither"),
             ("worker: {lease: 15s}", "must exceed delivery.timeout"),
             ("delivery: {retry: {first: 11m}}", "must not exceed delivery.retry.max"),
+            ("links: {job: \"{{ subject\"}", "links.job begins with neither https:// nor http://"),
+            ("links: {job: \"https://x.example/{{ subject\"}", "links.job is no template: "),
+            ("links: {job.failed: \"https://x.example/\"}", "links.job.failed is no first word of a type"),
         ])
     func contradictions(yaml: String, expected: String) {
         let problems = problems(yaml)

@@ -46,8 +46,23 @@ struct PostgresCommandTests {
         #expect(try deployment.delivered() == deployment.required(of: 0..<20) + deployment.required(of: 40..<60))
         #expect(try deployment.told("verify").isFine)
         #expect(try deployment.told("status").isFine)
-        let refused = try deployment.told("explain", "--subject", "x")
-        #expect(refused.code == 1 && refused.text.contains("not yet built over PostgreSQL"))
+        try answers(deployment)
+    }
+
+    /// Explain, verify of a window and a replay, as over SQLite.
+    private func answers(_ deployment: Deployment) throws {
+        let event = try #require(deployment.events.first { Deployment.rules[$0.workspace]?.contains($0.type) == true })
+        let told = try deployment.told("explain", "--event", event.source, event.id)
+        #expect(told.isFine && told.text.contains("✓ all → hook: delivered"), "\(told.text)")
+        #expect(try deployment.told("verify", "--since", "1h").isFine)
+        let before = deployment.sink.now.requests
+        let counted = try deployment.told("replay", "--since", "2h", "--all", "--dry-run", "-o", "json")
+        #expect(counted.isFine && counted.text.contains("\"reopened\":\(before)"), "\(counted.text)")
+        #expect(try deployment.told("replay", "--since", "2h", "--all", "--yes").isFine)
+        #expect(try deployment.told("worker", "--until-idle").isFine)
+        #expect(deployment.sink.now.requests == 2 * before && deployment.sink.now.letters.count == before)
+        #expect(try deployment.told("replay", "--since", "2h", "--yes").text.contains("0 deliveries"))
+        #expect(try deployment.told("verify").isFine)
     }
 
     /// Publishes while a server runs, and ends it when all is delivered.
@@ -72,14 +87,14 @@ extension Deployment {
 
     /// Runs a command to its end.
     func told(_ arguments: String..., input: Data? = nil) throws -> Told {
-        let before = try words().count
+        let before = words().count
         let pipe = Pipe()
         let process = try start(arguments, input: pipe)
         if let input { try pipe.fileHandleForWriting.write(contentsOf: input) }
         try pipe.fileHandleForWriting.close()
         process.waitUntilExit()
         return Told(
-            code: process.terminationStatus, text: String(decoding: try words().dropFirst(before), as: UTF8.self))
+            code: process.terminationStatus, text: String(decoding: words().dropFirst(before), as: UTF8.self))
     }
 
     /// How many deliveries some of the events make.

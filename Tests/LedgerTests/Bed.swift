@@ -10,7 +10,7 @@ import PostgresServer
 import Testing
 
 /// A ledger as a worker and as a command line sees it.
-typealias WholeLedger = Ledger & LedgerDesk
+typealias WholeLedger = Ledger & LedgerDesk & LedgerAnswers
 
 /// The ledgers the contract is held against.
 enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {

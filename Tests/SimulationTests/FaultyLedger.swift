@@ -20,6 +20,12 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case lostDecisions
     /// Tries that may be the only ones and are not marked before they begin.
     case noStartMark
+    /// Deliveries of a paused endpoint that are leased all the same.
+    case noPause
+    /// What has to wait for its receiver that is due at once.
+    case noPostponing
+    /// Older messages of a subject that do not give way to newer ones.
+    case noSuperseding
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
 }
@@ -79,6 +85,10 @@ final class FaultyLedger: Ledger {
     }
 
     func decide(_ batch: Decisions, for session: SessionID, now: Timestamp) throws(LedgerError) -> Decided {
+        var asked: [(rule: String, delivery: Decisions.Delivery)] = []
+        for selection in batch.selections {
+            asked += batch.deliveries[selection.deliveries].map { (selection.rule, $0) }
+        }
         let batch = tampered(batch)
         // Sometimes the process dies inside the transaction.
         inner.reach = { [fate] _ in
@@ -86,7 +96,11 @@ final class FaultyLedger: Ledger {
             return fate.isAlive
         }
         defer { inner.reach = nil }
-        return try fate.pass("decide") { () throws(LedgerError) in try inner.decide(batch, for: session, now: now) }
+        return try fate.pass("decide") { () throws(LedgerError) in
+            let decided = try inner.decide(batch, for: session, now: now)
+            if case .done(let births, _, _) = decided { receiver.decided(asked, births) }
+            return decided
+        }
     }
 
     private func tampered(_ batch: Decisions) -> Decisions {
@@ -101,6 +115,8 @@ final class FaultyLedger: Ledger {
             for index in batch.deliveries.indices { batch.deliveries[index].pair = nil }
         case .noWindows:
             for index in batch.selections.indices { batch.selections[index].window = nil }
+        case .noSuperseding:
+            for index in batch.deliveries.indices { batch.deliveries[index].supersedes = false }
         case .noMemory:
             for index in batch.events.indices {
                 batch.events[index].key = Key(high: UInt64(batch.events[index].offset), low: UInt64(batch.partition))
@@ -114,8 +130,14 @@ final class FaultyLedger: Ledger {
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
         try fate.pass("claim") { () throws(LedgerError) in
-            var claims = try inner.claim(for: session, room: room, by: tariff, now: now)
-            for claimed in claims.deliveries { receiver.leased(claimed.delivery) }
+            let suspended = try inner.suspended()
+            var claims = try claimed(for: session, room: room, by: tariff, now: now)
+            for claimed in claims.deliveries {
+                receiver.leased(claimed, suspended: suspended, at: now)
+                if let newer = receiver.replacement(of: claimed), try isOpen(newer) {
+                    receiver.violate("\(claimed.delivery) was leased though \(newer) has taken its place")
+                }
+            }
             if bug == .staleRules {
                 for index in claims.deliveries.indices { claims.deliveries[index].revision = 1 }
             }
@@ -123,8 +145,32 @@ final class FaultyLedger: Ledger {
         }
     }
 
+    private func isOpen(_ delivery: DeliveryID) throws(LedgerError) -> Bool {
+        try inner.deliveries(DeliveryFilter(limit: 100_000)).contains {
+            $0.id == delivery && ($0.state == .pending || $0.state == .leased)
+        }
+    }
+
+    private func claimed(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
+        guard bug == .noPause else { return try inner.claim(for: session, room: room, by: tariff, now: now) }
+        let paused = try inner.endpoints(of: nil).filter { $0.state == .paused }
+        for row in paused { _ = try inner.resume(row.name, of: row.workspace, now: now) }
+        let claims = try inner.claim(for: session, room: room, by: tariff, now: now)
+        for row in paused { _ = try inner.pause(row.name, of: row.workspace, reason: row.reason, now: now) }
+        return claims
+    }
+
+    private func hurried(_ settlement: Settlement) -> Settlement {
+        guard bug == .noPostponing, case .postponed = settlement.ending else { return settlement }
+        var hurried = settlement
+        (hurried.ending, hurried.notBefore) = (.released, nil)
+        return hurried
+    }
+
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError) {
-        let kept = settlements.filter { !($0.ending == .delivered && shows(.forgottenYes)) }
+        let kept = settlements.filter { !($0.ending == .delivered && shows(.forgottenYes)) }.map(hurried)
         inner.reach = { [fate] _ in
             fate.reach("in settle")
             return fate.isAlive
@@ -133,6 +179,7 @@ final class FaultyLedger: Ledger {
         try fate.pass("settle") { () throws(LedgerError) in
             try inner.settle(kept, for: session, now: now)
             for one in settlements where one.ending == .delivered { receiver.wrote(one.delivery) }
+            for one in settlements { receiver.asked(one) }
         }
     }
 

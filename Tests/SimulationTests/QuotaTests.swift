@@ -1,6 +1,9 @@
 import CarillonEvents
+import CarillonKit
 import CarillonLedger
+import CarillonLedgerSQLite
 import CarillonRules
+import CarillonWorker
 import Testing
 
 @Suite("Quotas: what finds no room goes down its rule's ladder", .timeLimit(.minutes(5)))

@@ -24,6 +24,16 @@ final class Receiver: Sendable {
         var excused: Set<Int> = []
         var owners: [SessionID: Int] = [:]
         var violations: [String] = []
+        /// The newest delivery of each pair and rule that wants no older ones.
+        var replaced: [Place: DeliveryID] = [:]
+        /// Those that give way to newer ones.
+        var givingWay: Set<DeliveryID> = []
+        /// Until when a claim of a delivery was asked to be left alone.
+        var wishes: [DeliveryID: (epoch: Int64, until: Timestamp)] = [:]
+    }
+    fileprivate struct Place: Hashable {
+        let pair: Int64
+        let rule: String
     }
     private let state = Mutex(State())
 
@@ -34,13 +44,51 @@ final class Receiver: Sendable {
 
     /// The ledger knows for ever that this one was delivered.
     func wrote(_ delivery: DeliveryID) { state.withLock { _ = $0.durableYes.insert(delivery) } }
-    /// A worker may send it from now on.
-    func leased(_ delivery: DeliveryID) {
+    /// These were decided; which of them take the place of older ones is the rules' word.
+    func decided(_ deliveries: [(rule: String, delivery: Decisions.Delivery)], _ births: [Birth]) {
         state.withLock { state in
-            guard state.durableYes.contains(delivery) else { return }
-            state.violations.append("\(delivery) was leased again after the ledger knew that it was delivered")
+            for ((rule, delivery), birth) in zip(deliveries, births) where delivery.supersedes {
+                guard let pair = delivery.pair?.number else { continue }
+                switch birth {
+                case .leased(let id, _, _, _), .pending(let id):
+                    state.replaced[Place(pair: pair, rule: rule)] = id
+                    state.givingWay.insert(id)
+                case .duplicate, .suppressed: break
+                }
+            }
         }
     }
+    /// What the receiver of a try asked for is durable.
+    func asked(_ settlement: Settlement) {
+        guard let until = settlement.notBefore else { return }
+        state.withLock { $0.wishes[settlement.delivery] = (settlement.epoch, until) }
+    }
+    /// A worker may send it from now on.
+    func leased(_ claimed: Claimed, suspended: Set<Int64>, at now: Timestamp) {
+        state.withLock { state in
+            let delivery = claimed.delivery
+            if state.durableYes.contains(delivery) {
+                state.violations.append("\(delivery) was leased again after the ledger knew that it was delivered")
+            }
+            if suspended.contains(claimed.lane) {
+                state.violations.append("\(delivery) was leased though its endpoint is suspended")
+            }
+            if let wish = state.wishes[delivery], wish.epoch == claimed.epoch - 1, now < wish.until {
+                state.violations.append("\(delivery) was leased before its receiver wants it")
+            }
+        }
+    }
+    /// The newer delivery that took its place when it was decided; it may have ended since.
+    func replacement(of claimed: Claimed) -> DeliveryID? {
+        guard let pair = claimed.pair else { return nil }
+        return state.withLock { state in
+            guard state.givingWay.contains(claimed.delivery),
+                let newest = state.replaced[Place(pair: pair, rule: claimed.rule)], newest > claimed.delivery
+            else { return nil }
+            return newest
+        }
+    }
+    func violate(_ words: String) { state.withLock { $0.violations.append(words) } }
     /// A process began a session.
     func began(_ session: SessionID, _ process: Int) { state.withLock { $0.owners[session] = process } }
     /// It ended as it should: nothing excuses what it has left undone.

@@ -8,10 +8,14 @@ struct RuleVariant: Sendable {
         let targets: [String]
         /// How many seconds its dedup window by subject lasts, when it has one.
         var window: Int?
+        /// Whether only the newest of a subject is wanted.
+        var supersedes = false
 
         var text: String {
             let dedup = window.map { "dedup: {by: [subject], within: \($0)s}, " } ?? ""
-            return "  - {name: \(name), events: [\(type)], \(dedup)notify: [\(targets.joined(separator: ", "))]}"
+            let order = supersedes ? "order: supersede, " : ""
+            return
+                "  - {name: \(name), events: [\(type)], \(dedup)\(order)notify: [\(targets.joined(separator: ", "))]}"
         }
     }
     let text: String
@@ -42,6 +46,11 @@ struct RuleVariant: Sendable {
             Rule(name: "ends", type: "job.succeeded", targets: ["room"], window: 30),
             Rule(name: "failures", type: "job.failed", targets: ["hook", "room"], window: 4),
         ]),
+        RuleVariant([
+            Rule(name: "states", type: "job.running", targets: ["hook"], supersedes: true),
+            Rule(name: "ends", type: "job.succeeded", targets: ["hook"]),
+            Rule(name: "failures", type: "job.failed", targets: ["hook", "room"], supersedes: true),
+        ]),
     ]
 
     /// The change that puts this variant in force.
@@ -60,6 +69,11 @@ struct RuleVariant: Sendable {
     /// Whether a rule of this name sends to this target.
     func has(_ rule: String, _ target: String) -> Bool {
         rules.contains { $0.name == rule && $0.targets.contains(target) }
+    }
+
+    /// Whether some variant's rule of this name wants the newest only.
+    static func mayBeSuperseded(_ rule: String) -> Bool {
+        all.contains { $0.rules.contains { $0.name == rule && $0.supersedes } }
     }
 
     /// The deliveries an event may make.

@@ -256,7 +256,7 @@ final class World {
         outcomes.silenced = silenced.count
         checkDecisions(decided, silenced)
         checkWindows(decided, silenced)
-        for row in rows { check(row) }
+        for row in rows { check(row, among: rows) }
         receiver.checkCopies()
         if !rulesMove { checkStreamOrder(rows) }
     }
@@ -312,7 +312,11 @@ final class World {
         }
     }
 
-    private func check(_ row: DeliveryRow) {
+    private func hasNewer(_ row: DeliveryRow, _ rows: [DeliveryRow]) -> Bool {
+        rows.contains { $0.id > row.id && ($0.rule, $0.target, $0.subject) == (row.rule, row.target, row.subject) }
+    }
+
+    private func check(_ row: DeliveryRow, among rows: [DeliveryRow]) {
         guard let key = Key(row.key) else { return violate("\(row.id) has no key") }
         if row.target == OnceChannel.endpoint, receiver.arrivals(of: key) > 1 {
             violate("\(row.id) arrived \(receiver.arrivals(of: key)) times and may only once")
@@ -323,6 +327,10 @@ final class World {
         case .dead:
             let isOnce = row.target == OnceChannel.endpoint && row.reason == Settlement.ambiguous
             if !isOnce, !ManualCourier.isRefusal(row.reason) { violate("\(row.id) is dead: \(row.reason)") }
+        case .expired where row.reason == "superseded":
+            if !RuleVariant.mayBeSuperseded(row.rule) || !hasNewer(row, rows) {
+                violate("\(row.id) of \(row.rule) is superseded by nothing")
+            }
         case .expired:
             if row.reason != "rule_removed" { violate("\(row.id) expired: \(row.reason)") }
             if !wasRemoved(row, key) { violate("\(row.id) expired, and its rule and target were there all the time") }

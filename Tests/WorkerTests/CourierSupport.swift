@@ -36,6 +36,8 @@ indirect enum Reply: Sendable {
     /// These bytes and then the end of the connection.
     case raw(String)
     case hangUp
+    /// The first text at once, then a byte now and then, until nobody takes them any more.
+    case trickle(String, then: String)
     /// Nothing until the gate opens, then something.
     case after(Gate, Reply)
 }
@@ -132,6 +134,13 @@ final class ScriptedServer: Sendable {
             _ = write(text, to: connection)
             return false
         case .hangUp: return false
+        case .trickle(let first, let text):
+            guard write(first, to: connection) else { return false }
+            for byte in text {
+                guard write(String(byte), to: connection) else { return false }
+                usleep(20_000)
+            }
+            return false
         case .after(let gate, let reply):
             gate.wait()
             return send(reply, on: connection)
@@ -199,6 +208,7 @@ struct CourierRig {
     init(
         concurrency: Int = 16, perLane: Int = 8, timeout: Duration = .seconds(15), exempt: [String] = ["127.0.0.0/8"],
         crash: CrashPoints = .none, clock: any CarillonEvents.Clock = StillClock(),
+        proxy: String? = nil, answerTime: Duration = .seconds(5),
         resolver: (@Sendable (_ host: String) -> [String])? = nil
     ) throws {
         let (bell, ring) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
@@ -206,7 +216,7 @@ struct CourierRig {
         let exemptions = try exempt.map { text throws(CIDRError) in try CIDR(text) }
         var configuration = CurlCourier.Configuration(
             concurrency: concurrency, perLane: perLane, timeout: timeout, exemptions: exemptions)
-        configuration.resolver = resolver
+        (configuration.resolver, configuration.proxy, configuration.answerTime) = (resolver, proxy, answerTime)
         courier = CurlCourier(configuration: configuration, clock: clock, onEnding: { ring.yield() }, crash: crash)
     }
 

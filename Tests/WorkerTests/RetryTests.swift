@@ -53,6 +53,43 @@ struct RetryTests {
         for tenth in 0..<10 { #expect(delays.contains { $0 / 60_000 == tenth || $0 == 600_000 && tenth == 9 }) }
     }
 
+    /// The delays between tries when every one fails and none is disturbed.
+    private func delays(_ schedule: RetrySchedule, seed: UInt64 = 1) -> [Int64] {
+        var random = SplitMix(seed: seed)
+        var (now, delays) = (began, [Int64]())
+        while let at = schedule.next(
+            after: delays.count + 1, roundBegan: began, now: now, notBefore: nil, using: &random)
+        {
+            delays.append((at - now).milliseconds)
+            now = at
+        }
+        return delays
+    }
+
+    @Test("EXPONENTIAL_DECAY_RETRY: 1 s doubled to 512 s, 176 retries, 86,015 s in all")
+    func exponentialDecay() {
+        let delays = delays(RetrySchedule(.exponentialDecay))
+        #expect(delays.prefix(9).map { $0 / 1000 } == [1, 2, 4, 8, 16, 32, 64, 128, 256])
+        #expect(delays.dropFirst(9).allSatisfy { $0 == 512_000 } && delays.count == 176)
+        #expect(delays.reduce(0, +) == 86_015_000)
+    }
+
+    @Test("BACKOFF_RETRY: three retries, each after 10 to 20 s", arguments: UInt64(1)...50)
+    func backoff(seed: UInt64) {
+        let delays = delays(RetrySchedule(.backoff), seed: seed)
+        #expect(delays.count == 3 && delays.allSatisfy { (10_000...20_000).contains($0) }, "seed \(seed)")
+    }
+
+    @Test("the example of Standard Webhooks: ten tries in 75:35:05")
+    func standardWebhooks() {
+        var at: Int64 = 0
+        let moments = delays(RetrySchedule(.standardWebhooks)).map { delay in
+            at += delay / 1000
+            return at
+        }
+        #expect(moments == [5, 305, 2105, 9305, 27_305, 63_305, 113_705, 185_705, 272_105])
+    }
+
     @Test("a round that is over is given up, and one reopened later begins anew with the old count")
     func givesUp() {
         var random = SplitMix(seed: 2)

@@ -43,6 +43,14 @@ extension ArraySlice<UInt8> {
     }
 }
 
+extension ArraySlice<UInt8> {
+    /// When a stamped event was sent; `nil` for one without a stamp.
+    var sent: Int64? {
+        guard let at = end(of: "\"sentNs\":") else { return nil }
+        return Int64(String(decoding: self[at...].prefix { (0x30...0x39).contains($0) }, as: UTF8.self))
+    }
+}
+
 extension EncodedEvent {
     /// The text behind `name`, which is the member's name with its quotes, colon and the value's first quote.
     func member(_ name: StaticString) -> String? { EventFile.member(name, of: bytes[...]) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CarillonEvents
 import CarillonLedger
+import CarillonLedgerPostgres
 import CarillonLedgerSQLite
 import CarillonPlatform
 
@@ -12,8 +13,10 @@ struct LedgerCost: ParsableCommand {
 
     @Argument(help: "A file that generate wrote.")
     var events: String
-    @Option(help: "The ledger's file; made when it is missing.")
+    @Option(help: "The ledger's file, or a PostgreSQL URL; made when it is missing.")
     var ledger: String
+    @Flag(help: "Claim and settle nothing: what is decided stays pending.")
+    var decideOnly = false
     @Option(help: "Events in a batch.")
     var batch = 5000
     @Option(help: "Deliveries a worker holds at a time.")
@@ -33,8 +36,11 @@ struct LedgerCost: ParsableCommand {
 
     func run() throws {
         let file = try EventFile(path: events)
+        let opened: any Ledger =
+            ledger.hasPrefix("postgres")
+            ? try PostgresLedger.create(at: ledger) : try SQLiteLedger.create(at: ledger)
         var worker = Clerk(
-            try SQLiteLedger.create(at: ledger), room: room, isOrdered: !unordered,
+            opened, room: decideOnly ? 0 : room, isOrdered: !unordered,
             contacts: claimed || quota ? contacts : nil, tariff: quota ? EachContact() : nil)
         try worker.begin()
         let meter = Meter()
@@ -54,7 +60,7 @@ private final class EachContact: Tariff {
 
 /// A worker without stream, rules and receiver: every event is selected by one rule and every delivery succeeds.
 private struct Clerk {
-    private let ledger: SQLiteLedger
+    private let ledger: any Ledger
     private let room: Int
     private let isOrdered: Bool
     /// How many contacts are told, all by claims; `nil` for one endpoint, told as far as there is room at once.
@@ -65,7 +71,7 @@ private struct Clerk {
     private var cpu: [String: Double] = [:]
     private var calls: [String: Int] = [:]
 
-    init(_ ledger: SQLiteLedger, room: Int, isOrdered: Bool, contacts: Int?, tariff: EachContact?) {
+    init(_ ledger: any Ledger, room: Int, isOrdered: Bool, contacts: Int?, tariff: EachContact?) {
         (self.ledger, self.room, self.isOrdered) = (ledger, room, isOrdered)
         (self.contacts, self.tariff) = (contacts, tariff)
     }
@@ -81,6 +87,7 @@ private struct Clerk {
             try worker.ledger.decide(batch, for: worker.session, now: worker.clock.now())
         }
         guard case .done(let births, _, _) = decided else { throw Unexpected() }
+        guard room > 0 else { return }
         try settle(
             births.compactMap { birth in
                 if case .leased(let id, let epoch, _, _) = birth {

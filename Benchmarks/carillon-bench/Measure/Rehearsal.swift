@@ -69,7 +69,11 @@ struct Rehearsal {
     }
 
     /// Over any stream; see the other one.
-    init(reader: any StreamReader, ledger file: String?, rules: String, concurrency: Int) throws {
+    ///
+    /// - Parameter watch: notes when each delivery is offered to the courier and begun by it.
+    init(
+        reader: any StreamReader, ledger file: String?, rules: String, concurrency: Int, watch: QueueWatch? = nil
+    ) throws {
         let clock = SystemClock()
         ledger = try file.map { try SQLiteLedger.create(at: $0) } ?? SQLiteLedger.inMemory()
         try RuleFiles(folder: rules).apply(
@@ -83,10 +87,14 @@ struct Rehearsal {
         ) { bell.ring() }
         var configuration = Worker.Configuration()
         configuration.concurrency = concurrency
+        if let watch {
+            configuration.channels = ["webhook": { WatchedChannel(WebhookChannel().adapted(to: $0), watch) }]
+        }
         var logger = Logger(label: "carillon-bench") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
         path = try Path(
-            ledger: ledger, reader: reader, courier: courier, clock: clock, configuration: configuration,
+            ledger: ledger, reader: reader, courier: watch.map { WatchedCourier(courier, $0) } ?? courier, clock: clock,
+            configuration: configuration,
             random: SystemRandomNumberGenerator(), logger: logger)
     }
 
@@ -95,6 +103,12 @@ struct Rehearsal {
             try path.turn()
             if try path.isIdle() { break }
         }
+    }
+
+    /// Works for a time, whatever there is to do.
+    func run(for time: Duration) throws {
+        let end = ContinuousClock.now + time
+        while ContinuousClock.now < end { try path.turn() }
     }
 
     /// Ends the worker and returns what the ledger counted.

@@ -51,7 +51,7 @@ struct Explain: ParsableCommand {
         let configuration = try deployment.configuration()
         let meter = ScanMeter()
         let explainer = try Explainer(
-            ledger: try configuration.answers(), stream: try configuration.scanner(), progress: meter.show)
+            ledger: try configuration.desk(), stream: try configuration.scanner(), progress: meter.show)
         let question = ExplainQuestion(
             about: try about, workspace: workspace, rule: rule, contact: contact,
             since: since?.timestamp ?? clock.now() - .seconds(86_400), limit: limit)

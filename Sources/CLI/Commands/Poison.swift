@@ -52,11 +52,11 @@ struct Poison: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Writes a parked record's bytes to standard output, as they are.",
             discussion: "  carillon poison show 3:1042 | jq .")
-        @Argument(help: "The record, as PARTITION:OFFSET.") var record: String
+        @Argument(help: "The record, as `poison list` names it: PARTITION:OFFSET.") var record: String
         @OptionGroup var deployment: Deployment
 
         func run() throws {
-            let row = try Poison.row(record, in: try deployment.configuration().answers())
+            let row = try Poison.row(record, in: try deployment.configuration().desk())
             Console.error("carillon: \(row.place) is parked: \(printable(row.reason))")
             _ = Console.write(row.bytes, to: 1)
         }
@@ -73,13 +73,13 @@ extension Poison {
                   carillon poison show 3:1042 > record.json
                   carillon poison retry 3:1042 --with record.json
                 """)
-        @Argument(help: "The record, as PARTITION:OFFSET.") var record: String
+        @Argument(help: "The record, as `poison list` names it: PARTITION:OFFSET.") var record: String
         @Option(help: "What to publish in its place: a file with one event.", completion: .file()) var with: String?
         @OptionGroup var deployment: Deployment
 
         func run() throws {
             let configuration = try deployment.configuration()
-            let ledger = try configuration.answers()
+            let ledger = try configuration.desk()
             let row = try Poison.row(record, in: ledger)
             var bytes = row.bytes
             if let with {
@@ -95,15 +95,17 @@ extension Poison {
             }
             // Published first: a kill between the two leaves it unmarked, and the next retry makes a duplicate.
             try configuration.appender().append([event])
-            try ledger.noteRetried(row.partition, row.offset, now: clock.now())
+            try ledger.noteRetried(row.stream, row.partition, row.offset, now: clock.now())
             Console.out("\(row.place) is published again")
         }
     }
 
     fileprivate static func row(_ record: String, in ledger: any LedgerAnswers) throws -> ParkedRow {
-        let parts = record.split(separator: ":").map(String.init)
+        let slash = record.lastIndex(of: "/")
+        let stream = slash.map { String(record[..<$0]) }
+        let parts = record[(slash.map(record.index(after:)) ?? record.startIndex)...].split(separator: ":")
         if parts.count == 2, let partition = Int32(parts[0]), let offset = Int64(parts[1]),
-            let row = try ledger.parked(partition, offset)
+            let row = try ledger.parked(stream, partition, offset)
         {
             return row
         }
@@ -112,6 +114,8 @@ extension Poison {
 }
 
 extension ParkedRow {
-    /// The record's place on the command line.
-    fileprivate var place: String { "\(partition):\(offset)" }
+    /// The record's place on the command line; the ledger's name of a topic stands before it, as there may be several.
+    fileprivate var place: String {
+        stream.hasPrefix("kafka") ? "\(stream)/\(partition):\(offset)" : "\(partition):\(offset)"
+    }
 }

@@ -1,3 +1,5 @@
+import CarillonWorker
+
 // The keys of `channels:`. A table, so that a misspelt one is refused with its place, each may be a variable
 // (`CARILLON_CHANNELS_MAIL_PASSWORD_FILE`), and each secret has its `*_file` form.
 
@@ -7,7 +9,7 @@ enum ChannelKeys {
     /// What needs no provider, and is offered unless switched off.
     static let builtIn = ["inbox"]
     /// What needs a provider, and is offered once something is said of it.
-    static let configured = ["mail", "sms", "voice"]
+    static let configured = ["mail", "sms"]
     /// All channels.
     static let channels = endpoints + builtIn + configured
 
@@ -21,21 +23,29 @@ enum ChannelKeys {
 
     private typealias Key = (key: String, kind: Setting.Kind)
 
-    private static let common: [Key] = [
-        ("enabled", .flag), ("events", .events), ("regions", .words), ("base_url", .text),
+    private static let common: [Key] = [("enabled", .flag), ("events", .events), ("regions", .words)]
+    private static let base: [Key] = [("base_url", .text)]
+
+    /// Of those that call no provider over HTTP only the terms.
+    private static let own: [String: [Key]] = [
+        "webhook": base, "dingtalk": base, "feishu": base, "wecom": base, "slack": base, "pagerduty": base,
+        "mail": mail, "sms": sms,
     ]
 
-    private static let own: [String: [Key]] = ["mail": mail, "sms": telephone, "voice": telephone]
+    private static let onAmbiguous: Key = ("on_ambiguous", .choice(OnAmbiguous.allCases.map(\.rawValue)))
 
     private static let mail: [Key] = [
-        ("url", .text), ("from", .text), ("tls", .choice(["required", "opportunistic", "implicit", "none"])),
+        ("url", .text), ("from", .text), ("tls", .choice(SMTPEnvelope.TLS.allCases.map(\.rawValue))),
         ("username", .text), ("password", .secret), ("ca_file", .path),
+        ("verify_ssl", .choice(["true", "false"])), ("html", .text), onAmbiguous,
     ]
 
-    private static let telephone: [Key] = [
-        ("provider", .choice(["twilio", "aliyun"])), ("on_ambiguous", .choice(["skip", "resend"])),
-        ("account", .text), ("token", .secret), ("from", .text),
-        ("access_key", .text), ("access_secret", .secret), ("sign_name", .text), ("template", .text),
-        ("region", .text),
-    ]
+    /// Of both providers; each refuses the other's.
+    private static let sms: [Key] =
+        base + [
+            ("provider", .choice(["twilio", "aliyun"])), onAmbiguous,
+            ("account", .text), ("token", .secret), ("from", .text), ("length", .text),
+            ("access_key_id", .text), ("access_key_secret", .secret), ("sign_name", .text),
+            ("template_code", .text), ("template_param", .text), ("region", .text),
+        ]
 }

@@ -1,5 +1,6 @@
 import CarillonEvents
 import CarillonRules
+import CarillonWorker
 
 /// The deployment's settings, complete and checked.
 struct Configuration: Sendable, Equatable {
@@ -59,6 +60,8 @@ struct Configuration: Sendable, Equatable {
     var delivery: Delivery
     /// The watched folder of rule documents, when there is one.
     var rulesDirectory: String?
+    /// Templates of addresses for people, by the first word of events' types.
+    var links: [String: String]
     /// The ceilings for rule documents.
     var ruleLimits: RuleLimits
     var http: HTTP
@@ -92,6 +95,7 @@ extension Configuration {
             maxEventAge: values.duration("delivery.max_event_age"), retryFactor: values.number("delivery.retry.factor"),
             retrySchedule: values.optionalText("delivery.retry.schedule"),
             ssrfExempt: values.list("delivery.ssrf_exempt"), authorities: values.optionalText("delivery.ca_file"))
+        links = values.map("links")
         rulesDirectory = values.optionalText("rules.dir")
         ruleLimits = values.ruleLimits
         (http, logging) = (
@@ -127,6 +131,9 @@ extension Configuration {
                     "ledger.dedup_horizon (\(ledger.dedupHorizon.text)) must not exceed ledger.retention "
                         + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
                 ))
+        }
+        do throws(LinkFault) { _ = try Links(links) } catch {
+            found.append((["links"], "links.\(error.word) \(error.words)"))
         }
         if delivery.timeout >= worker.lease {
             found.append(

@@ -5,7 +5,7 @@ import CarillonRules
 
 enum QuotaKeys {
     /// What can be limited: an address of a person's channel, or an endpoint of a kind.
-    static let channels = ChannelKeys.channels
+    static let channels = ChannelKeys.channels + ["voice"]
 
     /// What providers let through, and what a person bears.
     private static let standard = [

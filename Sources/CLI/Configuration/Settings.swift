@@ -35,8 +35,11 @@ enum Settings {
         Setting("delivery.max_event_age", .duration(.seconds(1)...long), "24h"),
         Setting("delivery.ssrf_exempt", .networks, ""),
         Setting("delivery.ca_file", .path, nil),
+        // A secret, as it may hold a password.
+        Setting("delivery.proxy", .secret, nil),
         Setting("secrets.key", .secret, nil),
         Setting("limits.default.targets_per_rule", .integer(RuleLimits.range), "5"),
+        Setting("links", .map, "{}"),
         Setting("rules.dir", .path, nil),
         Setting("http.listen", .address, "127.0.0.1:8420"),
         Setting("http.tokens_file", .path, nil),
@@ -46,7 +49,8 @@ enum Settings {
     ]
 
     /// Keys the contract reserves for what is not built, each with all below it.
-    static let notYet = ["limits.default.cost", "links"]
+    static let notYet =
+        ["limits.default.cost"] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
 
     /// The key that names the file of a secret.
     static func fileForm(of key: String) -> String { key + "_file" }

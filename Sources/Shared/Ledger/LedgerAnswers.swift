@@ -56,6 +56,21 @@ public struct DecidedRange: Sendable, Hashable {
     public init(offsets: Range<Int64>, revision: Revision, at: Timestamp) {
         (self.offsets, self.revision, self.at) = (offsets, revision, at)
     }
+
+    /// Ranges in order, with those in one that follow each other within an hour and by the same rules.
+    package static func joined(_ ranges: [DecidedRange]) -> [DecidedRange] {
+        var joined: [DecidedRange] = []
+        for next in ranges {
+            if let last = joined.last, last.revision == next.revision,
+                last.offsets.upperBound == next.offsets.lowerBound, next.at - last.at < .seconds(3600)
+            {
+                joined[joined.count - 1].offsets = last.offsets.lowerBound..<next.offsets.upperBound
+            } else {
+                joined.append(next)
+            }
+        }
+        return joined
+    }
 }
 
 /// Which deliveries a replay is about.
@@ -140,12 +155,66 @@ public struct AuditPage: Sendable {
     public var delivered: [Key]
     /// Behind which delivery to go on; `nil` at the end.
     public var next: DeliveryID?
+    /// Behind which delivery it began: further on than asked when retention has overtaken.
+    public var behind: DeliveryID
+    /// The running counts as of this snapshot.
+    public var tallies: [String: Int64] = [:]
     /// Makes one.
     public init(
+        behind: DeliveryID,
         states: [DeliveryState: Int64], notified: Int64, residue: [String], delivered: [Key], next: DeliveryID?
     ) {
+        self.behind = behind
         (self.states, self.notified, self.residue) = (states, notified, residue)
         (self.delivered, self.next) = (delivered, next)
+    }
+
+    /// What can be wrong with a delivery, in the order of the backends' columns.
+    package enum Fault: Int, CaseIterable {
+        case noEvent, noRule, noSession, beyondSession, asleep, stray
+
+        var words: String {
+            switch self {
+            case .noEvent: "its event is gone"
+            case .noRule: "its rule is gone"
+            case .noSession: "it is leased, and its session is gone"
+            case .beyondSession: "it is leased, and a death of its worker would not free it"
+            case .asleep: "it is pending, and nothing will wake it"
+            case .stray: "it is not pending, and has a time at which it is due"
+            }
+        }
+    }
+
+    /// Adds one delivery.
+    package mutating func add(_ key: Key, _ state: DeliveryState, isFirst: Bool, faults: [Fault]) {
+        states[state, default: 0] += 1
+        if isFirst { notified += 1 }
+        if state == .delivered { delivered.append(key) }
+        for fault in faults { residue.append("delivery \(key): \(fault.words)") }
+    }
+}
+
+/// A window of time by the hours it touches: batches grow for an hour at most.
+package struct AuditWindow {
+    /// The first moment of it, and the first behind it.
+    package let first, end: Int64
+    /// Makes one.
+    package init(_ since: Timestamp, _ until: Timestamp) {
+        let hour: Int64 = 3_600_000
+        first = since.milliseconds / hour * hour
+        end = until.milliseconds > .max - hour ? until.milliseconds : (until.milliseconds + hour - 1) / hour * hour
+    }
+}
+
+extension Conservation {
+    /// Compares what became of records, and those parked with the rows there are.
+    package mutating func compareRecords(parkedKept kept: Int64) {
+        if read != unmatched + matched + duplicate + parked {
+            residue.append(
+                "records read = unmatched + matched + duplicate + parked: \(read) ≠ \(unmatched) + \(matched) + "
+                    + "\(duplicate) + \(parked)")
+        }
+        if parked != kept { residue.append("parked = records kept: \(parked) ≠ \(kept)") }
     }
 }
 
@@ -160,9 +229,11 @@ public protocol LedgerAnswers: AnyObject {
     /// The revision of the rules that was in force at a moment; zero before the first.
     func revision(at moment: Timestamp) throws(LedgerError) -> Revision
     /// A parked record; `nil` when it was not parked or retention took it.
-    func parked(_ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow?
+    ///
+    /// - Parameter stream: whose partition it is; `nil` when only one has it.
+    func parked(_ stream: String?, _ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow?
     /// Notes that a parked record was mended and published anew, so that listings say so. It stays a parked record.
-    func noteRetried(_ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError)
+    func noteRetried(_ stream: String, _ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError)
 
     // Replaying
 
@@ -193,7 +264,19 @@ public protocol LedgerAnswers: AnyObject {
 
     /// Sums the batches decided in a window, as `verify` has them; its ends are those of hours.
     func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation
-    /// Looks at deliveries decided in a window behind one, a bounded number in one snapshot.
-    func audit(since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp) throws(LedgerError)
-        -> AuditPage
+    /// Looks at deliveries decided in a window behind one and up to another (`nil`: all there are), a bounded number in one
+    /// snapshot.
+    func audit(since: Timestamp, until: Timestamp, after cursor: DeliveryID, upTo last: DeliveryID?, now: Timestamp)
+        throws(LedgerError) -> AuditPage
+    /// What `verify` begins with: a moment in which no decision is half done. Waits for those under way, no longer.
+    func beginVerification(now: Timestamp) throws(LedgerError) -> VerificationStart
+    /// Counts rows of a table behind one and up to another, a bounded number in one snapshot.
+    func count(_ table: VerificationStart.Table, after cursor: Int64, upTo last: Int64) throws(LedgerError)
+        -> CountedPiece
+    /// Looks for what is wrong beside these rows, a bounded piece in one snapshot.
+    ///
+    /// - Parameter cursor: where to go on, as the call before said; empty at first.
+    func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?)
+    /// The running counts by name.
+    func tallies() throws(LedgerError) -> [String: Int64]
 }

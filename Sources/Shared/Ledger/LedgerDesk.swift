@@ -315,6 +315,4 @@ public protocol LedgerDesk: AnyObject {
     func touch(now: Timestamp) throws(LedgerError)
     /// How it stands.
     func status(now: Timestamp) throws(LedgerError) -> LedgerStatus
-    /// Counts the conservation law in one snapshot.
-    func verify(now: Timestamp) throws(LedgerError) -> Conservation
 }

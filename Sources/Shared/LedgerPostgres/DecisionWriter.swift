@@ -57,8 +57,9 @@ struct DecisionWriter {
     private var events: [(event: Decisions.Event, row: Int64)] = []
     /// Heads that wait no longer, with the time they are due now.
     private var sooner: [DeliveryID: Int64] = [:]
-    /// Deliveries of others' batches whose place is taken.
+    /// Deliveries of others' batches whose place is taken, and how many of them were only sent again.
     private var superseded: [DeliveryID] = []
+    private var resent = 0
     private var selected = 0
     /// Where the answer of `insertDeliveries` stands.
     private var insertIndex: Int?
@@ -165,6 +166,7 @@ struct DecisionWriter {
             switch one.place {
             case .ledger(let id):
                 superseded.append(id)
+                if one.isResent { resent += 1 }
                 sooner[id] = nil
             case .batch(let row): rows[row] = rows[row].ended
             }
@@ -231,8 +233,8 @@ struct DecisionWriter {
         commands += known.windows?.writing ?? []
         commands.append(noteBatch)
         var changes = [
-            "delivery.pending": -superseded.count, "delivery.expired": superseded.count, "suppressed": held.count,
-            "seen": events.count,
+            "delivery.pending": -superseded.count, "delivery.expired": superseded.count - resent,
+            "delivery.delivered": resent, "suppressed": held.count, "seen": events.count,
         ]
         for row in rows { changes["delivery.\(row.state.rawValue)", default: 0] += 1 }
         for (reason, count) in suppressed { changes["suppressed.\(reason.rawValue)"] = count }

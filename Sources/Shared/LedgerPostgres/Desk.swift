@@ -11,12 +11,13 @@ extension PostgresLedger: LedgerDesk {
 
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(PostgresFailure) in
-            let query = Self.select(
+            let connection = try connection()
+            let query = try select(
                 """
                 d.id, d.key, e.workspace, \(Self.ruleName), l.target, e.type, e.subject, d.state, d.attempts, d.reason,
                     d.decided, d.due, d.settled, d.via
-                """, filter)
-            let rows = try connection().run([query])[0]
+                """, filter, connection)
+            let rows = try connection.run([query])[0]
             return rows.indices.map { Self.row(rows, $0) }
         }
     }
@@ -39,8 +40,13 @@ extension PostgresLedger: LedgerDesk {
             conditions.since("s.at", filter.since)
             conditions.contact("s.target", filter.contact)
             conditions.key("s.earlier", filter.key)
-            if let event = filter.event { conditions.demand("s.event = \(event)") }
-            let rows = try connection().run(
+            let connection = try connection()
+            if let event = filter.event {
+                let span = try span(of: "suppressed", event, connection)
+                conditions.demand(
+                    "s.id >= \(span.lowerBound) AND s.id <= \(span.upperBound) AND s.event = \(event)")
+            }
+            let rows = try connection.run(
                 """
                 SELECT e.workspace, \(Self.ruleName), e.type, e.subject, s.reason, s.at, e.bytes, s.earlier, s.by,
                     s.target
@@ -162,12 +168,7 @@ extension PostgresLedger: LedgerDesk {
             let rows = try connection().run(
                 "SELECT stream, partition, place, reason, at, bytes, retried FROM parked ORDER BY id DESC LIMIT $1",
                 Parameters(Int64(limit)))
-            return rows.indices.map { row in
-                ParkedRow(
-                    stream: rows.text(row, 0), partition: Int32(rows.int(row, 1)), offset: rows.int(row, 2),
-                    reason: rows.text(row, 3), at: rows.int(row, 4), retriedAt: rows.optionalInt(row, 6),
-                    bytes: rows.blob(row, 5))
-            }
+            return rows.indices.map { Self.parked(rows, $0) }
         }
     }
 
@@ -179,7 +180,7 @@ extension PostgresLedger: LedgerDesk {
 
     /// Begins a transaction, and in it locks what a filter means, as it stands now: lanes first, then rows.
     private func choose(_ filter: DeliveryFilter, _ connection: Connection) throws(PostgresFailure) -> [Chosen] {
-        let found = try connection.run([.begin, Self.select("d.id", filter)])[1]
+        let found = try connection.run([.begin, try select("d.id", filter, connection)])[1]
         let ids = found.indices.map { found.int($0, 0) }.sorted()
         var values = Parameters()
         values.add(ids)
@@ -197,13 +198,22 @@ extension PostgresLedger: LedgerDesk {
         }
     }
 
-    private static func select(_ columns: String, _ filter: DeliveryFilter) -> Command {
+    private func select(
+        _ columns: String, _ filter: DeliveryFilter, _ connection: Connection
+    ) throws(PostgresFailure) -> Command {
         var conditions = Conditions(filter, reason: "d.reason")
         conditions.since("d.decided", filter.since)
         if let state = filter.state { conditions.demand("d.state = \(state.code)") }
         conditions.contact("l.target", filter.contact)
         conditions.key("d.key", filter.key)
-        if let event = filter.event { conditions.demand("d.event = \(event)") }
+        var event = filter.event
+        if event == nil, let key = filter.key {
+            event = try numbers(of: .delivery(key), limit: 1, connection).first ?? -1
+        }
+        if let event {
+            let span = try span(of: "delivery", event, connection)
+            conditions.demand("d.id >= \(span.lowerBound) AND d.id <= \(span.upperBound) AND d.event = \(event)")
+        }
         return Command(
             """
             SELECT \(columns) FROM delivery d JOIN event e ON e.seq = d.event

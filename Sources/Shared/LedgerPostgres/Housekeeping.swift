@@ -10,7 +10,7 @@ import CarillonPostgres
 extension PostgresLedger {
     private static let step: Int64 = 1_000
     /// Numbers of events in a segment: a segment's number stands in the high bits of those of its events.
-    private static let segmentBits = 40
+    static let segmentBits = 40
     private static let day: Int64 = 86_400_000
 
     public func tend(now: Timestamp) throws(LedgerError) -> Bool {
@@ -22,11 +22,12 @@ extension PostgresLedger {
                     "SELECT pg_try_advisory_xact_lock($1::int4, $2::int4)", Parameters(space, Gate.housekeeping)),
             ])
             guard rows[2].int(0, 0) != 0 else { return false }
+            let hasSummedUp = try sumUp(connection)
             let hasTurned = try turnSegment(connection)
             let hasDropped = try dropSegment(connection)
             let removed = try retire(connection)
             try connection.run([.commit])
-            return hasTurned || hasDropped || removed > 0
+            return hasSummedUp || hasTurned || hasDropped || removed > 0
         }
     }
 
@@ -79,6 +80,9 @@ extension PostgresLedger {
         for row in keys.indices { try drop("seen", keys.int(row, 0), as: "retired.seen", connection) }
         for row in events.indices { try drop("event", events.int(row, 0), as: "retired.matched", connection) }
         guard keys.count + events.count > 0 else { return false }
+        for row in events.indices {
+            try dropRuns(before: (events.int(row, 0) + 1) << Self.segmentBits, connection)
+        }
         try connection.run(
             """
             DELETE FROM segment WHERE sealed IS NOT NULL AND to_regclass('seen_' || id) IS NULL
@@ -153,6 +157,7 @@ extension PostgresLedger {
         try connection.run([
             Command("DELETE FROM attempt WHERE delivery < $1", Parameters(end)),
             Command("DELETE FROM inbox WHERE delivery < $1", Parameters(end)),
+            Command("DELETE FROM resend WHERE delivery < $1", Parameters(end)),
         ])
         return count
     }

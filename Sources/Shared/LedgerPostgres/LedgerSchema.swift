@@ -16,6 +16,9 @@ import CarillonPostgres
 //   The first two change under `Gate.rules`, as silences do.
 // - `quota` and `quota_notice`: see `Quota`.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
+// - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go, and where the rows of
+//   their events stand; `lookup_mark` is where the next ends; see `Lookup`.
+// - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
 // - `seen` and `segment` change under the lock `Gate.segments`, the rules under `Gate.rules`.
 //
 // Workers of the version before work on beside those of this one: a step only adds, and says from which version on a worker
@@ -24,7 +27,7 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, quotas)]
+    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas)]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
@@ -165,6 +168,28 @@ enum LedgerSchema {
             message text COLLATE "C" NOT NULL, severity text COLLATE "C" NOT NULL, url text COLLATE "C");
         CREATE INDEX inbox_reader ON inbox (lane, delivery);
         """
+
+    /// Finding events by their names, and replays.
+    ///
+    /// A worker of the version before knows nothing of `resend`: what is sent again while one is there ends as the new try.
+    private static let answers = """
+        CREATE TABLE lookup_run (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, last bigint NOT NULL UNIQUE, first_delivery bigint,
+            last_delivery bigint, first_suppressed bigint, last_suppressed bigint, next_delivery bigint NOT NULL,
+            next_suppressed bigint NOT NULL);
+        CREATE TABLE lookup (
+            block int NOT NULL, run bigint NOT NULL, hashes bigint[] NOT NULL, events bigint[] NOT NULL,
+            PRIMARY KEY (block, run));
+        ALTER TABLE lookup ALTER COLUMN hashes SET STORAGE EXTERNAL, ALTER COLUMN events SET STORAGE EXTERNAL;
+        CREATE TABLE lookup_mark (
+            event bigint NOT NULL, delivery bigint NOT NULL, suppressed bigint NOT NULL, before bigint NOT NULL);
+        CREATE TABLE replay (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, question text COLLATE "C" NOT NULL, since bigint NOT NULL,
+            until bigint NOT NULL, cursor bigint NOT NULL DEFAULT 0, last bigint NOT NULL, began bigint NOT NULL,
+            ended bigint, reopened bigint NOT NULL DEFAULT 0, decided bigint NOT NULL DEFAULT 0);
+        CREATE INDEX replay_open ON replay (question) WHERE ended IS NULL;
+        CREATE TABLE resend (delivery bigint PRIMARY KEY);
+        """
 }
 
 /// Locks that are no rows: PostgreSQL's advisory ones, numbered within the ledger's schema.
@@ -179,6 +204,8 @@ enum Gate {
     static let segments: Int64 = -3
     /// Held by who removes old rows.
     static let housekeeping: Int64 = -4
+    /// Held by who begins a replay.
+    static let replays: Int64 = -5
 
     static let exclusive = "SELECT pg_advisory_xact_lock($1::int4, $2::int4)"
     static let shared = "SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4)"

@@ -170,6 +170,7 @@ struct Purse {
         }
         guard !commands.isEmpty else { return [] }
         let answers = try connection.run(commands)
+        try ledger.keepDelivered(withheld.map(\.due.candidate.delivery), connection)
         guard !leased.isEmpty else { return [] }
         let rows = answers[0]
         let claims = Dictionary(

@@ -191,7 +191,9 @@ extension PostgresLedger {
                 SELECT id, pair FROM ended
                 """, attempts),
         ])[1]
-        return rows.indices.map { (rows.int($0, 0), rows.optionalInt($0, 1)) }
+        let ended = rows.indices.map { (id: rows.int($0, 0), pair: rows.optionalInt($0, 1)) }
+        try keepDelivered(ended.map(\.id), connection)
+        return ended
     }
 
     /// Makes leased deliveries pending, the head of each pair due.
@@ -208,10 +210,15 @@ extension PostgresLedger {
             Command(
                 """
                 UPDATE delivery SET state = 0, session = 0, due = CASE WHEN pair IS NULL THEN $3::int8 END
-                WHERE id = ANY($1) AND state = 1 AND session = $2 RETURNING pair
+                WHERE id = ANY($1) AND state = 1 AND session = $2 RETURNING pair, id
                 """, values),
         ])[1]
-        try connection.run(Order.freeHeads(of: freed.indices.compactMap { freed.optionalInt($0, 0) }, moment))
+        let pairs = freed.indices.compactMap { freed.optionalInt($0, 0) }
+        let gone = try connection.run([
+            Superseding.endReturned(freed.indices.map { freed.int($0, 1) }, moment)
+        ])[0].affected
+        let changes = ["delivery.pending": -gone, "delivery.expired": gone]
+        try connection.run(Order.freeHeads(of: pairs, moment) + (gone > 0 ? tallies(changes, connection) : []))
         return freed.count
     }
 

@@ -47,12 +47,21 @@ extension PostgresLedger {
             if !quotas.isEmpty { try connection.run(quotas + [.commit]) }
             return
         }
-        let answers = try connection.run(endings.commands + quotas)
+        let failed = endings.failed
+        let answers = try connection.run(endings.commands + quotas + Self.keepDelivered(failed))
         // What its session holds to send after one that goes back to pending does so too.
         let followers = endings.goneBack.isEmpty ? 0 : answers[1].affected
         var changes = endings.counts
         changes["delivery.leased", default: 0] -= followers
         changes["delivery.pending", default: 0] += followers
+        if followers > 0 {
+            let gone = try connection.run([
+                Superseding.endReturned(answers[1].indices.map { answers[1].int($0, 0) }, moment)
+            ])[0].affected
+            changes["delivery.pending", default: 0] -= gone
+            changes["delivery.expired", default: 0] += gone
+        }
+        if !failed.isEmpty { changes.merge(Self.kept(answers[answers.count - 1])) { $0 + $1 } }
         let isPlain = endings.goneBack.isEmpty && !endings.isLate
         let order = isPlain ? Order.freeHeads(of: endings.pairs, moment) : Order.arrange(endings.pairs, moment)
         let rest = order + tallies(changes, connection)
@@ -137,6 +146,11 @@ private struct Endings {
     /// The pairs that have to be looked at anew.
     var pairs: Set<Int64> { Set(changed.keys.compactMap { rows[$0]?.pair }) }
 
+    /// Those that end otherwise than delivered.
+    var failed: [DeliveryID] {
+        changed.filter { $0.value.ending.state == .dead || $0.value.ending.state == .expired }.map(\.key).sorted()
+    }
+
     /// How the running counts change, by name.
     var counts: [String: Int] {
         var counts: [String: Int] = [:]
@@ -211,7 +225,7 @@ private struct Endings {
         return Command(
             """
             UPDATE delivery d SET state = 0, session = 0 FROM unnest($1::int8[], $2::int8[]) AS g(pair, id)
-            WHERE d.pair = g.pair AND d.state < 2 AND d.state = 1 AND d.id > g.id
+            WHERE d.pair = g.pair AND d.state < 2 AND d.state = 1 AND d.id > g.id RETURNING d.id
             """, values)
     }
 

@@ -23,6 +23,8 @@ enum Superseding {
         var due: Int64?
         let notBefore: Int64?
         let session: SessionID
+        /// Whether it was delivered, and is only sent again.
+        var isResent = false
     }
 
     /// The pairs in which a batch may end older deliveries.
@@ -35,7 +37,8 @@ enum Superseding {
         values.add(pairs.sorted())
         return Command(
             """
-            SELECT pair, id, rule, state, due, not_before, session FROM delivery
+            SELECT pair, id, rule, state, due, not_before, session,
+                EXISTS (SELECT 1 FROM resend r WHERE r.delivery = delivery.id) FROM delivery
             WHERE pair = ANY($1) AND state < 2 ORDER BY id FOR NO KEY UPDATE
             """, values)
     }
@@ -49,9 +52,24 @@ enum Superseding {
                 Open(
                     place: .ledger(rows.int(row, 1)), rule: rows.int(row, 2),
                     isLeased: rows.int(row, 3) == StateCode.leased, due: rows.optionalInt(row, 4),
-                    notBefore: rows.optionalInt(row, 5), session: rows.int(row, 6)))
+                    notBefore: rows.optionalInt(row, 5), session: rows.int(row, 6), isResent: rows.int(row, 7) != 0))
         }
         return queues
+    }
+
+    /// Ends what of these came back to wait though a younger one of its rule is there.
+    static func endReturned(_ deliveries: [DeliveryID], _ now: Int64) -> Command {
+        var values = Parameters()
+        values.add(deliveries)
+        values.add(StateCode.expired)
+        values.add(now)
+        values.add(reason)
+        return Command(
+            """
+            UPDATE delivery d SET state = $2::int4, due = NULL, not_before = NULL, settled = $3, reason = $4
+            WHERE d.id = ANY($1) AND d.state = 0 AND d.supersedes = 1 AND EXISTS (
+                SELECT 1 FROM delivery y WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule)
+            """, values)
     }
 
     static func end(_ deliveries: [DeliveryID], _ now: Int64) -> Command {
@@ -62,7 +80,8 @@ enum Superseding {
         values.add(reason)
         return Command(
             """
-            UPDATE delivery SET state = $2::int4, due = NULL, not_before = NULL, settled = $3, reason = $4
+            UPDATE delivery SET due = NULL, not_before = NULL, settled = $3, reason = $4,
+                state = CASE WHEN EXISTS (SELECT 1 FROM resend r WHERE r.delivery = delivery.id) THEN 2 ELSE $2::int4 END
             WHERE id = ANY($1)
             """, values)
     }

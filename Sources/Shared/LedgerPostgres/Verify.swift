@@ -2,7 +2,7 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonPostgres
 
-// P3, counted in one snapshot. What retention removed lives on as sums under `retired.*` in `tally`, so the law holds over
+// What `status` and `verify` begin with. What retention removed lives on as sums under `retired.*` in `tally`, so the law holds over
 // all time.
 
 // What these do is said once, by the contract.
@@ -30,38 +30,48 @@ extension PostgresLedger {
         }
     }
 
-    public func verify(now: Timestamp) throws(LedgerError) -> Conservation {
-        try transaction("verify") { connection throws(PostgresFailure) in
-            // All rows are read, which may take its time.
-            try connection.run([
-                .snapshot, Command("SET LOCAL statement_timeout = 0"), Command("SET LOCAL enable_seqscan = on"),
-            ])
-            let law = try count(connection)
+    public func beginVerification(now: Timestamp) throws(LedgerError) -> VerificationStart {
+        try transaction("begin to verify") { connection throws(PostgresFailure) in
+            // Whoever decides shares this lock to the end: once it is ours, none is half done, and a snapshot is taken.
+            let gate = Parameters(space, Gate.rules)
+            let release = Command("SELECT pg_advisory_unlock($1::int4, $2::int4)", gate)
+            try connection.run([Command("SELECT pg_advisory_lock($1::int4, $2::int4)", gate)])
+            do throws(PostgresFailure) {
+                try connection.run([.snapshot, Command(Self.revisionQuery), release])
+            } catch {
+                if connection.isWhole { try connection.run([Command("ROLLBACK"), release]) }
+                throw error
+            }
+            let start = try verificationStart(connection)
             try connection.run([.commit])
-            return law
+            return start
         }
     }
 
-    private func count(_ connection: Connection) throws(PostgresFailure) -> Conservation {
+    private func verificationStart(_ connection: Connection) throws(PostgresFailure) -> VerificationStart {
         let tallies = try storedTallies(connection)
         let sums = try batchSums(tallies, connection)
-        var states: [String: Int64] = [:]
-        let rows = try connection.run("SELECT state, count(*) FROM delivery GROUP BY state")
-        for row in rows.indices {
-            states[DeliveryState(code: rows.int(row, 0))?.rawValue ?? "unknown", default: 0] += rows.int(row, 1)
-        }
-        let kept = try connection.run([
-            Command("SELECT count(*) FROM delivery WHERE part = 0"), Command("SELECT count(*) FROM suppressed"),
-        ])
         var law = Conservation(
             read: sums["read"] ?? 0, unmatched: sums["unmatched"] ?? 0, matched: sums["matched"] ?? 0,
             duplicate: sums["duplicate"] ?? 0, parked: sums["parked"] ?? 0, lost: sums["gap"] ?? 0,
-            selected: sums["selected"] ?? 0, notified: (tallies["retired.notified"] ?? 0) + kept[0].int(0, 0),
-            suppressed: (tallies["retired.suppressed"] ?? 0) + kept[1].int(0, 0), deliveries: states, residue: [])
-        try balance(&law, tallies, connection)
+            selected: sums["selected"] ?? 0, notified: 0, suppressed: 0, deliveries: [:], residue: [])
         try lookAtPositions(&law, connection)
-        try lookAtRows(&law, connection)
-        return law
+        let orphans = try orphanedSends(connection)
+        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
+        let rows = try connection.run([
+            Command("SELECT coalesce(min(seq), 1) - 1, coalesce(max(seq), 0) FROM event"),
+            Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM suppressed"),
+            Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM parked"),
+            Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM delivery"),
+        ])
+        func ends(_ index: Int) -> (before: Int64, last: Int64) { (rows[index].int(0, 0), rows[index].int(0, 1)) }
+        return VerificationStart(
+            law: law, tallies: tallies,
+            ends: [.matched: ends(0), .suppressed: ends(1), .parked: ends(2), .notified: ends(3)])
+    }
+
+    public func tallies() throws(LedgerError) -> [String: Int64] {
+        try attempting("read the running counts") { () throws(PostgresFailure) in try storedTallies(connection()) }
     }
 
     private func batchSums(
@@ -75,36 +85,6 @@ extension PostgresLedger {
             found[column] = rows.int(0, index) + (tallies["retired.batch.\(column)"] ?? 0)
         }
         return found
-    }
-
-    private func balance(
-        _ law: inout Conservation, _ tallies: [String: Int64], _ connection: Connection
-    ) throws(PostgresFailure) {
-        func demand(_ left: Int64, _ right: Int64, _ words: String) {
-            if left != right { law.residue.append("\(words): \(left) ≠ \(right)") }
-        }
-        let counts = try connection.run([
-            Command("SELECT count(*) FROM event"), Command("SELECT count(*) FROM parked"),
-            Command("SELECT count(*) FROM seen"),
-        ])
-        func kept(_ index: Int, _ name: String) -> Int64 { (tallies["retired.\(name)"] ?? 0) + counts[index].int(0, 0) }
-        demand(
-            law.read, law.unmatched + law.matched + law.duplicate + law.parked,
-            "records read = unmatched + matched + duplicate + parked")
-        demand(law.matched, kept(0, "matched"), "matched = events kept")
-        demand(law.parked, kept(1, "parked"), "parked = records kept")
-        demand(law.selected, law.notified + law.suppressed, "selected = notified + suppressed")
-        demand(tallies["suppressed"] ?? 0, law.suppressed, "tally of suppressed = rows")
-        demand(
-            tallies["suppressed"] ?? 0, Self.part("suppressed.", of: tallies).values.reduce(0, +),
-            "suppressed = the sum of its reasons")
-        demand(tallies["seen"] ?? 0, kept(2, "seen"), "keys of segments")
-        for state in DeliveryState.allCases {
-            demand(
-                tallies["delivery.\(state.rawValue)"] ?? 0,
-                (tallies["retired.delivery.\(state.rawValue)"] ?? 0) + (law.deliveries[state.rawValue] ?? 0),
-                "tally of \(state.rawValue) deliveries = rows")
-        }
     }
 
     /// The batches of a partition follow each other without a hole up to the position.
@@ -137,42 +117,7 @@ extension PostgresLedger {
         }
     }
 
-    /// Every delivery is on its way, waits for a time, waits for one of its pair that does, or has ended.
-    private func lookAtRows(_ law: inout Conservation, _ connection: Connection) throws(PostgresFailure) {
-        let checks = [
-            (
-                "deliveries without event or rule",
-                """
-                NOT EXISTS (SELECT 1 FROM event WHERE seq = d.event) OR NOT EXISTS (SELECT 1 FROM rule WHERE id = d.rule)
-                """
-            ),
-            (
-                "leased deliveries without a session",
-                "state = 1 AND NOT EXISTS (SELECT 1 FROM session WHERE id = d.session)"
-            ),
-            (
-                "leased deliveries that a death would not free",
-                "state = 1 AND EXISTS (SELECT 1 FROM session s WHERE s.id = d.session AND d.id < s.lowest)"
-            ),
-            (
-                "pending deliveries that nothing will wake",
-                """
-                state < 2 AND state = 0 AND due IS NULL AND NOT EXISTS (
-                    SELECT 1 FROM delivery h WHERE h.pair = d.pair AND h.state < 2 AND h.id <> d.id
-                        AND (h.state = 1 OR h.due IS NOT NULL))
-                """
-            ),
-            ("due times without a pending delivery", "due IS NOT NULL AND state <> 0"),
-        ]
-        for (words, condition) in checks {
-            let count = try connection.run("SELECT count(*) FROM delivery d WHERE \(condition)").int(0, 0)
-            if count != 0 { law.residue.append("\(words): \(count)") }
-        }
-        let orphans = try orphanedSends(connection)
-        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
-    }
-
-    private func storedTallies(_ connection: Connection) throws(PostgresFailure) -> [String: Int64] {
+    func storedTallies(_ connection: Connection) throws(PostgresFailure) -> [String: Int64] {
         let rows = try connection.run("SELECT name, sum(n)::int8 FROM tally GROUP BY name")
         return Dictionary(uniqueKeysWithValues: rows.indices.map { (rows.text($0, 0), rows.int($0, 1)) })
     }

@@ -63,18 +63,8 @@ extension SQLiteLedger: LedgerAnswers {
             query.bind(2, Int64(partition))
             defer { query.reset() }
             var ranges: [DecidedRange] = []
-            while try query.step() {
-                let next = Self.range(query)
-                if let last = ranges.last, last.revision == next.revision,
-                    last.offsets.upperBound == next.offsets.lowerBound,
-                    next.at - last.at < .seconds(3600)
-                {
-                    ranges[ranges.count - 1].offsets = last.offsets.lowerBound..<next.offsets.upperBound
-                } else {
-                    ranges.append(next)
-                }
-            }
-            return ranges
+            while try query.step() { ranges.append(Self.range(query)) }
+            return DecidedRange.joined(ranges)
         }
     }
 
@@ -87,15 +77,18 @@ extension SQLiteLedger: LedgerAnswers {
         }
     }
 
-    public func parked(_ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow? {
+    public func parked(
+        _ stream: String?, _ partition: Int32, _ offset: Int64
+    ) throws(LedgerError) -> ParkedRow? {
         try attempting("read the parked record \(partition):\(offset)") { () throws(SQLiteFailure) in
             let query = try database.statement(
                 """
                 SELECT stream, partition, offset, reason, at, bytes, retried FROM parked
-                WHERE partition = ? AND offset = ? ORDER BY id DESC LIMIT 1
+                WHERE partition = ?1 AND offset = ?2 AND (?3 IS NULL OR stream = ?3) ORDER BY id DESC LIMIT 1
                 """)
             query.bind(1, Int64(partition))
             query.bind(2, offset)
+            query.bind(3, stream)
             defer { query.reset() }
             return try query.step() ? Self.parked(query) : nil
         }
@@ -107,12 +100,16 @@ extension SQLiteLedger: LedgerAnswers {
             retriedAt: row.optionalInt(6), bytes: row.blob(5))
     }
 
-    public func noteRetried(_ partition: Int32, _ offset: Int64, now: Timestamp) throws(LedgerError) {
+    public func noteRetried(
+        _ stream: String, _ partition: Int32, _ offset: Int64, now: Timestamp
+    ) throws(LedgerError) {
         try transaction(.machine, "note that \(partition):\(offset) was retried") { () throws(SQLiteFailure) in
-            let note = try database.statement("UPDATE parked SET retried = ?3 WHERE partition = ?1 AND offset = ?2")
+            let note = try database.statement(
+                "UPDATE parked SET retried = ?3 WHERE partition = ?1 AND offset = ?2 AND stream = ?4")
             note.bind(1, Int64(partition))
             note.bind(2, offset)
             note.bind(3, now.milliseconds)
+            note.bind(4, stream)
             try note.run()
         }
     }

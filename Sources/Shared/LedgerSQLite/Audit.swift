@@ -9,7 +9,8 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func batches(since: Timestamp, until: Timestamp) throws(LedgerError) -> Conservation {
-        let (first, end) = Self.hours(since, until)
+        let window = AuditWindow(since, until)
+        let (first, end) = (window.first, window.end)
         return try attempting("sum up batches") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
                 let query = try database.prepare(
@@ -24,22 +25,10 @@ extension SQLiteLedger {
                     read: query.int(0), unmatched: query.int(1), matched: query.int(2), duplicate: query.int(3),
                     parked: query.int(4), lost: query.int(5), selected: query.int(6), notified: 0,
                     suppressed: try count("suppressed", first, end), deliveries: [:], residue: [])
-                let kept = try count("parked", first, end)
-                if law.read != law.unmatched + law.matched + law.duplicate + law.parked {
-                    law.residue.append(
-                        "records read = unmatched + matched + duplicate + parked: \(law.read) ≠ \(law.unmatched) + "
-                            + "\(law.matched) + \(law.duplicate) + \(law.parked)")
-                }
-                if law.parked != kept { law.residue.append("parked = records kept: \(law.parked) ≠ \(kept)") }
+                law.compareRecords(parkedKept: try count("parked", first, end))
                 return law
             }
         }
-    }
-
-    private static func hours(_ since: Timestamp, _ until: Timestamp) -> (first: Int64, end: Int64) {
-        let hour: Int64 = 3_600_000
-        let end = until.milliseconds > .max - hour ? until.milliseconds : (until.milliseconds + hour - 1) / hour * hour
-        return (since.milliseconds / hour * hour, end)
     }
 
     private func count(_ table: StaticString, _ first: Int64, _ end: Int64) throws(SQLiteFailure) -> Int64 {
@@ -50,26 +39,35 @@ extension SQLiteLedger {
     }
 
     public func audit(
-        since: Timestamp, until: Timestamp, after cursor: DeliveryID, now: Timestamp
+        since: Timestamp, until: Timestamp, after cursor: DeliveryID, upTo last: DeliveryID?, now: Timestamp
     ) throws(LedgerError) -> AuditPage {
-        let (first, end) = Self.hours(since, until)
+        let window = AuditWindow(since, until)
+        let (first, end) = (window.first, window.end)
         return try attempting("audit deliveries") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
-                let newest = try database.int("SELECT max(id) FROM delivery") ?? 0
-                let oldest = try database.int("SELECT min(id) FROM delivery") ?? 0
-                let from = max(cursor, oldest - 1)
+                let newest = min(last ?? .max, try database.int("SELECT max(id) FROM delivery") ?? 0)
+                let from = max(cursor, (try database.int("SELECT min(id) FROM delivery") ?? (newest + 1)) - 1)
                 var page = AuditPage(
-                    states: [:], notified: 0, residue: cursor == 0 ? try strayTimes() : [], delivered: [],
+                    behind: from, states: [:], notified: 0, residue: [], delivered: [],
                     next: from + Self.page < newest ? from + Self.page : nil)
-                let query = try rows(behind: from, first, end)
-                while try query.step() { page.add(query) }
+                if from > cursor { page.tallies = try storedTallies() }
+                let query = try rows(behind: from, upTo: min(newest, from + Self.page), first, end)
+                while try query.step() {
+                    let key = query.halves(2)
+                    page.add(
+                        Key(high: key.high, low: key.low), DeliveryState(code: query.int(0)) ?? .pending,
+                        isFirst: query.int(1) == 0,
+                        faults: AuditPage.Fault.allCases.filter { query.int(3 + Int32($0.rawValue)) != 0 })
+                }
                 return page
             }
         }
     }
 
     /// Each delivery with what is wrong with it, as numbers that are zero when all is well.
-    private func rows(behind cursor: DeliveryID, _ first: Int64, _ end: Int64) throws(SQLiteFailure) -> Statement {
+    private func rows(
+        behind cursor: DeliveryID, upTo last: DeliveryID, _ first: Int64, _ end: Int64
+    ) throws(SQLiteFailure) -> Statement {
         let query = try database.prepare(
             """
             SELECT d.state, d.part, d.key,
@@ -81,47 +79,80 @@ extension SQLiteLedger {
                         SELECT 1 FROM due WHERE lane = d.lane AND at = d.due AND delivery = d.id)
                     AND NOT EXISTS (
                         SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id <> d.id
-                            AND (h.state = 1 OR h.due IS NOT NULL))
+                            AND (h.state = 1 OR h.due IS NOT NULL)),
+                d.state <> 0 AND d.due IS NOT NULL
             FROM delivery d WHERE d.id > ? AND d.id <= ? AND d.decided >= ? AND d.decided < ? ORDER BY d.id
             """)
         query.bind(1, cursor)
-        query.bind(2, cursor + Self.page)
+        query.bind(2, last)
         query.bind(3, first)
         query.bind(4, end)
         return query
     }
 
-    private func strayTimes() throws(SQLiteFailure) -> [String] {
+    public func count(
+        _ table: VerificationStart.Table, after cursor: Int64, upTo last: Int64
+    ) throws(LedgerError) -> CountedPiece {
+        let (name, id) = table.columns
+        return try attempting("count \(name)") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let oldest = try database.int("SELECT min(\(id)) FROM \(name)") ?? (last + 1)
+                let from = max(cursor, oldest - 1)
+                let end = min(last, from + Self.page)
+                let query = try database.prepare("SELECT count(*) FROM \(name) WHERE \(id) > ? AND \(id) <= ?")
+                query.bind(1, from)
+                query.bind(2, end)
+                _ = try query.step()
+                return CountedPiece(
+                    count: query.int(0), behind: from,
+                    retired: try database.int("SELECT n FROM tally WHERE name = 'retired.\(table.rawValue)'") ?? 0,
+                    next: end < last ? end : nil)
+            }
+        }
+    }
+
+    /// First the segments of keys, one at a time, then the due-time table.
+    public func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?) {
+        try attempting("verify keys and times") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                guard cursor.count < 3 else { return try strayTimes(after: cursor) }
+                guard let (id, said, held) = try seen.counts(after: cursor.first ?? -1) else {
+                    return ([], [.min, .min, .min])
+                }
+                return (said == held ? [] : ["keys of segment \(id): \(said) ≠ \(held)"], [id])
+            }
+        }
+    }
+
+    private func strayTimes(
+        after cursor: [Int64]
+    ) throws(SQLiteFailure) -> (residue: [String], next: [Int64]?) {
         let query = try database.prepare(
             """
-            SELECT delivery, at FROM due WHERE NOT EXISTS (
-                SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at) LIMIT 100
+            SELECT lane, at, delivery, EXISTS (
+                SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at)
+            FROM due WHERE (lane, at, delivery) > (?1, ?2, ?3) ORDER BY lane, at, delivery LIMIT \(Self.page)
             """)
+        for (index, number) in cursor.enumerated() { query.bind(Int32(index + 1), number) }
         var lines: [String] = []
+        var next: [Int64]?
         while try query.step() {
-            lines.append("a due time of number \(query.int(0)) at \(query.int(1)) has no pending delivery")
+            next = [query.int(0), query.int(1), query.int(2)]
+            if query.int(3) == 0 {
+                lines.append("a due time of number \(query.int(2)) at \(query.int(1)) has no pending delivery")
+            }
         }
-        return lines
+        return (lines, next)
     }
 }
 
-extension AuditPage {
-    /// What a column that is not zero says.
-    private static let faults: [(column: Int32, words: String)] = [
-        (3, "its event is gone"), (4, "its rule is gone"), (5, "it is leased, and its session is gone"),
-        (6, "it is leased, and a death of its worker would not free it"),
-        (7, "it is pending, and nothing will wake it"),
-    ]
-
-    fileprivate mutating func add(_ row: Statement) {
-        let state = DeliveryState(code: row.int(0)) ?? .pending
-        states[state, default: 0] += 1
-        if row.int(1) == 0 { notified += 1 }
-        let halves = row.halves(2)
-        let key = Key(high: halves.high, low: halves.low)
-        if state == .delivered { delivered.append(key) }
-        for fault in Self.faults where row.int(fault.column) != 0 {
-            residue.append("delivery \(key): \(fault.words)")
+extension VerificationStart.Table {
+    fileprivate var columns: (table: String, id: String) {
+        switch self {
+        case .matched: ("event", "seq")
+        case .suppressed: ("suppressed", "id")
+        case .parked: ("parked", "id")
+        case .notified: ("delivery", "id")
         }
     }
 }

@@ -235,7 +235,9 @@ extension SQLiteLedger: LedgerDesk {
         if let state = filter.state { conditions.demand("d.state = \(state.code)") }
         conditions.contact("l.target", filter.contact)
         conditions.key("d.key", filter.key)
-        if let event = filter.event {
+        var event = filter.event
+        if event == nil, let key = filter.key { event = try numbers(of: .delivery(key), limit: 1).first ?? -1 }
+        if let event {
             let (first, next) = (
                 try first(of: "delivery", naming: event), try self.first(of: "delivery", naming: event + 1)
             )

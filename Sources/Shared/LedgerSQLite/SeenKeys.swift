@@ -124,16 +124,19 @@ final class SeenKeys {
         try database.execute("DROP TABLE seen_\(id); DELETE FROM segment WHERE id = \(id)")
     }
 
-    /// The number of keys the segments say they hold, and that they hold, the fresh ones by their numbering.
-    func counts() throws(SQLiteFailure) -> (said: Int64, held: Int64) {
-        let query = try database.prepare("SELECT id, keys FROM segment")
-        var said = try database.int("SELECT max(n) FROM fresh") ?? 0
-        var held = try database.int("SELECT count(*) FROM fresh") ?? 0
-        while try query.step() {
-            said += query.int(1)
-            held += try database.int("SELECT count(*) FROM seen_\(query.int(0))") ?? 0
+    /// The next segment behind one, 0 for the fresh keys, with the number of keys it says it holds and that it holds.
+    func counts(after id: Int64) throws(SQLiteFailure) -> (id: Int64, said: Int64, held: Int64)? {
+        guard id >= 0 else {
+            return (
+                0, try database.int("SELECT max(n) FROM fresh") ?? 0,
+                try database.int("SELECT count(*) FROM fresh") ?? 0
+            )
         }
-        return (said, held)
+        let query = try database.prepare("SELECT id, keys FROM segment WHERE id > ? ORDER BY id LIMIT 1")
+        query.bind(1, id)
+        guard try query.step() else { return nil }
+        let next = query.int(0)
+        return (next, query.int(1), try database.int("SELECT count(*) FROM seen_\(next)") ?? 0)
     }
 
     private func learnSegments() throws(SQLiteFailure) {

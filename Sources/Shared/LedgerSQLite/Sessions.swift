@@ -166,13 +166,15 @@ extension SQLiteLedger {
     private func bury(_ session: SessionID, now: Timestamp) throws(SQLiteFailure) -> Int {
         let held = try database.statement(
             """
-            SELECT id, lane, started = epoch FROM delivery WHERE id >= (SELECT lowest FROM session WHERE id = ?1)
+            SELECT id, lane, started = epoch, supersedes FROM delivery WHERE id >= (SELECT lowest FROM session WHERE id = ?1)
                 AND state = 1 AND session = ?1 ORDER BY id
             """)
         held.bind(1, session)
         var (freed, ambiguous): ([(id: DeliveryID, lane: Int64)], [DeliveryID]) = ([], [])
+        var superseding: [DeliveryID] = []
         while try held.step() {
             if held.int(2) == 1 { ambiguous.append(held.int(0)) } else { freed.append((held.int(0), held.int(1))) }
+            if held.int(2) != 1, held.int(3) == 1 { superseding.append(held.int(0)) }
         }
         for delivery in ambiguous { try endAmbiguous(delivery, now.milliseconds) }
         for delivery in freed { try free(delivery.id, lane: delivery.lane, now.milliseconds) }
@@ -180,6 +182,7 @@ extension SQLiteLedger {
         try moved(.leased, .pending, freed.count)
         try moved(.leased, .dead, ambiguous.count)
         try endQuotas(of: session, now)
+        for delivery in superseding { try endIfSuperseded(delivery, now.milliseconds) }
         try forgetStates(of: session)
         let delete = try database.statement("DELETE FROM session WHERE id = ?")
         delete.bind(1, session)

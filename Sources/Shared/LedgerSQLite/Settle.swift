@@ -71,7 +71,7 @@ extension SQLiteLedger {
         try update.run()
         guard database.changes == 1 else { return nil }
         if isAttempt { try note(settlement, now) }
-        if wish != nil { try releaseFollowers(of: settlement.delivery) }
+        if wish != nil { try releaseFollowers(of: settlement.delivery, now) }
         if let due { try enqueue(settlement.delivery, lane: lane(of: settlement.delivery), at: due) }
         if due == nil { try freeNext(after: settlement.delivery, now) }
         return (.leased, settlement.ending.state)
@@ -151,7 +151,15 @@ extension SQLiteLedger {
     }
 
     /// A delivery goes back to pending: so does what its session holds to send after it.
-    private func releaseFollowers(of delivery: DeliveryID) throws(SQLiteFailure) {
+    private func releaseFollowers(of delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        let superseding = try database.fixed(
+            """
+            SELECT id FROM delivery WHERE state < 2 AND state = 1 AND pair = (SELECT pair FROM delivery WHERE id = ?1)
+                AND id > ?1 AND supersedes = 1 ORDER BY id
+            """)
+        superseding.bind(1, delivery)
+        var mayEnd: [DeliveryID] = []
+        while try superseding.step() { mayEnd.append(superseding.int(0)) }
         let release = try database.fixed(
             """
             UPDATE delivery SET state = 0, session = 0
@@ -160,6 +168,7 @@ extension SQLiteLedger {
         release.bind(1, delivery)
         try release.run()
         try moved(.leased, .pending, Int(database.changes))
+        for follower in mayEnd { try endIfSuperseded(follower, now) }
     }
 
     /// Whether any delivery waits behind another of its pair, without a time of its own.

@@ -25,6 +25,19 @@ extension SQLiteLedger {
         try moved(.pending, .expired, gone.count)
     }
 
+    /// Ends what came back to wait together with another, or with its worker, when a younger one of its rule is there.
+    func endIfSuperseded(_ delivery: DeliveryID, _ now: Int64) throws(SQLiteFailure) {
+        guard try isSuperseded(delivery) else { return }
+        let query = try database.fixed("SELECT lane, due FROM delivery WHERE id = ?")
+        query.bind(1, delivery)
+        guard try query.step() else { return }
+        let (lane, due) = (query.int(0), query.optionalInt(1))
+        query.reset()
+        try close(delivery, as: .expired, lane: lane, due: due, reason: Self.superseded, now)
+        try freeNext(after: delivery, now)
+        try moved(.pending, .expired, 1)
+    }
+
     /// Whether a younger one of the same pair and rule has taken this one's place.
     func isSuperseded(_ delivery: DeliveryID) throws(SQLiteFailure) -> Bool {
         let query = try database.fixed(

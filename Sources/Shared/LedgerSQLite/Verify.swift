@@ -2,7 +2,7 @@ public import CarillonEvents
 public import CarillonLedger
 import CarillonSQLite
 
-// P3, counted. What retention removed lives on as sums under `retired.*` in `tally`, so the law holds over all time.
+// What `status` and `verify` begin with. What retention removed lives on as sums under `retired.*` in `tally`, so the law holds over all time.
 
 // What these do is said once, by the contract.
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
@@ -10,7 +10,7 @@ extension SQLiteLedger {
     public func status(now: Timestamp) throws(LedgerError) -> LedgerStatus {
         try attempting("read the status") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
-                let tallies = try tallies()
+                let tallies = try storedTallies()
                 return LedgerStatus(
                     revision: try storedRevision(), positions: try positions(),
                     deliveries: Self.part("delivery.", of: tallies),
@@ -22,30 +22,34 @@ extension SQLiteLedger {
         }
     }
 
-    public func verify(now: Timestamp) throws(LedgerError) -> Conservation {
-        try attempting("verify") { () throws(SQLiteFailure) in
-            try database.read { () throws(SQLiteFailure) in try count(now) }
+    public func beginVerification(now: Timestamp) throws(LedgerError) -> VerificationStart {
+        try attempting("begin to verify") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let tallies = try storedTallies()
+                let sums = try batchSums(tallies)
+                var law = Conservation(
+                    read: sums.read, unmatched: sums.unmatched, matched: sums.matched, duplicate: sums.duplicate,
+                    parked: sums.parked, lost: sums.gap, selected: sums.selected, notified: 0, suppressed: 0,
+                    deliveries: [:], residue: [])
+                try lookAtPositions(&law)
+                let orphans = try orphanedSends()
+                if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
+                func ends(_ table: String, _ id: String) throws(SQLiteFailure) -> (before: Int64, last: Int64) {
+                    let first = try database.int("SELECT min(\(id)) FROM \(table)")
+                    return ((first ?? 1) - 1, try database.int("SELECT max(\(id)) FROM \(table)") ?? 0)
+                }
+                return VerificationStart(
+                    law: law, tallies: tallies,
+                    ends: [
+                        .matched: try ends("event", "seq"), .suppressed: try ends("suppressed", "id"),
+                        .parked: try ends("parked", "id"), .notified: try ends("delivery", "id"),
+                    ])
+            }
         }
     }
 
-    private func count(_ now: Timestamp) throws(SQLiteFailure) -> Conservation {
-        let tallies = try tallies()
-        let sums = try batchSums(tallies)
-        var states: [String: Int64] = [:]
-        let query = try database.prepare("SELECT state, count(*) FROM delivery GROUP BY state")
-        while try query.step() {
-            states[DeliveryState(code: query.int(0))?.rawValue ?? "unknown", default: 0] += query.int(1)
-        }
-        var law = Conservation(
-            read: sums.read, unmatched: sums.unmatched, matched: sums.matched, duplicate: sums.duplicate,
-            parked: sums.parked, lost: sums.gap, selected: sums.selected,
-            notified: try retired("notified", tallies) + int("SELECT count(*) FROM delivery WHERE part = 0"),
-            suppressed: try retired("suppressed", tallies) + int("SELECT count(*) FROM suppressed"),
-            deliveries: states, residue: [])
-        try balance(&law, tallies)
-        try lookAtPositions(&law)
-        try lookAtRows(&law)
-        return law
+    public func tallies() throws(LedgerError) -> [String: Int64] {
+        try attempting("read the running counts") { () throws(SQLiteFailure) in try storedTallies() }
     }
 
     private struct BatchSums {
@@ -65,31 +69,6 @@ extension SQLiteLedger {
         return BatchSums(
             read: sum(0, "read"), gap: sum(1, "gap"), unmatched: sum(2, "unmatched"), matched: sum(3, "matched"),
             duplicate: sum(4, "duplicate"), parked: sum(5, "parked"), selected: sum(6, "selected"))
-    }
-
-    private func balance(_ law: inout Conservation, _ tallies: [String: Int64]) throws(SQLiteFailure) {
-        func demand(_ left: Int64, _ right: Int64, _ words: String) {
-            if left != right { law.residue.append("\(words): \(left) ≠ \(right)") }
-        }
-        demand(
-            law.read, law.unmatched + law.matched + law.duplicate + law.parked,
-            "records read = unmatched + matched + duplicate + parked")
-        demand(
-            law.matched, try retired("matched", tallies) + int("SELECT count(*) FROM event"), "matched = events kept")
-        demand(law.parked, try retired("parked", tallies) + int("SELECT count(*) FROM parked"), "parked = records kept")
-        demand(law.selected, law.notified + law.suppressed, "selected = notified + suppressed")
-        demand(tallies["suppressed"] ?? 0, law.suppressed, "tally of suppressed = rows")
-        demand(
-            tallies["suppressed"] ?? 0, Self.part("suppressed.", of: tallies).values.reduce(0, +),
-            "suppressed = the sum of its reasons")
-        let counted = try seen.counts()
-        demand(counted.said, counted.held, "keys of segments")
-        for state in DeliveryState.allCases {
-            demand(
-                tallies["delivery.\(state.rawValue)"] ?? 0,
-                (tallies["retired.delivery.\(state.rawValue)"] ?? 0) + (law.deliveries[state.rawValue] ?? 0),
-                "tally of \(state.rawValue) deliveries = rows")
-        }
     }
 
     /// The batches of a partition follow each other without a hole up to the position.
@@ -127,57 +106,7 @@ extension SQLiteLedger {
         finish()
     }
 
-    /// Every delivery is on its way, waits for a time, waits for one of its pair that does, or has ended.
-    private func lookAtRows(_ law: inout Conservation) throws(SQLiteFailure) {
-        let checks = [
-            (
-                "deliveries without event or rule",
-                """
-                SELECT count(*) FROM delivery d WHERE NOT EXISTS (SELECT 1 FROM event WHERE seq = d.event)
-                    OR NOT EXISTS (SELECT 1 FROM rule WHERE id = d.rule)
-                """
-            ),
-            (
-                "leased deliveries without a session",
-                "SELECT count(*) FROM delivery WHERE state = 1 AND session NOT IN (SELECT id FROM session)"
-            ),
-            (
-                "leased deliveries that a death would not free",
-                "SELECT count(*) FROM delivery d JOIN session s ON s.id = d.session WHERE d.state = 1 AND d.id < s.lowest"
-            ),
-            (
-                "pending deliveries that nothing will wake",
-                """
-                SELECT count(*) FROM delivery d WHERE state < 2 AND state = 0 AND NOT EXISTS (
-                        SELECT 1 FROM due WHERE lane = d.lane AND at = d.due AND delivery = d.id)
-                    AND NOT EXISTS (
-                        SELECT 1 FROM delivery h WHERE h.state < 2 AND h.pair = d.pair AND h.id <> d.id
-                            AND (h.state = 1 OR h.due IS NOT NULL))
-                """
-            ),
-            (
-                "due times without a pending delivery",
-                """
-                SELECT count(*) FROM due WHERE NOT EXISTS (
-                    SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at)
-                """
-            ),
-        ]
-        for (words, sql) in checks {
-            let count = try int(sql)
-            if count != 0 { law.residue.append("\(words): \(count)") }
-        }
-        let orphans = try orphanedSends()
-        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
-    }
-
-    private func int(_ sql: String) throws(SQLiteFailure) -> Int64 { try database.int(sql) ?? 0 }
-
-    private func retired(_ name: String, _ tallies: [String: Int64]) throws(SQLiteFailure) -> Int64 {
-        tallies["retired.\(name)"] ?? 0
-    }
-
-    private func tallies() throws(SQLiteFailure) -> [String: Int64] {
+    func storedTallies() throws(SQLiteFailure) -> [String: Int64] {
         let query = try database.prepare("SELECT name, n FROM tally")
         var tallies: [String: Int64] = [:]
         while try query.step() { tallies[query.text(0)] = query.int(1) }

@@ -95,7 +95,7 @@ public final class BellWatch: Sendable {
 
     /// Takes what inotify has queued: events of 16 bytes, each with the watch first and the length of a name last.
     private func drain(into rung: inout Rung) {
-        unsafe withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in
+        unsafe withUnsafeTemporaryAllocation(byteCount: 1024, alignment: 8) { buffer in
             while true {
                 let filled = unsafe read(watches, buffer.baseAddress, buffer.count)
                 guard filled > 0 else { return }

@@ -23,13 +23,6 @@ extension SecretOrText: CustomDebugStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// A retry schedule that a document may name.
-public enum RetryName: String, Sendable, CaseIterable {
-    case backoff = "BACKOFF_RETRY"
-    case exponentialDecay = "EXPONENTIAL_DECAY_RETRY"
-    case standardWebhooks = "STANDARD_WEBHOOKS"
-}
-
 /// Where a rule's notifications go.
 public struct EndpointSpec: Sendable {
     /// Its name in the document, unique in the workspace; the target's name in deliveries.
@@ -48,7 +41,7 @@ public struct EndpointSpec: Sendable {
     /// Whether the receiver's certificate has to be valid.
     public let verifySSL: Bool
     /// When a failed delivery is tried again; `nil` for the deployment's schedule.
-    public let retry: RetryName?
+    public let retry: EndpointRetry?
     /// Authorities, a certificate of our own, and the version of HTTP.
     public let wire: EndpointWire
     /// The receiver's own key: a chat robot's signing secret, a pager's routing key.
@@ -69,7 +62,7 @@ public struct EndpointSpec: Sendable {
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
         wire: EndpointWire = EndpointWire(), credential: SecretOrText? = nil, format: EndpointFormat = .standard,
-        body: Template? = nil, mentions: Mentions = Mentions(), retry: RetryName? = nil, file: String = "",
+        body: Template? = nil, mentions: Mentions = Mentions(), retry: EndpointRetry? = nil, file: String = "",
         line: Int = 0
     ) {
         self.retry = retry

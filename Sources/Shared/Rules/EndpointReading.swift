@@ -92,7 +92,7 @@ private struct EndpointReading {
         let mentions = fields["at"].map { Mentions($0, of: kind, &findings) } ?? Mentions()
         let verify = fields["verify_ssl"].map { $0.bool("'verify_ssl'", &findings) } ?? true
         let wire = EndpointWireReading.wire(fields, &findings)
-        let retry = fields["retry"].map { $0.word("'retry'", as: RetryName.self, &findings) }
+        let retry = fields["retry"].map { EndpointRetryReading.retry($0, &findings) }
         if verify == false, wire.authorities != nil {
             findings.warn("'ca' has no use while verify_ssl is false", at: fields.place(of: "ca"))
         }

@@ -26,7 +26,7 @@ import Synchronization
         (self.role, self.companion) = (role, companion)
         let configuration = try unsafe KafkaSettings(role, stream.configuration.properties).make()
         unsafe prepare(configuration)
-        let type = if case .member = role { RD_KAFKA_CONSUMER } else { RD_KAFKA_PRODUCER }
+        let type = role.reads ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER
         let made = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 512) { buffer in
             let raw = unsafe rd_kafka_new(type, configuration, buffer.baseAddress, buffer.count)
             let words = unsafe raw == nil ? buffer.baseAddress.map { unsafe String(cString: $0) } : nil
@@ -41,7 +41,7 @@ import Synchronization
 
     deinit {
         guard isDestroyable.load(ordering: .relaxed) else { return }
-        if case .member = role {
+        if role.reads {
             unsafe rd_kafka_destroy_flags(raw, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
         } else {
             unsafe rd_kafka_purge(raw, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)

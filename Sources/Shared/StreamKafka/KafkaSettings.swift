@@ -12,6 +12,16 @@ enum ClientRole: Equatable {
     case member(group: String)
     /// Only asks.
     case bystander
+    /// Reads as a member of no group.
+    case scanner
+
+    /// Whether it has records.
+    var reads: Bool {
+        switch self {
+        case .member, .scanner: true
+        case .producer, .bystander: false
+        }
+    }
 }
 
 /// The settings of one client.
@@ -66,13 +76,22 @@ struct KafkaSettings {
                 ("auto.offset.reset", "earliest"), ("partition.assignment.strategy", "cooperative-sticky"),
                 ("enable.partition.eof", "true"), ("isolation.level", "read_committed"),
             ]
+        case .scanner:
+            [
+                ("enable.auto.commit", "false"), ("auto.offset.reset", "earliest"), ("enable.partition.eof", "true"),
+                ("isolation.level", "read_committed"),
+            ]
         case .bystander: []
         }
     }
 
     /// What a deployment may change.
     private static func standard(_ role: ClientRole) -> [(String, String)] {
-        let common = [("client.id", "carillon"), ("topic.metadata.refresh.interval.ms", "30000")]
+        let common = [
+            ("client.id", "carillon"), ("topic.metadata.refresh.interval.ms", "30000"),
+            // A broker that is back is found within a second, not within ten.
+            ("reconnect.backoff.max.ms", "1000"),
+        ]
         return switch role {
         case .producer:
             common + [
@@ -81,6 +100,7 @@ struct KafkaSettings {
             ]
         // A worker that died is noticed within ten seconds; one that lives polls far more often than every 30.
         case .member: common + [("session.timeout.ms", "10000"), ("allow.auto.create.topics", "false")]
+        case .scanner: common + [("allow.auto.create.topics", "false"), ("fetch.wait.max.ms", "50")]
         case .bystander: common
         }
     }

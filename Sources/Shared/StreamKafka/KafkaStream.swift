@@ -78,6 +78,9 @@ public struct KafkaStream: Sendable {
         try KafkaStreamReader(self, group: group)
     }
 
+    /// Reads beside the groups: for questions and replays; one thread uses it.
+    public func scanner() throws(StreamError) -> any StreamScanner { try KafkaStreamScanner(self) }
+
     /// The earliest kept and the next offset of each partition of each topic.
     public func ends() throws(StreamError) -> [StreamEnds] {
         let client = try unsafe KafkaClient(.bystander, self)

@@ -108,6 +108,15 @@ struct RecordTaker {
         return count
     }
 
+    /// Takes what is there, and waits a while for one when nothing is.
+    func fill(from partition: Partition, of topic: OpaquePointer, _ wanted: Int, milliseconds: Int32) -> Int {
+        clear()
+        // Given a time the library waits until all is there that was asked for.
+        count = max(0, unsafe rd_kafka_consume_batch(topic, partition, 0, room, min(wanted, capacity)))
+        if count == 0 { count = max(0, unsafe rd_kafka_consume_batch(topic, partition, milliseconds, room, 1)) }
+        return count
+    }
+
     subscript(index: Int) -> UnsafeMutablePointer<rd_kafka_message_t> {
         guard index < count, let message = unsafe room[index] else {
             preconditionFailure("a message was asked for that was not filled")

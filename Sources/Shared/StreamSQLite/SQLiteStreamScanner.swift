@@ -6,16 +6,17 @@ import CarillonStream
 final class SQLiteStreamScanner: StreamScanner {
     private static let batchBytes = 4 << 20
 
-    let name: String
     private let stream: SQLiteStream
     private let database: Database
 
     init(_ stream: SQLiteStream) throws(StreamError) {
-        (self.stream, name) = (stream, stream.name)
+        self.stream = stream
         database = try stream.connect(.readOnly)
     }
 
-    func ends() throws(StreamError) -> StreamEnds { try stream.ends() }
+    func ends() throws(StreamError) -> [Partition: StreamEnds.Ends] { try stream.ends().partitions }
+
+    func place(of partition: Partition) -> Place { Place(stream: stream.name, partition: partition) }
 
     func offset(in partition: Partition, since moment: Timestamp) throws(StreamError) -> Offset {
         try SQLiteStream.attempting("find \(moment) in \(stream.path)") { () throws(SQLiteFailure) in

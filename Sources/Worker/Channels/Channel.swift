@@ -53,13 +53,16 @@ public final class Notice: Sendable {
     public let traceparent: String?
     /// What it opens or closes at a pager, when its rule says.
     public let incident: Incident?
+    /// Where people look when the event does not say where.
+    let links: Links?
 
     /// Makes one.
     public init(
         key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
-        title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil
+        title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil,
+        links: Links? = nil
     ) {
-        self.incident = incident
+        (self.incident, self.links) = (incident, links)
         (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
         (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
         (self.event, self.traceparent) = (event, traceparent)

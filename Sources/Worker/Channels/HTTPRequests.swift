@@ -47,9 +47,13 @@ extension Timestamp {
 }
 
 extension Notice {
-    /// Where to look: the event's `data.url`, when it is a web address.
+    /// Where to look: the event's `data.url`, when it is a web address, else what the deployment's links say.
     var link: String? {
         let bytes = Array(event)
+        return ownLink(in: bytes) ?? links?.link(type: type, event: bytes)
+    }
+
+    private func ownLink(in bytes: [UInt8]) -> String? {
         guard let root = JSON.value(in: bytes.span, at: 0),
             let data = JSON.member("data", of: root, in: bytes.span),
             JSON.kind(of: data, in: bytes.span) == .object,

@@ -23,6 +23,24 @@ public struct AddressGuard: Sendable {
         }
     }
 
+    /// Whether a proxy may be asked for this host: an address that is allowed, or a name of the world outside.
+    ///
+    /// What a name points to only the proxy knows, so it has to keep the inside to itself.
+    package func allows(name: String) -> Bool {
+        // What other scripts spell may be numbers once they are converted.
+        guard name.utf8.allSatisfy({ (0x21..<0x7f).contains($0) }) else { return false }
+        var text = name.lowercased()
+        if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
+        if let zone = text.firstIndex(of: "%") { text = String(text[..<zone]) }
+        if let address = IPAddress(text) { return allows(address) }
+        while text.hasSuffix(".") { text.removeLast() }
+        if let address = IPAddress(text) { return allows(address) }
+        let labels = text.split(separator: ".", omittingEmptySubsequences: false)
+        // A name without a dot is the network's own. Numbers that are no address to us may be one to the proxy: 0x7f.1.
+        guard labels.count > 1, let last = labels.last, let first = last.utf8.first else { return false }
+        return !(0x30...0x39).contains(first) && !["localhost", "localdomain", "local", "internal"].contains(last)
+    }
+
     /// Some IPv6 addresses carry an IPv4 one that a gateway on the way calls: it must be allowed by itself.
     private static func embedsInside(_ address: IPAddress) -> Bool {
         for (range, shift) in carriers where range.contains(address) {

@@ -24,6 +24,11 @@ public final class CurlCourier: Courier {
         public var exemptions: [CIDR]
         /// A file of authorities that vouch for receivers beside the system's folder of them; `nil` for the system's alone.
         public var authorities: String?
+        /// The address of a proxy that carries all but mail and what goes to a `base_url`; `nil` for none, whatever the
+        /// environment says.
+        public var proxy: String?
+        /// How long an answer may take from its first byte to its end.
+        package var answerTime: Duration = .seconds(5)
         /// What stands in for the resolver in tests: the addresses of a host, asked before each request.
         package var resolver: (@Sendable (_ host: String) -> [String])?
         /// Where the lines of the channel `console` go.

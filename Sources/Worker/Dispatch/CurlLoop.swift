@@ -23,6 +23,11 @@ import CarillonLedger
     private var begun = 0
     /// Tries that ended and that the worker has not written down.
     private var unsettled = 0
+    /// How often answers that do not end are looked for, in milliseconds of the sockets' clock, and when that was last.
+    private let lookEvery: Int64
+    private var looked: Int64 = 0
+    /// An answer of which something has come in so many looks is cut.
+    private static let looks = 5
 
     init(
         desk: CourierDesk, configuration: CurlCourier.Configuration, clock: any Clock,
@@ -35,6 +40,7 @@ import CarillonLedger
         sockets = CurlSockets(bell: desk.bell)
         (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
         addressGuard = AddressGuard(exemptions: configuration.exemptions)
+        lookEvery = max(1, configuration.answerTime.milliseconds / Int64(Self.looks))
         lanes = Lanes(perLane: configuration.perLane, places: configuration.concurrency)
         unsafe _ = carillon_multi_setopt_long(multi, CURLMOPT_MAXCONNECTS, configuration.concurrency)
         unsafe sockets.attach(to: multi)
@@ -55,8 +61,11 @@ import CarillonLedger
             finish()
             publish()
             // Without a rest, curl is still shown what has become ready meanwhile.
-            unsafe sockets.serve(multi, resting: !hasRoomForWork && desk.mayRest(since: orders))
+            let isAtWork = idle.count < transfers.count
+            unsafe sockets.serve(
+                multi, resting: !hasRoomForWork && desk.mayRest(since: orders), atMost: isAtWork ? lookEvery : nil)
             finish()
+            if isAtWork { cutSlowAnswers() }
             publish()
         }
         giveUp()
@@ -114,12 +123,13 @@ import CarillonLedger
         crash.reach(.beforeSend)
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
-                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: false, systemError: 0)
+                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: transfer.wasBlocked,
+                systemError: 0)
             idle.append(transfer)
             end(outgoing, failure.outcome, words: failure.words)
             return
         }
-        transfer.carried = outgoing
+        (transfer.carried, transfer.begunAt) = (outgoing, CurlSockets.uptime())
         begun += 1
     }
 
@@ -141,13 +151,27 @@ import CarillonLedger
         while let message = unsafe curl_multi_info_read(multi, &left) {
             guard let easy = unsafe message.pointee.easy_handle else { continue }
             let code = unsafe carillon_msg_result(message)
-            var pointer: UnsafeMutableRawPointer?
-            unsafe _ = carillon_getinfo_ptr(easy, CURLINFO_PRIVATE, &pointer)
-            let transfer = unsafe CurlTransfer.at(pointer)
+            let transfer = unsafe CurlTransfer.of(easy)
             crash.reach(.afterAnswer)
             if let outgoing = transfer.carried { conclude(outgoing, transfer, code) }
             release(transfer)
         }
+    }
+
+    /// Ends tries whose answer keeps coming and does not end: whoever sends a byte a second would keep a place for the
+    /// whole timeout.
+    ///
+    /// A receiver that is silent is thinking, and has the whole timeout for it.
+    private func cutSlowAnswers() {
+        let now = CurlSockets.uptime()
+        guard now - looked >= lookEvery else { return }
+        defer { looked = now }
+        for transfer in transfers {
+            guard let outgoing = transfer.carried, transfer.lookAtAnswer(since: looked) >= Self.looks else { continue }
+            conclude(outgoing, transfer, CURLE_OPERATION_TIMEDOUT)
+            release(transfer)
+        }
+        publish()
     }
 
     private func conclude(_ outgoing: Outgoing, _ transfer: CurlTransfer, _ code: CURLcode) {

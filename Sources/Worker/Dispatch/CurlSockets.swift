@@ -17,6 +17,8 @@ import Glibc
         var told: UInt32 = 0
         /// Whether we opened it and will see it closed.
         var isOurs = false
+        /// When something was last there to read.
+        var lastRead: Int64 = 0
     }
 
     private let bell: Int32
@@ -48,8 +50,9 @@ import Glibc
     func attach(to multi: UnsafeMutableRawPointer) {
         unsafe _ = carillon_multi_on_socket(
             multi,
-            { _, socket, what, me, _ in
+            { easy, socket, what, me, _ in
                 unsafe CurlSockets.at(me).watch(socket, what)
+                if let easy = unsafe easy, what != CURL_POLL_REMOVE { unsafe CurlTransfer.of(easy).socket = socket }
                 return 0
             }, pointer)
         unsafe _ = carillon_multi_on_timer(
@@ -62,15 +65,19 @@ import Glibc
     }
 
     /// Waits for a socket, a timer or the bell, not at all unless `resting`, and lets curl act on what came.
-    func serve(_ multi: UnsafeMutableRawPointer, resting: Bool) {
-        let count = unsafe epoll_wait(epoll, &events, Int32(events.count), resting ? patience() : 0)
+    ///
+    /// - Parameter longest: the longest wait, in milliseconds; `nil` for as long as nothing comes.
+    func serve(_ multi: UnsafeMutableRawPointer, resting: Bool, atMost longest: Int64?) {
+        let count = unsafe epoll_wait(epoll, &events, Int32(events.count), resting ? patience(atMost: longest) : 0)
         var running: Int32 = 0
+        let now = count > 0 ? Self.uptime() : 0
         for index in 0..<max(0, Int(count)) {
             let (socket, bits) = unsafe (events[index].data.fd, events[index].events)
             if socket == bell {
                 var rings: eventfd_t = 0
                 unsafe _ = eventfd_read(bell, &rings)
             } else if isWanted(socket, bits) {
+                if bits & EPOLLIN.rawValue != 0 { sockets[Int(socket)].lastRead = now }
                 unsafe _ = curl_multi_socket_action(multi, socket, Self.action(bits), &running)
             }
         }
@@ -78,6 +85,11 @@ import Glibc
             deadline = nil
             unsafe _ = curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
         }
+    }
+
+    /// When something was last there to read on a socket, on this class's clock; 0 for never.
+    func lastRead(_ socket: Int32) -> Int64 {
+        sockets.indices.contains(Int(socket)) ? sockets[Int(socket)].lastRead : 0
     }
 
     // Opening and closing
@@ -161,13 +173,13 @@ import Glibc
     // Time
 
     /// How long epoll may wait.
-    private func patience() -> Int32 {
-        guard let deadline else { return -1 }
-        return Int32(clamping: max(0, deadline - Self.uptime()))
+    private func patience(atMost longest: Int64?) -> Int32 {
+        guard let deadline else { return longest.map { Int32(clamping: $0) } ?? -1 }
+        return Int32(clamping: max(0, min(deadline - Self.uptime(), longest ?? .max)))
     }
 
     /// curl's timers are real, so this clock is the system's and not the worker's.
-    private static func uptime() -> Int64 {
+    static func uptime() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000

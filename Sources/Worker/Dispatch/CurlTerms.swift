@@ -29,7 +29,7 @@ extension CurlTransfer {
 
     /// Tells curl the addresses of the request's host, as a test has them.
     func resolve(by resolver: (String) -> [String]) {
-        guard let host = part(CURLUPART_HOST), !host.hasPrefix("["),
+        guard let host, !host.hasPrefix("["),
             let port = part(CURLUPART_PORT, UInt32(CURLU_DEFAULT_PORT))
         else { return }
         let addresses = resolver(host)
@@ -38,6 +38,15 @@ extension CurlTransfer {
         unsafe curl_slist_free_all(resolved)
         unsafe resolved = curl_slist_append(nil, entry)
         unsafe _ = carillon_setopt_ptr(easy, CURLOPT_RESOLVE, resolved)
+    }
+
+    /// The address's host as curl understood it: an IPv4 address in four decimal numbers, however it was spelled.
+    var host: String? { part(CURLUPART_HOST) }
+
+    /// Sends by a proxy, or by none, also not the environment's, which is not even read.
+    func use(proxy: String?) {
+        set(CURLOPT_PROXY, proxy ?? "")
+        set(CURLOPT_NOPROXY, proxy == nil ? "*" : "")
     }
 
     private func part(_ part: CURLUPart, _ flags: UInt32 = 0) -> String? {

@@ -23,6 +23,15 @@ import Glibc
 
         init() {}
 
+        /// Whether a request is of this manner; asked of every one, so nothing is made for it.
+        func fits(_ request: Request) -> Bool {
+            guard verifiesTLS == request.verifiesTLS, isFresh == request.needsFreshConnection,
+                isTrusted == request.isTrusted, authorities == request.authorities
+            else { return false }
+            if case .smtp(let envelope) = request.transport { return mail == envelope }
+            return mail == nil
+        }
+
         init(_ request: Request) {
             if case .smtp(let envelope) = request.transport { mail = envelope }
             (verifiesTLS, isFresh, isTrusted) = (
@@ -33,13 +42,19 @@ import Glibc
     }
 
     let easy: UnsafeMutableRawPointer
-    /// What it carries now.
+    /// What it carries now, and since when, on the sockets' clock.
     var carried: Outgoing?
+    var begunAt: Int64 = 0
+    /// The socket curl watches for it.
+    var socket: Int32 = -1
+    private var looksWithMore = 0
     private let addressGuard: AddressGuard
     private let sockets: CurlSockets
     /// The address as text, and parsed once for all its requests.
     private var url = ""
     let address: OpaquePointer
+    /// Whether there is a proxy, and the host is one it must not be asked for.
+    private var isPlainlyInside = false
     /// What the test's resolver said, as long as curl may look at it.
     var resolved: UnsafeMutablePointer<curl_slist>?
     private var method = ""
@@ -101,9 +116,9 @@ import Glibc
         // Only a mail server's goodbye is waited for, when its connection makes room for another.
         set(CURLOPT_SERVER_RESPONSE_TIMEOUT, 1)
         if let file = configuration.authorities { set(CURLOPT_CAINFO, file) }
-        // No proxy, also not the environment's, which is not even read.
-        set(CURLOPT_PROXY, "")
-        set(CURLOPT_NOPROXY, "*")
+        use(proxy: configuration.proxy)
+        // A proxy's yes to a tunnel is not the receiver's.
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         let me = unsafe Unmanaged.passUnretained(self).toOpaque()
         for option in [
             CURLOPT_PRIVATE, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA, CURLOPT_OPENSOCKETDATA, CURLOPT_READDATA,
@@ -135,6 +150,13 @@ import Glibc
         return unsafe Unmanaged<CurlTransfer>.fromOpaque(pointer).takeUnretainedValue()
     }
 
+    /// The transfer that a handle of curl's is.
+    static func of(_ easy: UnsafeMutableRawPointer) -> CurlTransfer {
+        var pointer: UnsafeMutableRawPointer?
+        unsafe _ = carillon_getinfo_ptr(easy, CURLINFO_PRIVATE, &pointer)
+        return unsafe CurlTransfer.at(pointer)
+    }
+
     func set(_ option: CURLoption, _ value: Int) { unsafe _ = carillon_setopt_long(easy, option, value) }
     @discardableResult
     func set(_ option: CURLoption, _ value: String) -> CURLcode {
@@ -149,9 +171,9 @@ import Glibc
         retryAfter = nil
         kept.removeAll(keepingCapacity: true)
         (received, allowed, refused, bodyTaken) = (0, 0, 0, 0)
-        let manner = Manner(request)
-        if manner != self.manner {
-            let code = take(manner)
+        (socket, looksWithMore) = (-1, 0)
+        if !manner.fits(request) {
+            let code = take(Manner(request))
             guard code == CURLE_OK else { return code }
         }
         loadBody(request.body)
@@ -199,6 +221,8 @@ import Glibc
             set(CURLOPT_SSL_VERIFYHOST, 0)
         }
         if manner.isFresh { set(CURLOPT_FRESH_CONNECT, 1) }
+        // What the deployment itself says where to send goes there.
+        if manner.isTrusted { use(proxy: nil) }
         // A connection into the network must not be found by a request that may not go there.
         if manner.isFresh || manner.isTrusted && manner.mail == nil { set(CURLOPT_FORBID_REUSE, 1) }
         var codes: [CURLcode] = []
@@ -225,12 +249,21 @@ import Glibc
     }
 
     private func load(address text: String) -> CURLcode {
-        guard url != text else { return CURLE_OK }
+        guard url != text else { return pastProxy() }
         url = ""
         let code = unsafe text.withCString { unsafe curl_url_set(address, CURLUPART_URL, $0, 0) }
         guard code == CURLUE_OK else { return CURLE_URL_MALFORMAT }
         url = text
+        isPlainlyInside = configuration.proxy != nil && host.map { !addressGuard.allows(name: $0) } ?? true
+        guard pastProxy() == CURLE_OK else { return CURLE_COULDNT_CONNECT }
         return unsafe carillon_setopt_ptr(easy, CURLOPT_CURLU, UnsafeRawPointer(address))
+    }
+
+    /// A proxy finds the receiver's address by itself; what can be told by the name alone is refused here.
+    private func pastProxy() -> CURLcode {
+        guard isPlainlyInside, !manner.isTrusted else { return CURLE_OK }
+        refused += 1
+        return CURLE_COULDNT_CONNECT
     }
 
     private func loadHeaders(_ headers: HeaderLines) {
@@ -317,7 +350,22 @@ import Glibc
     }
 
     /// Whether the receiver may have the request: any byte of one over HTTP, all of a mail, whose end is its last line.
-    var hasBegun: Bool { manner.mail != nil ? bodyTaken == bodyCount : info(CURLINFO_REQUEST_SIZE) > 0 }
+    var hasBegun: Bool {
+        if manner.mail != nil { return bodyTaken == bodyCount }
+        // A proxy that refused the tunnel has told nobody.
+        let tunnel = info(CURLINFO_HTTP_CONNECTCODE)
+        return info(CURLINFO_REQUEST_SIZE) > 0 && (tunnel == 0 || (200..<300).contains(tunnel))
+    }
+
+    /// Looks whether more of an answer has come since the last look, and says in how many looks it had.
+    ///
+    /// Over HTTP/2 a connection is shared, so it tells nothing of one answer.
+    func lookAtAnswer(since lastLook: Int64) -> Int {
+        guard manner.mail == nil, terms?.offersHTTP2 != true else { return 0 }
+        let readAt = sockets.lastRead(socket)
+        if readAt > max(begunAt, lastLook) { looksWithMore += 1 }
+        return looksWithMore
+    }
     /// Whether the guard refused every address there was.
     var wasBlocked: Bool { refused > 0 && allowed == 0 }
     /// The system's own error of a failed connect; 0 when there was none.
@@ -341,7 +389,7 @@ import Glibc
         let target = unsafe address.pointee
         let bytes = unsafe UnsafeRawBufferPointer(start: UnsafeRawPointer(address) + offset, count: Int(target.addrlen))
         guard let resolved = unsafe IPAddress(socketAddress: bytes, family: target.family),
-            manner.isTrusted || addressGuard.allows(resolved)
+            manner.isTrusted || configuration.proxy != nil || addressGuard.allows(resolved)
         else {
             refused += 1
             return CURL_SOCKET_BAD

@@ -43,7 +43,7 @@ extension Path {
             let bytes = Array(admitted.matched.batch.bytes[record.value.range])
             let decision = admitted.matched.decisions.deliveries[delivery.index]
             let notice = Notice(
-                decision.key, plan.rules.rules[plan.rule], bytes, plan.outline)
+                decision.key, plan.rules.rules[plan.rule], bytes, plan.outline, configuration.links)
             let held = Held(
                 attempts: 0, pair: decision.pair?.number, roundBegan: now, lane: delivery.lane,
                 time: notice.moment(appended: record.appended))
@@ -107,7 +107,7 @@ extension Path {
             // The rules moved between its charge and now; the next claim charges it by the new ones.
             return end(claimed.delivery, claimed.epoch, held, .released, reason: "")
         }
-        let notice = Notice(claimed.key, rule, claimed.event, outline)
+        let notice = Notice(claimed.key, rule, claimed.event, outline, configuration.links)
         send(claimed.delivery, claimed.epoch, held, notice, to: claimed.destination, rules, into: &batch)
     }
 
@@ -167,7 +167,7 @@ extension Notice {
     }
 
     /// What a rule says about an event; the same whenever it is asked.
-    convenience init(_ key: Key, _ rule: Rule, _ bytes: [UInt8], _ outline: EventOutline) {
+    convenience init(_ key: Key, _ rule: Rule, _ bytes: [UInt8], _ outline: EventOutline, _ links: Links?) {
         let text = bytes.span
         func string(_ raw: Slice?) -> String? { raw.flatMap { JSON.string($0, in: text) } }
         self.init(
@@ -175,7 +175,8 @@ extension Notice {
             type: string(outline.type) ?? "", subject: string(outline.subject), time: string(outline.time) ?? "",
             title: rule.title(for: text, outline), message: rule.message(for: text, outline),
             event: bytes[...],
-            traceparent: string(outline.traceparent), incident: Incident(rule, text, outline))
+            traceparent: string(outline.traceparent), incident: Incident(rule, text, outline),
+            links: links)
     }
 }
 

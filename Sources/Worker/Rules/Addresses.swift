@@ -19,17 +19,19 @@ struct Addresses {
     private var revision: Revision = -1
     private let channels: [String: @Sendable (EndpointSpec) -> any Channel]
     private let people: [String: any Channel]
-
+    private let retry: RetrySchedule
     private let vault: SecretVault
 
     /// - Parameters:
     ///   - channels: by endpoint kind, what makes the channel of an endpoint.
     ///   - people: the channels that reach people, by their names.
     ///   - vault: opens what the ledger keeps.
+    ///   - retry: the deployment's schedule, which is also what an endpoint's own leaves out.
     init(
-        channels: [String: @Sendable (EndpointSpec) -> any Channel], people: [String: any Channel], vault: SecretVault
+        channels: [String: @Sendable (EndpointSpec) -> any Channel], people: [String: any Channel], vault: SecretVault,
+        retry: RetrySchedule = RetrySchedule()
     ) {
-        (self.channels, self.people, self.vault) = (channels, people, vault)
+        (self.channels, self.people, self.vault, self.retry) = (channels, people, vault, retry)
     }
 
     mutating func endpoint(
@@ -106,7 +108,7 @@ struct Addresses {
             name: spec.name, url: url, method: spec.method,
             secrets: try spec.secrets.map { try WebhookSecret.parse(clear($0)) }, headers: headers,
             verifiesTLS: spec.verifySSL, wire: try wire(spec, clear), credential: credential,
-            retry: spec.retry.flatMap { RetrySchedule.Name(rawValue: $0.rawValue) }.map { RetrySchedule($0) },
+            retry: spec.retry.flatMap { RetrySchedule($0, over: retry) },
             channel: channel(spec))
     }
 

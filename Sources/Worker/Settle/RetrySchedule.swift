@@ -1,4 +1,5 @@
 public import CarillonEvents
+import CarillonRules
 import Glibc
 
 /// When a failed delivery is tried again, and when it is given up.
@@ -78,6 +79,20 @@ public struct RetrySchedule: Sendable, Equatable {
         self.name = name
         let longest = (1...name.retries).reduce(Duration.zero) { $0 + name.delays(after: $1).upperBound }
         giveUpAfter = Swift.max(giveUpAfter, longest + .seconds(3600))
+    }
+
+    /// Makes what a document says of an endpoint; what it leaves out is the deployment's.
+    init?(_ retry: EndpointRetry, over deployment: RetrySchedule) {
+        switch retry {
+        case .named(let name):
+            guard let name = Name(rawValue: name.rawValue) else { return nil }
+            self.init(name)
+        case .own(let own):
+            self.init(
+                first: own.first ?? deployment.first, factor: own.factor ?? deployment.factor,
+                max: own.max ?? Swift.max(own.first ?? .zero, deployment.max),
+                giveUpAfter: own.giveUpAfter ?? deployment.giveUpAfter)
+        }
     }
 
     /// Says when to try again.

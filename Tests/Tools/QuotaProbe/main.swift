@@ -50,6 +50,14 @@ func open() throws -> any Ledger & LedgerDesk {
     return try SQLiteLedger.open(at: words[2])
 }
 
+/// Opens the ledger, as whoever supervises a worker would start it again: a server that recovers refuses at first.
+func openPatiently() throws -> any Ledger & LedgerDesk {
+    for _ in 0..<200 {
+        do { return try open() } catch { usleep(50_000) }
+    }
+    return try open()
+}
+
 let log = unsafe Glibc.open(words[3], O_WRONLY | O_APPEND)
 
 func send(_ claimed: Claimed) -> Settlement {
@@ -79,7 +87,7 @@ extension Claimed {
 }
 
 func work() throws {
-    let ledger = try open()
+    let ledger = try openPatiently()
     let lease = Duration.seconds(5)
     var session = try ledger.begin(session: "probe", until: now() + lease, now: now())
     let tariff = ProbeTariff(words[5...])

@@ -8,7 +8,7 @@ package struct QuotaBook {
     package struct Page {
         /// What was sent.
         package var log: SendLog
-        /// For people: the workspace and target of the last charge. No address.
+        /// The workspace and target of the last charge, for people, who are shown no address.
         package var label: String
         /// Whether it has to be written back.
         package fileprivate(set) var isChanged = false

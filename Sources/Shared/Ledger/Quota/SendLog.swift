@@ -74,7 +74,10 @@ public struct SendLog: Sendable, Hashable {
     public private(set) var limits: [SendLimit] = []
     /// The longest window that ever asked: what it may still count is kept.
     private var horizon: Int64 = 0
-    /// The last moment that a waiting delivery was told to come back, and how many were told that moment.
+    /// The next moment with room that waiting deliveries were told, and how many were told that moment.
+    private var near: Int64 = 0
+    private var nears = 0
+    /// The last moment that those who have no room even then were told to come back, and how many were told that moment.
     private var promised: Int64 = 0
     private var promises = 0
 
@@ -155,10 +158,14 @@ public struct SendLog: Sendable, Hashable {
         let shortest = limits.map(\.window).min() ?? 1
         let from = until?.milliseconds ?? latest.milliseconds + min(shortest, Self.openPause)
         let bunch = max(1, limits.map { $0.places(isCritical: isCritical) }.min() ?? 1)
-        if isCritical || from > promised {
-            if from > promised { (promised, promises) = (from, 1) }
-            return Timestamp(milliseconds: from)
+        if isCritical { return Timestamp(milliseconds: from) }
+        // A new moment with room is for whoever asks first, those that came back a little early among them.
+        if from > near { (near, nears) = (from, 0) }
+        if nears < bunch {
+            nears += 1
+            return Timestamp(milliseconds: near)
         }
+        if near > promised { (promised, promises) = (near, bunch) }
         if promises < bunch {
             promises += 1
         } else {
@@ -174,7 +181,7 @@ public struct SendLog: Sendable, Hashable {
     /// The log without what is settled; what is open counts on.
     public var cleared: SendLog {
         var log = self
-        (log.settled, log.promised, log.promises) = ([], 0, 0)
+        (log.settled, log.promised, log.promises, log.near, log.nears) = ([], 0, 0, 0, 0)
         return log
     }
 
@@ -221,8 +228,9 @@ extension SendLog {
 
     /// The log as bytes, for a ledger's column: numbers of eight bytes, the least first.
     public var bytes: [UInt8] {
-        var numbers = [Self.version, latest.milliseconds, horizon, promised, Int64(promises), Int64(limits.count)]
-        numbers.reserveCapacity(8 + 3 * limits.count + 3 * open.count + 2 * settled.count)
+        var numbers = [Self.version, latest.milliseconds, horizon, near, Int64(nears), promised, Int64(promises)]
+        numbers.append(Int64(limits.count))
+        numbers.reserveCapacity(9 + 3 * limits.count + 3 * open.count + 2 * settled.count)
         for limit in limits { numbers += [Int64(limit.count), limit.window, Int64(limit.reserve)] }
         numbers.append(Int64(open.count))
         for send in open { numbers += [send.delivery, send.epoch, send.session] }
@@ -240,10 +248,12 @@ extension SendLog {
         guard bytes.count % 8 == 0 else { return nil }
         var numbers = NumberReader(bytes: bytes, bound: Self.most)
         guard numbers.next() == Self.version, let latest = numbers.next(), let horizon = numbers.next(),
-            let promised = numbers.next(), let promises = numbers.next(), let limits = numbers.next(),
+            let near = numbers.next(), let nears = numbers.next(), let promised = numbers.next(),
+            let promises = numbers.next(), let limits = numbers.next(),
             limits <= numbers.left / 3
         else { return nil }
         (self.latest, self.horizon) = (Timestamp(milliseconds: latest), horizon)
+        (self.near, self.nears) = (near, Int(nears))
         (self.promised, self.promises) = (promised, Int(promises))
         for _ in 0..<limits {
             guard let count = numbers.next(), let window = numbers.next(), let reserve = numbers.next(), count > 0,

@@ -6,7 +6,7 @@ struct ByteText: Hashable, Sendable {
 
     init(_ text: String) { self.text = text }
 
-    static func == (a: Self, b: Self) -> Bool { a.text.utf8.elementsEqual(b.text.utf8) }
+    static func == (a: Self, b: Self) -> Bool { a.text.utf8.span.equals(b.text.utf8.span) }
 
     func hash(into hasher: inout Hasher) {
         hasher.combine(text.utf8.count)

@@ -67,9 +67,10 @@ public final class CompiledPatterns: Sendable {
     ///
     /// - Throws: the first fault, with its path.
     public init(_ patterns: some Sequence<String>) throws(PatternError) {
-        var read: [(rule: Int, pattern: Pattern)] = []
-        for json in patterns { read.append((read.count, try Pattern(json: json.utf8.span))) }
-        matcher = PatternMatcher(read)
+        var plan = PatternPlan()
+        for (place, json) in patterns.enumerated() { plan.add(try Pattern(json: json.utf8.span), of: place) }
+        plan.finish()
+        matcher = PatternMatcher(plan)
     }
 
     /// Appends the places of the patterns that an object fits, in rising order, each once.

@@ -1,8 +1,8 @@
 /// What finds a leaf.
 struct EntryWays {
     let node: Int32
-    /// Its single values.
-    let atoms: [Int32]
+    /// Its single values, in the table of all.
+    let atoms: PatternPlan.Extent
     /// What finds its other tests.
     let keys: [EntryKey]
 }
@@ -10,6 +10,7 @@ struct EntryWays {
 /// How many branches would be entered together if all were filed under each of their leaves.
 struct EntryCensus {
     private let ways: [EntryWays]
+    private let wayAtoms: [Int32]
     private var ofAtoms: [Int]
     private var ofLeaves: [Int]
     private var ofTexts: [TextOfNode: Int] = [:]
@@ -27,13 +28,13 @@ struct EntryCensus {
     private static let always = 1_000_000
 
     /// Counts the leaves of branches.
-    init(_ ways: [EntryWays], atoms: Int, _ branchLeaves: [Int32]) {
-        self.ways = ways
+    init(_ ways: [EntryWays], _ wayAtoms: [Int32], atoms: Int, _ branchLeaves: [Int32]) {
+        (self.ways, self.wayAtoms) = (ways, wayAtoms)
         ofAtoms = Array(repeating: 0, count: atoms)
         ofLeaves = Array(repeating: 0, count: ways.count)
         for leaf in branchLeaves { ofLeaves[Int(leaf)] += 1 }
         for (leaf, ways) in ways.enumerated() {
-            for atom in ways.atoms { ofAtoms[Int(atom)] += ofLeaves[leaf] }
+            for atom in wayAtoms[ways.atoms.range] { ofAtoms[Int(atom)] += ofLeaves[leaf] }
             for key in ways.keys {
                 if case .numbers(let low, let high) = key {
                     ranges[ways.node, default: ([], [])].lows.append(low)
@@ -49,10 +50,13 @@ struct EntryCensus {
         }
     }
 
+    /// How many branches have this leaf.
+    func branches(of leaf: Int32) -> Int { ofLeaves[Int(leaf)] }
+
     /// How many branches may be tried for one value when it is met through this leaf, and a little for finding it.
     func cost(of leaf: Int) -> Int {
         let ways = ways[leaf]
-        var cost = ways.atoms.reduce(0) { max($0, ofAtoms[Int($1)]) } + ways.atoms.count / 8
+        var cost = wayAtoms[ways.atoms.range].reduce(0) { max($0, ofAtoms[Int($1)]) } + Int(ways.atoms.count) / 8
         for key in ways.keys { cost = max(cost, self.cost(of: key, ways.node, leaf)) }
         return cost
     }

@@ -21,16 +21,22 @@ final class PatternMatcher: Sendable {
     private let filed: [Int32]
     private let indexes: [NodeIndex]
     private let unfiled: [Int32]
+    private let gates: [Int32]
     /// The nodes that the outline of an event leads to, and how many names of the event's own it does not.
     let attributes: [(attribute: EventAttribute, node: Int32)]
     let extensions: Int
 
     /// Compiles the patterns of the rules with these numbers.
-    init(_ patterns: [(rule: Int, pattern: Pattern)]) {
-        let plan = PatternPlan(patterns)
+    convenience init(_ patterns: [(rule: Int, pattern: Pattern)]) {
+        self.init(PatternPlan(patterns))
+    }
+
+    /// Takes tables that are complete.
+    init(_ plan: PatternPlan) {
         (nodes, names, atoms, leaves, code) = (plan.nodes, plan.names, plan.atoms, plan.leaves, plan.code)
         (branches, branchLeaves, branchRules) = (plan.branches, plan.branchLeaves, plan.branchRules)
         (files, filed, indexes, unfiled) = (plan.files, plan.filed, plan.indexes, plan.unfiled)
+        gates = plan.gates
         let names = plan.names
         attributes = EventAttribute.allCases.compactMap { attribute in
             names.find(0, attribute.rawValue.utf8.span).map { (attribute, Int32($0)) }
@@ -59,7 +65,7 @@ extension PatternMatcher {
     private func judge(_ text: Span<UInt8>, _ scratch: inout MatchScratch) {
         for place in 0..<scratch.met.count {
             let node = scratch.met[place]
-            guard nodes[Int(node)].hasEntries else { continue }
+            guard nodes[Int(node)].hasEntries, isOpen(node, text, &scratch) else { continue }
             let values = scratch.values[Int(node)]
             let isAlone = values.first == values.last
             var place = values.first
@@ -69,6 +75,14 @@ extension PatternMatcher {
             }
         }
         for branch in unfiled { attempt(branch, text, &scratch) }
+    }
+
+    /// Whether some branch entered at a node may fit, as far as what they ask first tells: mostly the type of event, which
+    /// is known long before a value is found among those of a hundred thousand rules.
+    private func isOpen(_ node: Int32, _ text: Span<UInt8>, _ scratch: inout MatchScratch) -> Bool {
+        let range = nodes[Int(node)].gates.range
+        for gate in range where mayFit(gates[gate], text, &scratch) { return true }
+        return range.isEmpty
     }
 
     /// Tries the branches that a value leads to.
@@ -125,6 +139,7 @@ extension PatternMatcher {
         if branch.other >= 0 {
             guard mayFit(branch.other, text, &scratch), fits(branch, text, &scratch) else { return }
         }
+        if branch.rules.count == 1 { return scratch.hits.append(branch.rules.start) }
         for rule in branch.rules.range { scratch.hits.append(branchRules[rule]) }
     }
 

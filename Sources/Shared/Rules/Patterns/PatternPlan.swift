@@ -22,6 +22,10 @@ struct PatternPlan {
         var hasEntries = false
         /// The index of the entries here that are found by keys; -1 when all are found by atoms.
         var index: Int32 = -1
+        /// The leaves that the branches entered here ask first; empty when they are too many, or a branch has none.
+        ///
+        /// When none of them is met, no value here is looked up.
+        var gates = Extent()
     }
     /// The tests of a field.
     struct Leaf: Sendable {
@@ -35,6 +39,7 @@ struct PatternPlan {
     /// Fields that stand together.
     struct Branch: Sendable {
         var leaves = Extent()
+        /// Where its rules stand; the rule itself when it is one.
         var rules = Extent()
         /// The leaf it is filed under; -1 when it has to be looked at for every event.
         var entry: Int32 = -1
@@ -77,24 +82,43 @@ struct PatternPlan {
     private(set) var indexes: [NodeIndex] = []
     /// Branches without an entry.
     private(set) var unfiled: [Int32] = []
+    /// The leaves that stand before the entries of nodes.
+    private(set) var gates: [Int32] = []
 
     private var paths: [ByteText: Int32] = [:]
     private var leafNumbers: [LeafKey: Int32] = [:]
-    /// Fields that were met before, by what they are and not by what they say.
+    /// By atom: the leaf that has this one test, as most rules of many tenants have; -1 when there is none.
+    private var leavesOfAtoms: [Int32] = []
+    /// The fields of the pattern being added, by what they are and not by what they say: `$or` repeats them.
     private var leavesOfFields: [ObjectIdentifier: Int32] = [:]
-    private var branchNumbers: [[Int32]: Int32] = [:]
-    private var rulesOfBranches: [[Int32]] = []
+    /// Leaves, four bytes each → branch.
+    private var branchNumbers = ByteTable()
+    /// The leaves of a branch, and the same as bytes.
+    private var found: [Int32] = []
+    private var foundBytes: [UInt8] = []
+    /// Which rule has which branch, in the order of the rules.
+    private var ruleBranches: [(rule: Int32, branch: Int32)] = []
+    /// By branch: the last rule that has it.
+    private var lastRules: [Int32] = []
     /// By leaf: what finds it.
     private var ways: [EntryWays] = []
+    /// The single values of all leaves.
+    private var wayAtoms: [Int32] = []
 
     private struct LeafKey: Hashable {
         let node: Int32
         let tests: [ValueTest]
     }
 
+    /// How many leaves may stand before the entries of a node.
+    private static let mostGates = 8
+
+    /// Makes the tables without a rule.
+    init() {}
+
     /// Makes the tables of these rules.
     init(_ patterns: [(rule: Int, pattern: Pattern)]) {
-        for (rule, pattern) in patterns { add(pattern, of: Int32(rule)) }
+        for (rule, pattern) in patterns { add(pattern, of: rule) }
         finish()
     }
 
@@ -108,47 +132,78 @@ struct PatternPlan {
 // MARK: - Rules
 
 extension PatternPlan {
-    private mutating func add(_ pattern: Pattern, of rule: Int32) {
+    /// Adds a rule; rules come in rising order, and `finish` after the last.
+    mutating func add(_ pattern: Pattern, of rule: Int) {
+        let isRepeating = pattern.branches.count > 1
         for branch in pattern.branches {
-            let leaves = branch.fields.map { leaf($0) }
-            if let known = branchNumbers[leaves] {
-                if rulesOfBranches[Int(known)].last != rule { rulesOfBranches[Int(known)].append(rule) }
-                continue
-            }
-            branchNumbers[leaves] = Int32(branches.count)
-            branches.append(Branch(leaves: Extent(start: Int32(branchLeaves.count), count: Int32(leaves.count))))
-            branchLeaves += leaves
-            rulesOfBranches.append([rule])
+            found.removeAll(keepingCapacity: true)
+            for field in branch.fields { found.append(isRepeating ? knownLeaf(field) : leaf(field)) }
+            add(branchOfFound(), of: Int32(rule))
         }
+        // What a field is, is only known while its pattern lives.
+        if isRepeating { leavesOfFields.removeAll(keepingCapacity: true) }
     }
 
-    private mutating func leaf(_ field: Pattern.Field) -> Int32 {
+    private mutating func add(_ branch: Int32, of rule: Int32) {
+        guard lastRules[Int(branch)] != rule else { return }
+        lastRules[Int(branch)] = rule
+        ruleBranches.append((rule, branch))
+    }
+
+    /// The branch of the leaves that were found.
+    private mutating func branchOfFound() -> Int32 {
+        foundBytes.removeAll(keepingCapacity: true)
+        for leaf in found {
+            for shift in stride(from: 0, to: 32, by: 8) { foundBytes.append(UInt8(truncatingIfNeeded: leaf >> shift)) }
+        }
+        if let known = branchNumbers.find(0, foundBytes.span) { return Int32(known) }
+        branchNumbers.insert(0, foundBytes, branches.count)
+        branches.append(Branch(leaves: Extent(start: Int32(branchLeaves.count), count: Int32(found.count))))
+        branchLeaves += found
+        lastRules.append(-1)
+        return Int32(branches.count - 1)
+    }
+
+    private mutating func knownLeaf(_ field: Pattern.Field) -> Int32 {
         if let known = leavesOfFields[ObjectIdentifier(field)] { return known }
-        let node = node(field.path)
-        let key = LeafKey(node: node, tests: field.tests)
-        let leaf = leafNumbers[key] ?? leaf(field, key)
+        let leaf = leaf(field)
         leavesOfFields[ObjectIdentifier(field)] = leaf
         return leaf
     }
 
-    private mutating func leaf(_ field: Pattern.Field, _ key: LeafKey) -> Int32 {
-        let node = key.node
-        nodes[Int(node)].isTested = true
-        let number = Int32(leaves.count)
-        leafNumbers[key] = number
-        let start = code.words.count
-        var known: [ValueTest: Int32] = [:]
-        for test in field.tests.flatMap(\.andInner) {
-            if let (kind, bytes) = test.atom { known[test] = atom(kind, bytes, at: node) }
+    private mutating func leaf(_ field: Pattern.Field) -> Int32 {
+        let node = node(field.path)
+        if field.tests.count == 1, let (kind, bytes) = field.tests[0].atom {
+            let atom = Int(atom(kind, bytes, at: node))
+            if leavesOfAtoms[atom] < 0 { leavesOfAtoms[atom] = newLeaf(field, node) { _ in Int32(atom) } }
+            return leavesOfAtoms[atom]
         }
-        code.append(field.tests) { known[$0] }
+        let key = LeafKey(node: node, tests: field.tests)
+        if let known = leafNumbers[key] { return known }
+        var atoms: [ValueTest: Int32] = [:]
+        for test in field.tests.flatMap(\.andInner) {
+            if let (kind, bytes) = test.atom { atoms[test] = atom(kind, bytes, at: node) }
+        }
+        let leaf = newLeaf(field, node) { atoms[$0] }
+        leafNumbers[key] = leaf
+        return leaf
+    }
+
+    private mutating func newLeaf(_ field: Pattern.Field, _ node: Int32, _ atom: (ValueTest) -> Int32?) -> Int32 {
+        nodes[Int(node)].isTested = true
+        let start = code.words.count
+        code.append(field.tests, atom)
+        let firstAtom = wayAtoms.count
+        for test in field.tests { if let atom = atom(test) { wayAtoms.append(atom) } }
         ways.append(
-            EntryWays(node: node, atoms: field.tests.compactMap { known[$0] }, keys: field.tests.compactMap(\.entry)))
+            EntryWays(
+                node: node, atoms: Extent(start: Int32(firstAtom), count: Int32(wayAtoms.count - firstAtom)),
+                keys: field.tests.compactMap(\.entry)))
         leaves.append(
             Leaf(
                 node: node, allowsAbsence: field.tests.contains(.absent),
                 code: Extent(start: Int32(start), count: Int32(code.words.count - start))))
-        return number
+        return Int32(leaves.count - 1)
     }
 
     private mutating func atom(_ kind: AtomKind, _ bytes: [UInt8], at node: Int32) -> Int32 {
@@ -156,6 +211,7 @@ extension PatternPlan {
         if let known = atoms.find(tag, bytes.span) { return Int32(known) }
         atoms.insert(tag, bytes, atomCount)
         atomCount += 1
+        leavesOfAtoms.append(-1)
         return Int32(atomCount - 1)
     }
 
@@ -191,29 +247,47 @@ extension PatternPlan {
 // MARK: - Entries
 
 extension PatternPlan {
-    private mutating func finish() {
-        for place in branches.indices {
-            branches[place].rules = Extent(
-                start: Int32(branchRules.count), count: Int32(rulesOfBranches[place].count))
-            branchRules += rulesOfBranches[place]
-        }
+    /// Completes the tables.
+    mutating func finish() {
+        gatherRules()
         chooseEntries()
+        placeGates()
         fileUnderAtoms()
         fileUnderKeys()
-        (leafNumbers, branchNumbers, paths, rulesOfBranches, ways) = ([:], [:], [:], [], [])
-        leavesOfFields = [:]
+        (leafNumbers, leavesOfAtoms, leavesOfFields, paths) = ([:], [], [:], [:])
+        (branchNumbers, ruleBranches, lastRules, ways, wayAtoms) = (ByteTable(), [], [], [], [])
     }
 
-    /// Chooses for each branch the leaf under which the fewest branches would be filed if all chose it.
+    private mutating func gatherRules() {
+        for (rule, branch) in ruleBranches {
+            branches[Int(branch)].rules.start = rule
+            branches[Int(branch)].rules.count += 1
+        }
+        for place in branches.indices where branches[place].rules.count > 1 {
+            branches[place].rules.start = Int32(branchRules.count)
+            branchRules += Array(repeating: 0, count: Int(branches[place].rules.count))
+        }
+        var filled = Array(repeating: Int32(0), count: branches.count)
+        for (rule, branch) in ruleBranches where branches[Int(branch)].rules.count > 1 {
+            branchRules[Int(branches[Int(branch)].rules.start + filled[Int(branch)])] = rule
+            filled[Int(branch)] += 1
+        }
+    }
+
+    /// Chooses for each branch the leaf under which the fewest branches would be filed if all chose it; of its others the
+    /// one that most branches have is asked first, as its answer is mostly known by then.
     private mutating func chooseEntries() {
-        let census = EntryCensus(ways, atoms: atomCount, branchLeaves)
+        let census = EntryCensus(ways, wayAtoms, atoms: atomCount, branchLeaves)
         let costs = leaves.indices.map { leaves[$0].allowsAbsence ? Int.max : census.cost(of: $0) }
         for place in branches.indices {
-            let leaves = branchLeaves[branches[place].leaves.range]
-            let best = leaves.min { costs[Int($0)] < costs[Int($1)] } ?? -1
-            let entry = best >= 0 && costs[Int(best)] < .max ? best : -1
-            branches[place].entry = entry
-            branches[place].other = leaves.first { $0 != entry } ?? -1
+            var (entry, other): (Int32, Int32) = (-1, -1)
+            for leaf in branchLeaves[branches[place].leaves.range] where costs[Int(leaf)] < .max {
+                if entry < 0 || costs[Int(leaf)] < costs[Int(entry)] { entry = leaf }
+            }
+            for leaf in branchLeaves[branches[place].leaves.range] where leaf != entry {
+                if other < 0 || census.branches(of: leaf) > census.branches(of: other) { other = leaf }
+            }
+            (branches[place].entry, branches[place].other) = (entry, other)
             guard entry >= 0 else {
                 unfiled.append(Int32(place))
                 continue
@@ -224,11 +298,34 @@ extension PatternPlan {
         }
     }
 
+    /// Puts before the entries of each node what the branches there ask first, where these are few.
+    private mutating func placeGates() {
+        var found: [Int32: [Int32]] = [:]
+        var isOpen = Array(repeating: false, count: nodes.count)
+        var last: (node: Int32, other: Int32) = (-1, -1)
+        for branch in branches where branch.entry >= 0 {
+            let node = ways[Int(branch.entry)].node
+            if isOpen[Int(node)] || (node, branch.other) == last { continue }
+            last = (node, branch.other)
+            guard branch.other >= 0 else {
+                isOpen[Int(node)] = true
+                continue
+            }
+            if found[node]?.contains(branch.other) ?? false { continue }
+            found[node, default: []].append(branch.other)
+            isOpen[Int(node)] = found[node, default: []].count > Self.mostGates
+        }
+        for (node, leaves) in found where !isOpen[Int(node)] {
+            nodes[Int(node)].gates = Extent(start: Int32(gates.count), count: Int32(leaves.count))
+            gates += leaves
+        }
+    }
+
     private mutating func fileUnderAtoms() {
         files = Array(repeating: File(), count: atomCount)
         func each(_ body: (Int, Int32) -> Void) {
             for (place, branch) in branches.enumerated() where branch.entry >= 0 {
-                for atom in ways[Int(branch.entry)].atoms { body(Int(atom), Int32(place)) }
+                for atom in wayAtoms[ways[Int(branch.entry)].atoms.range] { body(Int(atom), Int32(place)) }
             }
         }
         var counts = Array(repeating: Int32(0), count: atomCount)

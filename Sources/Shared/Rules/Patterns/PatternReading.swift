@@ -66,10 +66,16 @@ struct PatternReader {
             report("'$or' is a choice in one place and a field's name in another; rename the field", form.place)
         }
         guard faults.allSatisfy(\.isWarning) else { return nil }
+        order(&branches)
+        return Pattern(branches: branches)
+    }
+
+    /// Puts the fields of each branch in the order of their paths; those of many branches are compared once.
+    private func order(_ branches: inout [Pattern.Branch]) {
+        if branches.count == 1 { return branches[0].fields.sort { $0.path.precedes($1.path) } }
         var ranks = Array(repeating: 0, count: paths.count)
         for (rank, path) in paths.sorted(by: { $0.key.precedes($1.key) }).enumerated() { ranks[path.value] = rank }
         for place in branches.indices { branches[place].fields.sort { ranks[$0.number] < ranks[$1.number] } }
-        return Pattern(branches: branches)
     }
 
     mutating func report(_ reason: String, _ place: Place?, isWarning: Bool = false) {
@@ -142,9 +148,7 @@ extension PatternReader {
                 tests.append(test)
             }
         }
-        let number = paths[ByteText(path)] ?? paths.count
-        paths[ByteText(path)] = number
-        let field = Pattern.Field(path: ByteText(path), tests: tests, number: number)
+        let field = Pattern.Field(path: ByteText(path), tests: tests, number: number(of: ByteText(path)))
         if branches.isEmpty { branches.append(.init()) }
         combined += branches.count
         guard combined <= PatternLimit.combined else {
@@ -158,6 +162,12 @@ extension PatternReader {
         if branches.contains(where: { $0.fields.count > PatternLimit.fields }) {
             spend("a pattern may name \(PatternLimit.fields) fields", member.place)
         }
+    }
+
+    private mutating func number(of path: ByteText) -> Int {
+        if let known = paths[path] { return known }
+        paths[path] = paths.count
+        return paths.count - 1
     }
 
     /// Reports a bound that was passed and reads no further: what comes would cost as much again.

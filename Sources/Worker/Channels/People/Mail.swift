@@ -37,7 +37,7 @@ public struct MailChannel: PersonalChannel {
     public static func make(_ settings: ChannelSettings) throws(ChannelSettingsError) -> MailChannel {
         let reading = try SettingsReading(
             "mail", settings,
-            known: ["url", "from", "tls", "username", "password", "authorities", "verify_ssl", "html", "on_ambiguous"])
+            known: ["url", "from", "tls", "username", "password", "ca_file", "verify_ssl", "html", "on_ambiguous"])
         guard let from = MailAddress(try reading.required("from", "the sender, as in Carillon <carillon@example.com>"))
         else { throw reading.fault("from", "it is no address of mail, such as Carillon <carillon@example.com>") }
         let (server, tls) = try server(reading, from)
@@ -50,7 +50,7 @@ public struct MailChannel: PersonalChannel {
         let verify = reading["verify_ssl"] ?? "true"
         guard verify == "true" || verify == "false" else { throw reading.fault("verify_ssl", "it is true or false") }
         return MailChannel(
-            server: server, from: from, tls: tls, login: try login(reading), authorities: reading["authorities"],
+            server: server, from: from, tls: tls, login: try login(reading), authorities: reading["ca_file"],
             verifiesTLS: verify == "true", html: html, onAmbiguous: try reading.onAmbiguous(default: .resend))
     }
 
