@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test churn check build library up down lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
+.PHONY: help demo demo-slurm test churn check build library up down lint format bench quotas fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ lint: ## say where the code strays from .swift-format
 
 format: ## rewrite the code as .swift-format has it
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
+
+quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, clock steps, crashes
+	$(SWIFT) build --build-tests $(STRICT)
+	CARILLON_QUOTA_DELIVERIES=100000 CARILLON_QUOTA_WORKERS=16 $(SWIFT) test --skip-build $(STRICT) --filter QuotaProcessTests
 
 bench: deps-bench build ## measure against the limits of this machine, in one run
 	Benchmarks/run

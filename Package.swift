@@ -182,6 +182,13 @@ let package = Package(
         .executableTarget(
             name: "stream-probe", dependencies: ["CarillonEvents", "CarillonStream", "CarillonStreamSQLite"],
             path: "Tests/Tools/StreamProbe"),
+        // A worker process of the test of quotas.
+        .executableTarget(
+            name: "quota-probe",
+            dependencies: [
+                "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonLedgerSQLite",
+                "CarillonLedgerPostgres",
+            ], path: "Tests/Tools/QuotaProbe"),
         // A PostgreSQL server for the tests of those who use one.
         .target(
             name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"],
@@ -194,7 +201,7 @@ let package = Package(
             dependencies: [
                 "CarillonEvents", "CarillonLedger", "CarillonLedgerSQLite", "CarillonLedgerPostgres",
                 "CarillonPostgres",
-                "CarillonSQLite", "CarillonKit", "PostgresServer",
+                "CarillonSQLite", "CarillonKit", "PostgresServer", "quota-probe",
             ]),
         .testTarget(
             name: "ProducerTests",

@@ -88,6 +88,7 @@ extension Configuration {
         settings.links = links.isEmpty ? nil : try? Links(links)
         settings.maxEventAge = delivery.maxEventAge
         settings.offer = offer
+        settings.quotas = ruleLimits.quotas
         return settings
     }
 

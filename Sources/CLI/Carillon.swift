@@ -26,7 +26,7 @@ struct Carillon: AsyncParsableCommand {
         version: CarillonVersion.current,
         subcommands: [
             Serve.self, Work.self, Publish.self, Rules.self, Templates.self, Secrets.self, Deliveries.self,
-            Silences.self, Dead.self, Poison.self, Endpoints.self,
+            Silences.self, Quota.self, Dead.self, Poison.self, Endpoints.self,
             Replay.self, Explain.self, Status.self,
             Verify.self, Sink.self,
         ])
@@ -34,7 +34,6 @@ struct Carillon: AsyncParsableCommand {
     static func main() async {
         Console.prepare()
         do {
-            if let line = NotYet.line(for: CommandLine.arguments.dropFirst()) { throw Failure.usage(line) }
             var command = try parseAsRoot()
             if var async = command as? any AsyncParsableCommand { try await async.run() } else { try command.run() }
             Console.flush()

@@ -59,6 +59,12 @@ final class Meters {
         }
     }
 
+    /// A delivery found no quota.
+    func turned(channel: String, _ fate: Turned.Fate) {
+        told(channel, fate.rawValue)
+        if fate == .withheld { counter("carillon_suppressed_total", [("reason", QuotaReason.quota)]).increment() }
+    }
+
     /// A delivery that never reached a channel was given up.
     func gaveUp(channel: String) { told(channel, "dead") }
 

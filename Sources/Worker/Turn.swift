@@ -127,13 +127,22 @@ extension Path {
         // What others decided by newer rules is claimed here too; ours must not be the older ones.
         let revision = try ledger.revision()
         if revision != book.current.revision || revision != suspendedAt { try refreshBook() }
-        let claims = try ledger.claim(for: session.id, room: room, now: clock.now())
+        let claims = try ledger.claim(
+            for: session.id, room: room, by: tariff.isNeeded ? tariff : nil, now: clock.now())
+        note(claims.turned)
         nextDue = claims.nextDue
         hasWaiting = claims.leftBehind
         try dispatch(claims.deliveries)
         let foundProbes = try findProbes()
         if !troubles.isEmpty { nextLook = troubles.limits(held: lanes.held, at: now).next }
-        return claims.deliveries.count + (foundProbes ? 1 : 0)
+        return claims.deliveries.count + claims.turned.count + (foundProbes ? 1 : 0)
+    }
+
+    private func note(_ turned: [Turned]) {
+        for one in turned {
+            let kind = book.current.rules(of: one.workspace)?.endpoints[one.target]?.kind
+            meters.turned(channel: kind ?? String(one.target.prefix { $0 != "/" }), one.fate)
+        }
     }
 
     /// How long this turn may wait for the stream.

@@ -34,6 +34,8 @@ public final class Worker: Service {
         public var channels: [String: @Sendable (EndpointSpec) -> any Channel] = Channels.byDefault
         /// Which channels may carry which events.
         public var offer = ChannelOffer.everything
+        /// How much may be sent.
+        public var quotas = QuotaCeilings()
         /// Where people look at what an event is about, when it does not say; `nil` for nowhere.
         public var links: Links?
         /// Opens the secrets that the ledger keeps.

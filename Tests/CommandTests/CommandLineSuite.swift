@@ -13,7 +13,7 @@ struct CommandLineSuite {
         ["secrets", "set"], ["secrets", "list"], ["secrets", "rm"], ["secrets", "rekey"], ["deliveries", "list"],
         ["deliveries", "show"],
         ["deliveries", "retry"], ["deliveries", "cancel"], ["dead", "list"], ["dead", "retry"], ["poison", "list"],
-        ["poison", "show"], ["status"],
+        ["poison", "show"], ["status"], ["quota", "show"], ["quota", "reset"],
         ["verify"],
         ["sink"],
     ]
@@ -43,19 +43,6 @@ struct CommandLineSuite {
         let text = page.components(separatedBy: "USAGE:")[0].components(separatedBy: "\n")
         for (line, next) in zip(text, text.dropFirst()) where line.hasPrefix("  ") {
             #expect(line.count <= 78 && (next.isEmpty || next.hasPrefix("  ")), "\(line)\n\(next)")
-        }
-    }
-
-    @Test(
-        "what is not built says so in a line with another way, and is not offered",
-        arguments: [["quota"], ["quota", "show"], ["quota", "reset", "--contact", "alice"]])
-    func notBuilt(command: [String]) throws {
-        let result = try tool.run(command)
-        #expect(result.code == 2 && result.out.isEmpty && result.errors.count == 1)
-        #expect(result.error.hasPrefix("carillon: \(command[0])") && result.error.contains(" is not yet built; "))
-        for page in [[], ["rules"], ["poison"]] {
-            let help = try tool.run(page + ["--help"]).out
-            #expect(!help.contains("  \(command[0]) ") || command.count > 1 && !help.contains("  \(command[1]) "))
         }
     }
 

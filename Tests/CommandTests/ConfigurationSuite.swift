@@ -247,10 +247,14 @@ struct ConfigurationSuite {
                 "carillon.yaml:1:22: unknown key channels.console.base_url"
             ),
             ("links: {job: [a]}", "carillon.yaml:1:8: links is keys with one value each"),
-            ("limits: {default: {sms: [5/15m]}}", "carillon.yaml:1:20: limits.default.sms is not yet built"),
             (
-                "limits: {workspaces: {a: {voice: [5/15m]}}}",
-                "carillon.yaml:1:27: limits.workspaces.a.voice is not yet built"
+                "limits: {default: {sms: [5/15m, 5]}}",
+                "carillon.yaml:1:33: limits.default.sms has to be limits such as 5/15m or 40/1d, not \"5\""
+            ),
+            ("limits: {default: {cost: [5/1d]}}", "carillon.yaml:1:20: limits.default.cost is not yet built"),
+            (
+                "limits: {workspaces: {a: {total: {sms: [x]}}}}",
+                "carillon.yaml:1:41: limits.workspaces.a.total.sms has to be limits such as 5/15m or 40/1d, not \"x\""
             ),
             (
                 "limits: {workspaces: {a: {targets_per_rule: 101}}}",
@@ -262,7 +266,7 @@ struct ConfigurationSuite {
             ),
             (
                 "limits: {default: {targets: 7}}",
-                "carillon.yaml:1:20: unknown key limits.default.targets; known here: limits.default.targets_per_rule"
+                "carillon.yaml:1:20: unknown key limits.default.targets; did you mean limits.default.targets_per_rule?"
             ),
             ("stream: {kind: redis}", "carillon.yaml:1:16: stream.kind has to be one of sqlite, kafka, not \"redis\""),
             (

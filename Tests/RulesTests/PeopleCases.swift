@@ -84,13 +84,24 @@ extension DocumentCase {
         .init(
             "a fault in the zone is told once", #"{zone: Nowhere, quiet: "22:00-07:00"}"#,
             ["4:17: 'Nowhere' is no time zone; name one of the IANA's, such as Asia/Shanghai or UTC"]),
-        .init(
-            "a preference changes nothing yet", "{mail: a@b.co, prefer: [mail, inbox]}",
-            ["4:33: warning: 'prefer' orders what overflows, which is not built yet: it changes nothing today"]),
+        .init("a preference orders what overflows", "{mail: a@b.co, prefer: [mail, inbox]}", []),
         .init(
             "a preference needs its address", "{prefer: [sms]}",
             ["4:20: contact 'alice' prefers sms and has no 'phone'"]),
-        .init("quotas are not built", "{quota: {sms: [3/15m]}}", ["4:11: not yet: 'quota' (quotas)"]),
+        .init("a contact may want fewer", #"{phone: "+8613800000001", quota: {sms: [3/15m, 20/1d]}}"#, []),
+        .init(
+            "a quota is of a channel with an address", "{mail: a@b.co, quota: {sms: [3/15m]}}",
+            ["4:33: contact 'alice' limits sms and has no 'phone'"]),
+        .init(
+            "a limit is a number in a span", "{mail: a@b.co, quota: {mail: [3/15m, 0/1m, 5, 1/0s]}}",
+            [
+                "4:47: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '0/1m'",
+                "4:53: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '5'",
+                "4:56: a limit is a number of messages in a span, such as 3/15m or 20/1d, not '1/0s'",
+            ]),
+        .init(
+            "a quota is of a channel of people", "{mail: a@b.co, quota: {maul: [3/15m]}}",
+            ["4:33: 'maul' is no channel of people; did you mean 'mail'?"]),
         .init("an unknown key", "{mial: a@b.co}", ["4:11: unknown key 'mial' in a contact; did you mean 'mail'?"]),
         .init("an alias is a name", "{aliases: ['']}", ["4:21: an alias is empty"]),
         .init(

@@ -166,12 +166,23 @@ extension DocumentCase {
                 "8:20: warning: endpoint 'hook' is named twice and counts once"
             ]),
         .init("the owner of an event may be told on a channel", "[{mail: [$owner]}]", []),
+        .init("what finds no quota has a ladder", "[{sms: [$owner], overflow: [mail, inbox, defer]}]", []),
+        .init("a ladder may end in suppress", "[{overflow: [suppress], sms: [$owner]}]", []),
         .init(
-            "overflow is not built",
-            "[{sms: [$owner], overflow: [mail, defer]}]",
-            [
-                "8:30: not yet: 'overflow' (quotas)"
-            ]),
+            "a ladder ends at its last step", "[{sms: [$owner], overflow: [defer, mail]}]",
+            ["8:41: 'defer' ends the ladder; nothing can follow it"]),
+        .init(
+            "a ladder leads away from its channel", "[{sms: [$owner], overflow: [sms, defer]}]",
+            ["8:41: 'sms' has no room by then; name another channel"]),
+        .init(
+            "digest is not built", "[{sms: [$owner], overflow: [digest]}]",
+            ["8:41: not yet: 'digest' (grouped notifications); write defer or suppress"]),
+        .init(
+            "a step is a channel or an end", "[{sms: [$owner], overflow: [difer]}]",
+            ["8:41: 'difer' is no step of 'overflow'; did you mean 'defer'?"]),
+        .init(
+            "a ladder stands beside a channel", "[{overflow: [defer]}]",
+            ["8:15: 'overflow' stands beside a channel with people: - sms: [$owner]; an endpoint always waits"]),
         .init(
             "voice is not built",
             "[{voice: [$owner]}]",

@@ -126,10 +126,12 @@ final class FaultyLedger: Ledger {
         return batch
     }
 
-    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+    func claim(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
         try fate.pass("claim") { () throws(LedgerError) in
             let suspended = try inner.suspended()
-            var claims = try claimed(for: session, room: room, now: now)
+            var claims = try claimed(for: session, room: room, by: tariff, now: now)
             for claimed in claims.deliveries {
                 receiver.leased(claimed, suspended: suspended, at: now)
                 if let newer = receiver.replacement(of: claimed), try isOpen(newer) {
@@ -149,11 +151,13 @@ final class FaultyLedger: Ledger {
         }
     }
 
-    private func claimed(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
-        guard bug == .noPause else { return try inner.claim(for: session, room: room, now: now) }
+    private func claimed(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
+        guard bug == .noPause else { return try inner.claim(for: session, room: room, by: tariff, now: now) }
         let paused = try inner.endpoints(of: nil).filter { $0.state == .paused }
         for row in paused { _ = try inner.resume(row.name, of: row.workspace, now: now) }
-        let claims = try inner.claim(for: session, room: room, now: now)
+        let claims = try inner.claim(for: session, room: room, by: tariff, now: now)
         for row in paused { _ = try inner.pause(row.name, of: row.workspace, reason: row.reason, now: now) }
         return claims
     }

@@ -163,7 +163,7 @@ struct PeopleTests {
 }
 
 /// A worker over a stream and a ledger in memory, whose people always say yes.
-private final class PeopleBed {
+final class PeopleBed {
     let clock = ManualClock()
     let ledger: SQLiteLedger
     let courier = PatientCourier()
@@ -171,10 +171,11 @@ private final class PeopleBed {
     private let path: Path
     private var count = 0
 
-    init(_ people: String, _ rules: String) throws {
+    init(_ people: String, _ rules: String, quotas: QuotaCeilings = QuotaCeilings()) throws {
         ledger = try .inMemory()
         stream = MemoryStream(partitions: 1, batch: 50, clock: clock)
         var configuration = Worker.Configuration()
+        configuration.quotas = quotas
         for channel in ["mail", "sms", "inbox"] { configuration.people[channel] = WebhookChannel() }
         path = try Path(
             ledger: ledger, reader: CheckedReader(stream.reader(group: "carillon"), isChecked: true), courier: courier,
@@ -197,10 +198,12 @@ private final class PeopleBed {
         return try ledger.add(silence, now: clock.now())
     }
 
-    func publish(_ subject: String, owner: String?, type: String = "job.failed") throws {
+    func publish(
+        _ subject: String, owner: String? = nil, type: String = "job.failed", workspace: String = "vision"
+    ) throws {
         count += 1
         let event = SampleEvent(
-            workspace: "vision", id: "e\(count)", type: type, subject: subject, time: clock.now(),
+            workspace: workspace, id: "e\(count)", type: type, subject: subject, time: clock.now(),
             data: owner.map { "\"owner\":\"\($0)\"" } ?? "")
         try stream.appender().append([event.encoded])
     }

@@ -21,6 +21,12 @@ struct LedgerCost: ParsableCommand {
     var batch = 5000
     @Option(help: "Deliveries a worker holds at a time.")
     var room = 256
+    @Flag(help: "Decide nothing into memory: every delivery is claimed.")
+    var claimed = false
+    @Flag(help: "Claim each delivery against a quota of its contact.")
+    var quota = false
+    @Option(help: "Contacts that deliveries go to, with --claimed or --quota.")
+    var contacts = 10_000
     @Flag(help: "Keep no order among the events of a subject.")
     var unordered = false
 
@@ -33,7 +39,9 @@ struct LedgerCost: ParsableCommand {
         let opened: any Ledger =
             ledger.hasPrefix("postgres")
             ? try PostgresLedger.create(at: ledger) : try SQLiteLedger.create(at: ledger)
-        var worker = Clerk(opened, room: decideOnly ? 0 : room, isOrdered: !unordered)
+        var worker = Clerk(
+            opened, room: decideOnly ? 0 : room, isOrdered: !unordered,
+            contacts: claimed || quota ? contacts : nil, tariff: quota ? EachContact() : nil)
         try worker.begin()
         let meter = Meter()
         for start in stride(from: 0, to: file.events.count, by: batch) {
@@ -43,18 +51,29 @@ struct LedgerCost: ParsableCommand {
     }
 }
 
+/// Each contact has a quota with room for everything, so that the work is the same with it and without.
+private final class EachContact: Tariff {
+    private let limits = [SendLimit(100_000, in: .seconds(900)), SendLimit(1_000_000, in: .seconds(86_400))]
+    func isCharged(_ target: String, of workspace: String) -> Bool { true }
+    func toll(of candidate: Candidate) -> Toll? { Toll([.init(to: nil, [Charge(candidate.target, limits)])]) }
+}
+
 /// A worker without stream, rules and receiver: every event is selected by one rule and every delivery succeeds.
 private struct Clerk {
     private let ledger: any Ledger
     private let room: Int
     private let isOrdered: Bool
+    /// How many contacts are told, all by claims; `nil` for one endpoint, told as far as there is room at once.
+    private let contacts: Int?
+    private let tariff: EachContact?
     private let clock = SystemClock()
     private var session: SessionID = 0
     private var cpu: [String: Double] = [:]
     private var calls: [String: Int] = [:]
 
-    init(_ ledger: any Ledger, room: Int, isOrdered: Bool) {
+    init(_ ledger: any Ledger, room: Int, isOrdered: Bool, contacts: Int?, tariff: EachContact?) {
         (self.ledger, self.room, self.isOrdered) = (ledger, room, isOrdered)
+        (self.contacts, self.tariff) = (contacts, tariff)
     }
 
     mutating func begin() throws {
@@ -80,12 +99,16 @@ private struct Clerk {
         while true {
             let claims = try measure("claim") { worker in
                 try worker.ledger.claim(
-                    for: worker.session, room: Room(total: worker.room, perLane: worker.room), now: worker.clock.now())
+                    for: worker.session, room: Room(total: worker.room, perLane: worker.room), by: worker.tariff,
+                    now: worker.clock.now())
             }
             guard !claims.deliveries.isEmpty else { return }
             try settle(
                 claims.deliveries.map {
-                    Settlement(delivery: $0.delivery, epoch: $0.epoch, ending: .delivered, status: 200)
+                    var settlement = Settlement(
+                        delivery: $0.delivery, epoch: $0.epoch, ending: .delivered, status: 200)
+                    (settlement.scopes, settlement.isSpent) = ($0.scopes, true)
+                    return settlement
                 })
         }
     }
@@ -113,12 +136,13 @@ private struct Clerk {
         let key = hasher.key()
         let now = clock.now()
         let value = batch.bytes.count
+        let target = contacts.map { "sms/c\((start + number) % $0)" } ?? "hook"
         batch.bytes += event.bytes
         batch.deliveries.append(
             Decisions.Delivery(
-                key: .delivery(event: key, rule: "all", target: "hook"), target: "hook",
-                pair: isOrdered ? .pair(workspace: event.workspace, target: "hook", subject: subject) : nil,
-                expires: now + .seconds(86_400), wanted: number < room))
+                key: .delivery(event: key, rule: "all", target: target), target: target,
+                pair: isOrdered ? .pair(workspace: event.workspace, target: target, subject: subject) : nil,
+                expires: now + .seconds(86_400), wanted: contacts == nil && number < room))
         batch.selections.append(Decisions.Selection(rule: "all", suppressed: nil, deliveries: number..<number + 1))
         batch.events.append(
             Decisions.Event(

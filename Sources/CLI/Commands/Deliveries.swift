@@ -305,7 +305,7 @@ extension DeliveryRow {
             .string("delivery", key), .string("state", state.rawValue), .integer("failed_tries", attempts),
             .string("workspace", workspace), .string("rule", rule), .string("target", target), .string("type", type),
             .string("subject", subject), .string("reason", reason), .time("decided", decidedAt), .time("due", dueAt),
-            .time("settled", settledAt),
+            .time("settled", settledAt), .string("via", via),
         ]
     }
 }

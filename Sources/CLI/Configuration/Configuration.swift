@@ -193,8 +193,10 @@ struct Values: Sendable, Equatable {
     var ruleLimits: RuleLimits {
         var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
         for key in all.keys {
-            if let workspace = Settings.limitedWorkspace(key) { limits.perWorkspace[workspace] = integer(key) }
+            guard let (workspace, limit) = Settings.limited(key), limit == Settings.targets else { continue }
+            limits.perWorkspace[workspace] = integer(key)
         }
+        limits.quotas = QuotaKeys.ceilings(self)
         return limits
     }
     func list(_ key: String) -> [String] {

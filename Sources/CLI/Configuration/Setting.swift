@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonRules
 import CarillonWorker
 import Foundation
 
@@ -35,12 +36,14 @@ struct Setting: Sendable {
         /// Texts by key; outside of the file a JSON object.
         case map
         case flag
+        /// Limits such as `5/15m`; none of them lifts the limit.
+        case quotas
         /// Never shown; its `*_file` form is a setting of its own.
         case secret
 
         var isList: Bool {
             switch self {
-            case .networks, .events, .words: true
+            case .networks, .events, .words, .quotas: true
             default: false
             }
         }
@@ -105,6 +108,12 @@ struct Setting: Sendable {
             return .list(items)
         case .events: return .list(try items(of: text) { word in (try? EventSelector(word)) != nil })
         case .words: return .list(try items(of: text) { word in !word.contains(where: \.isWhitespace) })
+        case .quotas:
+            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            for item in items where QuotaLimit(item) == nil {
+                throw unfit(item, "limits such as 5/15m or 40/1d")
+            }
+            return .list(items)
         case .flag:
             guard let flag = ["true": true, "false": false][text] else { throw unfit(text, "true or false") }
             return .flag(flag)

@@ -7,7 +7,7 @@ import CarillonWorker
 
 enum Settings {
     /// A secret may stand in a file: each has a second key that names one.
-    static let all = withFileForms(deployment + ChannelKeys.all)
+    static let all = withFileForms(deployment + QuotaKeys.all + ChannelKeys.all)
 
     private static let deployment: [Setting] = [
         Setting("stream.kind", .choice(["sqlite", "kafka"]), "sqlite"),
@@ -50,9 +50,7 @@ enum Settings {
 
     /// Keys the contract reserves for what is not built, each with all below it.
     static let notYet =
-        [
-            "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
-        ] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
+        ["limits.default.cost"] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
 
     /// The key that names the file of a secret.
     static func fileForm(of key: String) -> String { key + "_file" }
@@ -71,30 +69,37 @@ enum Settings {
     /// Whether settings stand below this key.
     static func isSection(_ key: String) -> Bool {
         all.contains { $0.key.hasPrefix(key + ".") } || key + "." == workspaces
-            || key.hasPrefix(workspaces) && !workspaceLimits.contains { key.hasSuffix("." + $0) }
+            || key.hasPrefix(workspaces) && workspaceLimit(key) == nil && !isNotYet(key)
     }
 
     static func isNotYet(_ key: String) -> Bool {
         notYet.contains { key == $0 || key.hasPrefix($0 + ".") }
-            || key.hasPrefix(workspaces) && workspaceLimits.dropFirst().contains { key.hasSuffix("." + $0) }
+            || key.hasPrefix(workspaces) && key.hasSuffix(".cost")
     }
 
     // Limits of single workspaces: `limits.workspaces.vision.targets_per_rule`, whatever the workspace's name.
 
     private static let workspaces = "limits.workspaces."
-    /// What can be limited; only the first is built.
-    private static let workspaceLimits = ["targets_per_rule", "sms", "voice", "mail", "inbox"]
-
     private static func workspaceLimit(_ key: String) -> Setting? {
-        limitedWorkspace(key).map { _ in Setting(key, .integer(RuleLimits.range), nil) }
+        guard let (_, limit) = limited(key) else { return nil }
+        return Setting(key, limit == targets ? .integer(RuleLimits.range) : .quotas, nil)
     }
 
-    /// The workspace that a key limits the targets of; `nil` for every other key.
-    static func limitedWorkspace(_ key: String) -> String? {
-        let suffix = "." + workspaceLimits[0]
-        guard key.hasPrefix(workspaces), key.hasSuffix(suffix) else { return nil }
-        let name = key.dropFirst(workspaces.count).dropLast(suffix.count)
-        return name.isEmpty || key.utf8.count <= workspaces.utf8.count + suffix.utf8.count ? nil : String(name)
+    /// The limit of how many targets a rule has.
+    static let targets = "targets_per_rule"
+    /// What can be limited, the longest name first.
+    private static let workspaceLimits = [targets] + QuotaKeys.channels.map { "total.\($0)" } + QuotaKeys.channels
+
+    /// The workspace that a key limits, and what of it; `nil` for every other key.
+    static func limited(_ key: String) -> (workspace: String, limit: String)? {
+        guard key.hasPrefix(workspaces) else { return nil }
+        for limit in workspaceLimits where key.hasSuffix("." + limit) {
+            let name = key.dropFirst(workspaces.count).dropLast(limit.count + 1)
+            if !name.isEmpty, key.utf8.count > workspaces.utf8.count + limit.utf8.count + 1 {
+                return (String(name), limit)
+            }
+        }
+        return nil
     }
 
     /// Whether a variable can only be meant as a setting: it begins as the variables of a section do.
@@ -114,7 +119,8 @@ enum Settings {
             })
         let last = String(key.split(separator: ".").last ?? "")
         let namesakes = all.map(\.key).filter { $0.hasSuffix("." + last) }
-        if let meant = nearest(to: key, among: siblings.sorted()) ?? namesakes.first {
+        let longer = siblings.sorted().first { $0.hasPrefix(key) }
+        if let meant = longer ?? nearest(to: key, among: siblings.sorted()) ?? namesakes.first {
             return "unknown key \(key); did you mean \(meant)?"
         }
         return "unknown key \(key); known here: \(siblings.sorted().joined(separator: ", "))"

@@ -110,11 +110,23 @@ extension RuleLine {
         }
     }
 
+    /// Why it is in its state.
+    private static func words(_ row: DeliveryRow) -> String {
+        switch (row.reason, row.state) {
+        case (QuotaReason.quota, .pending): "quota: none was left; it waits for room"
+        case (QuotaReason.quota, .withheld): "quota: none was left, and its ladder ends in suppress"
+        case (QuotaReason.merged, .withheld):
+            "already_sent: its quota was used up, and where it would go its person is told"
+        default: printable(row.reason)
+        }
+    }
+
     private static func lines(_ name: String, _ row: DeliveryRow, _ attempts: [AttemptRow]) -> [String] {
         let mark = row.state == .delivered ? "✓" : row.state == .pending || row.state == .leased ? "…" : "–"
         var line = "\(mark) \(name) → \(printable(row.target)): \(row.state.rawValue)"
         if let at = row.settledAt { line += " at \(Timestamp(milliseconds: at).rfc3339)" }
-        if !row.reason.isEmpty { line += " (\(printable(row.reason)))" }
+        if let via = row.via { line += " as \(printable(via)), as its own quota was used up" }
+        if !row.reason.isEmpty { line += " (\(words(row)))" }
         if row.attempts > 0 { line += ", \(row.attempts) failed \(row.attempts == 1 ? "try" : "tries")" }
         if let due = row.dueAt { line += ", next try \(Timestamp(milliseconds: due).rfc3339)" }
         if row.state == .pending, row.dueAt == nil { line += ", behind an earlier one of its subject" }

@@ -16,6 +16,8 @@ public import CarillonEvents
 // - `delivered` is final, from whichever claim it comes; a failure counts only from the newest claim.
 // - What a dead session held is pending again as soon as its death is known, but for what it had marked as started.
 // - Nothing of a suspended endpoint is leased.
+// - What is charged to a scope is leased only while every limit of the scope holds, and counts from then on until a window
+//   after it was settled.
 //
 // All calls may block and none is async; one thread uses one `Ledger` value. `decide` survives the machine's crash;
 // `settle` may lose its last moments then (P4 counts the copies), never at a process's.
@@ -50,7 +52,11 @@ public protocol Ledger: AnyObject {
     // Deliveries
 
     /// Leases pending deliveries that are due, as many as there is room for, fair by lane.
-    func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims
+    ///
+    /// - Parameter tariff: what deliveries are charged, in the transaction that leases them; `nil` when nothing is
+    ///   charged. What finds no room goes the way of its toll instead.
+    func claim(for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp) throws(LedgerError)
+        -> Claims
     /// Writes how tries ended and frees the next of each pair.
     func settle(_ settlements: [Settlement], for session: SessionID, now: Timestamp) throws(LedgerError)
     /// Notes durably that deliveries leased to the session are about to be sent, and may be sent only once.
@@ -99,6 +105,13 @@ public protocol Ledger: AnyObject {
 
     /// Housekeeping in small steps: checkpoints, retention. Returns true when there is more to do.
     func tend(now: Timestamp) throws(LedgerError) -> Bool
+}
+
+extension Ledger {
+    /// Leases pending deliveries that are due, charging nothing.
+    public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+        try claim(for: session, room: room, by: nil, now: now)
+    }
 }
 
 /// A text of a rule document with the name people know it by.
@@ -322,79 +335,4 @@ public enum Birth: Sendable, Equatable {
     case duplicate
     /// Nothing is sent: its selection fell into a window that was open, or another delivery reaches the same address.
     case suppressed
-}
-
-/// How much more a worker can take into memory.
-public struct Room: Sendable {
-    /// In all.
-    public var total: Int
-    /// In one lane, counting what `used` says is there already.
-    public var perLane: Int
-    /// What each lane holds now.
-    public var used: [Int64: Int]
-    /// How much more lanes in trouble may hold.
-    ///
-    /// With none a lane is passed over, as if nothing in it waited.
-    public var limits: [Int64: Int]
-    /// Makes one.
-    public init(total: Int, perLane: Int, used: [Int64: Int] = [:], limits: [Int64: Int] = [:]) {
-        (self.total, self.perLane, self.used, self.limits) = (total, perLane, used, limits)
-    }
-}
-
-/// Deliveries leased by `claim`.
-public struct Claims: Sendable {
-    /// Ours to send.
-    public var deliveries: [Claimed]
-    /// When the next one that waits for a time is due; `nil` when none waits.
-    public var nextDue: Timestamp?
-    /// Whether some that are due now were left behind for lack of room.
-    public var leftBehind: Bool
-    /// Makes one.
-    public init(deliveries: [Claimed], nextDue: Timestamp?, leftBehind: Bool = false) {
-        (self.deliveries, self.nextDue, self.leftBehind) = (deliveries, nextDue, leftBehind)
-    }
-}
-
-extension Timestamp {
-    /// The expiry of a delivery whose rule or target was removed while it was on its way.
-    public static let removed = Timestamp(milliseconds: 0)
-}
-
-/// One leased delivery with all that is needed to send it again.
-public struct Claimed: Sendable {
-    /// Its row.
-    public var delivery: DeliveryID
-    /// Which claim of it this is.
-    public var epoch: Int64
-    /// Tries that failed so far, in this round and before.
-    public var attempts: Int
-    /// Its identity.
-    public var key: Key
-    /// The pair it is the head of, as the ledger numbers it; `nil` when it is in no order.
-    public var pair: Int64?
-    public var workspace, rule, target: String
-    /// The rules that decided it.
-    public var revision: Revision
-    /// The lane for fairness: one per target.
-    public var lane: Int64
-    /// When this round began, for giving up, and when sending is no longer worth it.
-    public var roundBegan: Timestamp
-    /// When sending is no longer worth it.
-    public var expires: Timestamp
-    /// When the stream took the event.
-    public var appended: Timestamp
-    /// The event as it was published.
-    public var event: [UInt8]
-    /// Makes one.
-    public init(
-        delivery: DeliveryID, epoch: Int64, attempts: Int, key: Key, pair: Int64?, workspace: String, rule: String,
-        target: String, revision: Revision, lane: Int64, roundBegan: Timestamp, expires: Timestamp, appended: Timestamp,
-        event: [UInt8]
-    ) {
-        (self.delivery, self.epoch, self.attempts, self.key, self.pair) = (delivery, epoch, attempts, key, pair)
-        (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
-        (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
-        (self.appended, self.event) = (appended, event)
-    }
 }

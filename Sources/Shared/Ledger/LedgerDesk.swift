@@ -52,6 +52,8 @@ public struct DeliveryRow: Sendable, Codable {
     public var decidedAt: Int64
     /// When it is tried next, and when it ended.
     public var dueAt, settledAt: Int64?
+    /// The target that was told instead of its own.
+    public var via: String?
     /// Makes one.
     public init(
         id: DeliveryID, key: String, workspace: String, rule: String, target: String, type: String, subject: String?,
@@ -292,6 +294,19 @@ public protocol LedgerDesk: AnyObject {
     func pause(_ endpoint: String, of workspace: String, reason: String, now: Timestamp) throws(LedgerError) -> Bool
     /// Lets an endpoint have messages again, whoever suspended it; a new revision. False when nothing did.
     func resume(_ endpoint: String, of workspace: String, now: Timestamp) throws(LedgerError) -> Bool
+    /// The scopes of quotas that were ever charged, by name.
+    func quotas() throws(LedgerError) -> [QuotaRow]
+    /// What was withheld from contacts in the windows that are kept, the newest first.
+    func quotaNotices(of workspace: String?, limit: Int) throws(LedgerError) -> [QuotaNotice]
+    /// Forgets what counts in scopes, but for what is open, and makes deliveries that wait for quota due now.
+    ///
+    /// - Parameters:
+    ///   - scopes: which; `nil` for all.
+    ///   - waking: the lanes whose deliveries are made due; `nil` for all.
+    ///   - author: who, kept with the scopes.
+    /// - Returns: how many scopes and how many waiting deliveries.
+    func resetQuotas(_ scopes: Set<String>?, waking: Set<LaneName>?, by author: String, now: Timestamp)
+        throws(LedgerError) -> (scopes: Int, woken: Int)
     /// Parked records, newest first.
     func parked(limit: Int) throws(LedgerError) -> [ParkedRow]
     /// Writes a mark of no meaning, to prove that the ledger can be written.

@@ -36,6 +36,10 @@ public struct Settlement: Sendable {
     public var notBefore: Timestamp?
     /// With `delivered`: what a person will read in the inbox.
     public var page: InboxPage?
+    /// The scopes that the claim was charged to.
+    public var scopes: [String] = []
+    /// Whether the receiver may have got it, so that it counts in those scopes.
+    public var isSpent = false
     /// Makes one.
     public init(
         delivery: DeliveryID, epoch: Int64, ending: Ending, reason: String = "", status: Int = 0, words: String = "",

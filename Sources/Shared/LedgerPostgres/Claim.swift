@@ -11,20 +11,33 @@ extension PostgresLedger {
     private struct Lane {
         let lane, at: Int64
         let later: Int64?
-        let workspace: String
+        let workspace, target: String
     }
 
-    public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+    public func claim(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
         moment = now.milliseconds
         let lanes = try attempting("look for due deliveries") { () throws(PostgresFailure) in
             Self.lanes(try connection().run([waitingLanes])[0], room)
         }
         let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
         guard room.total > 0, !ready.isEmpty else { return left(lanes, isFull: false) }
+        var charged: Set<Int64> = []
+        for lane in ready where try tariff?.isCharged(lane.target, of: lane.workspace) ?? false {
+            charged.insert(lane.lane)
+        }
         return try transaction("claim due deliveries") { connection throws(PostgresFailure) in
-            let found = try connection.run([.begin, .lazily, hold(session)])[2]
+            // What is charged is on the disk before it is sent: a charge that a crash undid would let a send through twice.
+            let found = try connection.run([.begin, hold(session)] + (charged.isEmpty ? [.lazily] : []))[1]
             guard !found.isEmpty else { return left(lanes, isFull: false) }
-            let taken = try take(from: inTurn(ready), for: session, room: room, connection)
+            let turns = inTurn(ready)
+            var purse = charged.isEmpty ? nil : tariff.map { Purse(self, $0, session) }
+            let paid = try pay(for: turns, charged, from: &purse, room, connection)
+            let free = try take(
+                from: turns.map { $0.filter { !charged.contains($0) } }.filter { !$0.isEmpty }, for: session,
+                room: room, atMost: room.total - paid.count, connection)
+            let taken = paid + free
             var commands = tallies(["delivery.pending": -taken.count, "delivery.leased": taken.count], connection)
             if let first = taken.map(\.delivery).min(), first < found.int(0, 0) {
                 commands.insert(lower(first, of: session), at: 0)
@@ -33,8 +46,29 @@ extension PostgresLedger {
             for one in taken { held[session]?[one.delivery] = one.epoch }
             var claims = left(Self.lanes(rows[0], room), isFull: taken.count == room.total)
             claims.deliveries = taken
+            claims.turned = purse?.turned ?? []
             return claims
         }
+    }
+
+    /// Takes what is charged, once and before all else: scopes are locked in one order, and before deliveries.
+    ///
+    /// Of a full house these lanes have the part that they are of all.
+    private func pay(
+        for workspaces: [[Int64]], _ charged: Set<Int64>, from purse: inout Purse?, _ room: Room,
+        _ connection: Connection
+    ) throws(PostgresFailure) -> [Claimed] {
+        guard purse != nil else { return [] }
+        let all = workspaces.reduce(0) { $0 + $1.count }
+        let most = charged.count == all ? room.total : max(1, room.total * charged.count / all)
+        let share = max(1, most / charged.count)
+        let lanes = workspaces.joined().filter { charged.contains($0) }
+        let limits = lanes.map { (lane: $0, limit: charged.count == 1 ? most : share) }.map { lane, limit in
+            (lane: lane, limit: min(limit, room.free(in: lane)))
+        }.filter { $0.limit > 0 }
+        let taken = try purse?.take(limits, atMost: most, connection) ?? []
+        if let last = taken.last { claimCursor = last.lane }
+        return taken
     }
 
     /// What stays behind: whether some of it is due, and when the rest will be.
@@ -55,7 +89,8 @@ extension PostgresLedger {
                 SELECT n.lane, n.due FROM l CROSS JOIN LATERAL (
                     SELECT lane, due FROM delivery WHERE due IS NOT NULL AND lane > l.lane ORDER BY lane, due LIMIT 1) n)
             SELECT l.lane, l.due, (
-                SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace
+                SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace,
+                n.target
             FROM l JOIN lane n ON n.id = l.lane
             WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes))) ORDER BY l.lane
             """, Parameters(moment))
@@ -66,7 +101,7 @@ extension PostgresLedger {
         rows.indices.map { row in
             Lane(
                 lane: rows.int(row, 0), at: rows.int(row, 1), later: rows.optionalInt(row, 2),
-                workspace: rows.text(row, 3))
+                workspace: rows.text(row, 3), target: rows.text(row, 4))
         }.filter { room.limits[$0.lane] != 0 }
     }
 
@@ -89,9 +124,10 @@ extension PostgresLedger {
     /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each; what room is then
     /// left goes to those that have more.
     private func take(
-        from workspaces: [[Int64]], for session: SessionID, room: Room, _ connection: Connection
+        from workspaces: [[Int64]], for session: SessionID, room: Room, atMost most: Int, _ connection: Connection
     ) throws(PostgresFailure) -> [Claimed] {
-        let share = max(1, room.total / workspaces.count)
+        guard !workspaces.isEmpty, most > 0 else { return [] }
+        let share = max(1, most / workspaces.count)
         var limits: [(lane: Int64, limit: Int)] = []
         for lanes in workspaces {
             var left = share
@@ -101,7 +137,7 @@ extension PostgresLedger {
                 left -= limit
             }
         }
-        let first = try take(limits, atMost: room.total, for: session, connection)
+        let first = try take(limits, atMost: most, for: session, connection)
         var counts: [Int64: Int] = [:]
         for one in first { counts[one.lane, default: 0] += 1 }
         // A lane that did not use its share has no more.
@@ -109,7 +145,7 @@ extension PostgresLedger {
         let more = workspaces.joined().filter { !spent.contains($0) }.map { lane in
             (lane: lane, limit: room.free(in: lane) - (counts[lane] ?? 0))
         }.filter { $0.limit > 0 }
-        return try first + take(more, atMost: room.total - first.count, for: session, connection)
+        return try first + take(more, atMost: most - first.count, for: session, connection)
     }
 
     private func take(
@@ -135,9 +171,9 @@ extension PostgresLedger {
                 UPDATE delivery d SET state = 1, session = $4, epoch = epoch + 1, due = NULL, not_before = NULL
                 FROM picked p WHERE d.id = p.id
                 RETURNING d.id, d.epoch, d.attempts, d.key, d.revision, d.round, d.expires, d.pair, d.event, d.rule, d.lane,
-                    p.turn, p.due)
+                    d.via, p.turn, p.due)
             SELECT t.id, t.epoch, t.attempts, t.key, l.workspace, r.name, l.target, t.revision, t.round, t.expires,
-                e.appended, e.bytes, t.pair, t.lane
+                e.appended, e.bytes, t.pair, t.lane, t.via
             FROM taken t JOIN event e ON e.seq = t.event JOIN rule r ON r.id = t.rule JOIN lane l ON l.id = t.lane
             ORDER BY t.turn, t.due, t.id
             """, values)
@@ -145,13 +181,15 @@ extension PostgresLedger {
         return rows.indices.map { Self.claimed(rows, $0) }
     }
 
-    private static func claimed(_ rows: Rows, _ row: Int) -> Claimed {
-        Claimed(
+    static func claimed(_ rows: Rows, _ row: Int) -> Claimed {
+        var claimed = Claimed(
             delivery: rows.int(row, 0), epoch: rows.int(row, 1), attempts: Int(rows.int(row, 2)),
             key: Key(rows.halves(row, 3)), pair: rows.optionalInt(row, 12), workspace: rows.text(row, 4),
             rule: rows.text(row, 5), target: rows.text(row, 6), revision: rows.int(row, 7), lane: rows.int(row, 13),
             roundBegan: Timestamp(milliseconds: rows.int(row, 8)), expires: Timestamp(milliseconds: rows.int(row, 9)),
             appended: Timestamp(milliseconds: rows.int(row, 10)), event: rows.blob(row, 11))
+        claimed.via = rows.optionalText(row, 14)
+        return claimed
     }
 }
 

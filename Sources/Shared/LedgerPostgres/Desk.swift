@@ -15,7 +15,7 @@ extension PostgresLedger: LedgerDesk {
             let query = try select(
                 """
                 d.id, d.key, e.workspace, \(Self.ruleName), l.target, e.type, e.subject, d.state, d.attempts, d.reason,
-                    d.decided, d.due, d.settled
+                    d.decided, d.due, d.settled, d.via
                 """, filter, connection)
             let rows = try connection.run([query])[0]
             return rows.indices.map { Self.row(rows, $0) }
@@ -23,12 +23,14 @@ extension PostgresLedger: LedgerDesk {
     }
 
     private static func row(_ rows: Rows, _ row: Int) -> DeliveryRow {
-        DeliveryRow(
+        var delivery = DeliveryRow(
             id: rows.int(row, 0), key: Key(rows.halves(row, 1)).description, workspace: rows.text(row, 2),
             rule: rows.text(row, 3), target: rows.text(row, 4), type: rows.text(row, 5),
             subject: rows.optionalText(row, 6), state: DeliveryState(code: rows.int(row, 7)) ?? .pending,
             attempts: Int(rows.int(row, 8)), reason: rows.text(row, 9), decidedAt: rows.int(row, 10),
             dueAt: rows.optionalInt(row, 11), settledAt: rows.optionalInt(row, 12))
+        delivery.via = rows.optionalText(row, 13)
+        return delivery
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
@@ -89,7 +91,7 @@ extension PostgresLedger: LedgerDesk {
     public func inbox(
         of target: String, in workspace: String, limit: Int
     ) throws(LedgerError) -> [InboxRow] {
-        try attempting("list the inbox of \(target)") { () throws(PostgresFailure) in
+        let pages = try attempting("list the inbox of \(target)") { () throws(PostgresFailure) in
             var values = Parameters()
             values.add(workspace)
             values.add(target)
@@ -109,6 +111,7 @@ extension PostgresLedger: LedgerDesk {
                         url: rows.optionalText(row, 5)))
             }
         }
+        return pages.with(try quotaNotices(of: workspace, limit: 1_000), of: target, limit: limit)
     }
 
     public func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]? {
@@ -139,7 +142,7 @@ extension PostgresLedger: LedgerDesk {
                     Command("UPDATE delivery SET due = $2 WHERE id = ANY($1)", values),
                     Command(
                         """
-                        UPDATE delivery SET state = 0, session = 0, round = $2, settled = NULL, reason = '',
+                        UPDATE delivery SET state = 0, session = 0, round = $2, settled = NULL, reason = '', via = NULL,
                             expires = CASE expires WHEN 0 THEN $2 + 86400000
                                 ELSE greatest(expires, $2 + expires - round) END,
                             due = CASE WHEN pair IS NULL THEN $2 END

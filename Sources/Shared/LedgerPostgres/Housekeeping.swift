@@ -120,6 +120,8 @@ extension PostgresLedger {
                     ON d.clock = c.id AND d.ends <= greatest(c.reached - $3, $1) LIMIT $2)
                 """, Parameters(horizon, Self.step, Windows.grace)),
             Command("DELETE FROM silence WHERE until < $1", Parameters(old)),
+            Command("DELETE FROM quota WHERE open = 0 AND ends < $1 AND log <> ''", Parameters(old)),
+            Command("DELETE FROM quota_notice WHERE until < $1", Parameters(old)),
         ])
         let batches = try retireBatches(&changes, connection)
         changes["retired.suppressed"] = rows[0].affected

@@ -14,6 +14,7 @@ import CarillonPostgres
 // - `tally` has a row for each name and *slot*, and a connection writes its own slot, so that counting makes nobody wait.
 // - `endpoint_state` is usually empty: endpoints that are paused or disabled (`session` 0), or down in the eyes of a session.
 //   The first two change under `Gate.rules`, as silences do.
+// - `quota` and `quota_notice`: see `Quota`.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go, and where the rows of
 //   their events stand; `lookup_mark` is where the next ends; see `Lookup`.
@@ -26,7 +27,7 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers)]
+    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas)]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
@@ -129,6 +130,22 @@ enum LedgerSchema {
             key uuid NOT NULL, opened bigint NOT NULL, ends bigint NOT NULL, clock bigint NOT NULL, earlier uuid NOT NULL,
             PRIMARY KEY (key, opened));
         CREATE INDEX dedup_over ON dedup (clock, ends);
+        """
+
+    /// The sends of each scope (its name tells channel and address), what inboxes are told of it, and the target that a
+    /// delivery is sent to instead of its own.
+    ///
+    /// A worker of the version before works on, and charges nothing: limits hold once it is gone.
+    private static let quotas = """
+        ALTER TABLE delivery ADD COLUMN via text COLLATE "C";
+        CREATE TABLE quota (
+            scope text COLLATE "C" PRIMARY KEY, log bytea NOT NULL, open int NOT NULL, ends bigint NOT NULL,
+            label text COLLATE "C" NOT NULL, reset_at bigint, reset_by text COLLATE "C") WITH (fillfactor = 50);
+        CREATE INDEX quota_open ON quota (scope) WHERE open > 0;
+        CREATE TABLE quota_notice (
+            workspace text COLLATE "C" NOT NULL, target text COLLATE "C" NOT NULL, spent text COLLATE "C" NOT NULL,
+            since bigint NOT NULL, until bigint NOT NULL, count bigint NOT NULL,
+            PRIMARY KEY (workspace, target, spent, since)) WITH (fillfactor = 50);
         """
 
     /// Endpoints that get nothing for a while, deliveries that are sent once or take the place of older ones, what

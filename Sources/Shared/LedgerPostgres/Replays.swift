@@ -189,7 +189,7 @@ private struct Reopening {
             // A new round with its own time to give up and to expire; the history of attempts goes on.
             Command(
                 """
-                UPDATE delivery SET state = 0, session = 0, round = $2, settled = NULL, reason = '',
+                UPDATE delivery SET state = 0, session = 0, round = $2, settled = NULL, reason = '', via = NULL,
                     revision = coalesce($3::int8, revision), not_before = NULL,
                     expires = CASE expires WHEN 0 THEN $2 + 86400000 ELSE greatest(expires, $2 + expires - round) END,
                     due = CASE WHEN pair IS NULL THEN $2 END

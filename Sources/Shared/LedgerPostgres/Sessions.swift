@@ -138,6 +138,8 @@ extension PostgresLedger {
         ])[1]
         guard !found.isEmpty else { return 0 }
         let leased = try leased(by: session, from: found.int(0, 0), connection)
+        try connection.run([Order.lockLanes(of: leased.map(\.id))])
+        try endQuotas(of: session, connection)
         let ended = try endAmbiguous(leased.filter(\.isStarted).map(\.id), of: session, connection)
         let released = try release(leased.filter { !$0.isStarted }.map(\.id), of: session, connection)
         let changes = [
@@ -243,6 +245,8 @@ extension PostgresLedger {
         }
         let known = held[session] ?? [:]
         let lost = try leased(by: session, from: found.int(0, 0), connection).filter { known[$0.id] != $0.epoch }
+        try connection.run([Order.lockLanes(of: lost.map(\.id))])
+        try endQuotas(of: session, but: known, connection)
         let released = try release(lost.map(\.id), of: session, connection)
         try connection.run(
             tallies(["delivery.leased": -released, "delivery.pending": released], connection) + [.commit])

@@ -17,19 +17,22 @@ extension PostgresLedger {
             let ids = Array(Set(settlements.map(\.delivery))).sorted()
             var values = Parameters()
             values.add(ids)
-            let rows = try connection.run([
-                .begin, .lazily, Order.lockLanes(of: ids),
-                Command(
-                    """
-                    SELECT id, state, epoch, session, pair, attempts, CASE WHEN supersedes = 1 THEN (
-                        SELECT max(y.id) FROM delivery y
-                        WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule) END
-                    FROM delivery d WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
-                    """, values),
-            ])[3]
-            var endings = Endings(rows, for: session, now: now.milliseconds)
+            let scopes = Set(settlements.lazy.flatMap(\.scopes))
+            let locks = scopes.isEmpty ? [] : [Self.lockQuotas(scopes)]
+            let rows = try connection.run(
+                [.begin, .lazily, Order.lockLanes(of: ids)] + locks + [
+                    Command(
+                        """
+                        SELECT id, state, epoch, session, pair, attempts, CASE WHEN supersedes = 1 THEN (
+                            SELECT max(y.id) FROM delivery y
+                            WHERE y.pair = d.pair AND y.state < 2 AND y.id > d.id AND y.rule = d.rule) END
+                        FROM delivery d WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE
+                        """, values)
+                ])
+            var endings = Endings(rows[rows.count - 1], for: session, now: now.milliseconds)
             for settlement in settlements { endings.take(settlement) }
-            try write(endings, connection)
+            let quotas = scopes.isEmpty ? [] : try settledQuotas(settlements, rows[3])
+            try write(endings, quotas, connection)
         }
         for settlement in settlements {
             guard let epoch = held[session]?[settlement.delivery], epoch <= settlement.epoch else { continue }
@@ -37,10 +40,15 @@ extension PostgresLedger {
         }
     }
 
-    private func write(_ endings: Endings, _ connection: Connection) throws(PostgresFailure) {
-        guard !endings.changed.isEmpty else { return }
+    private func write(
+        _ endings: Endings, _ quotas: [Command], _ connection: Connection
+    ) throws(PostgresFailure) {
+        guard !endings.changed.isEmpty else {
+            if !quotas.isEmpty { try connection.run(quotas + [.commit]) }
+            return
+        }
         let failed = endings.failed
-        let answers = try connection.run(endings.commands + Self.keepDelivered(failed))
+        let answers = try connection.run(endings.commands + quotas + Self.keepDelivered(failed))
         // What its session holds to send after one that goes back to pending does so too.
         let followers = endings.goneBack.isEmpty ? 0 : answers[1].affected
         var changes = endings.counts

@@ -56,6 +56,8 @@ extension PostgresLedger {
             duplicate: sums["duplicate"] ?? 0, parked: sums["parked"] ?? 0, lost: sums["gap"] ?? 0,
             selected: sums["selected"] ?? 0, notified: 0, suppressed: 0, deliveries: [:], residue: [])
         try lookAtPositions(&law, connection)
+        let orphans = try orphanedSends(connection)
+        if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
         let rows = try connection.run([
             Command("SELECT coalesce(min(seq), 1) - 1, coalesce(max(seq), 0) FROM event"),
             Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM suppressed"),

@@ -5,7 +5,9 @@ import CarillonSQLite
 // What these do is said once, by the contract.
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
-    public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
+    public func claim(
+        for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
         let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
             try waitingLanes(room)
         }
@@ -15,12 +17,19 @@ extension SQLiteLedger {
                 try left(lanes, now, isFull: false)
             }
         }
-        return try transaction(.process, "claim due deliveries") { () throws(SQLiteFailure) in
+        let charged = try tariff.map { tariff throws(LedgerError) in try chargedLanes(ready.map(\.lane), tariff) } ?? []
+        // What is charged is on the disk before it is sent: a charge that a crash undid would let a send through twice.
+        let reach: Database.Durability = charged.isEmpty ? .process : .machine
+        return try transaction(reach, "claim due deliveries") { () throws(SQLiteFailure) in
             guard let lowest = try lowestLease(of: session) else { return try left(lanes, now, isFull: false) }
-            let taken = try take(from: inTurn(ready.map(\.lane)), for: session, room: room, now: now.milliseconds)
+            let purse = charged.isEmpty ? nil : tariff.map { Purse(self, $0, session, lanes: charged, now: now) }
+            let taken = try take(
+                from: inTurn(ready.map(\.lane)), for: session, room: room, charging: purse, now: now.milliseconds)
+            try purse?.close()
             if let first = taken.map(\.delivery).min(), first < lowest { try lower(first, of: session) }
             var claims = try left(waitingLanes(room), now, isFull: taken.count == room.total)
             claims.deliveries = taken
+            claims.turned = purse?.turned ?? []
             return claims
         }
     }
@@ -81,14 +90,14 @@ extension SQLiteLedger {
 
     /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each.
     private func take(
-        from workspaces: [[Int64]], for session: SessionID, room: Room, now: Int64
+        from workspaces: [[Int64]], for session: SessionID, room: Room, charging purse: Purse?, now: Int64
     ) throws(SQLiteFailure) -> [Claimed] {
         var taken: [Claimed] = []
         var mine: [Int64: Int] = [:]
         func take(_ share: Int, of lane: Int64) throws(SQLiteFailure) -> Int {
             let limit = min(share, room.free(in: lane) - (mine[lane] ?? 0), room.total - taken.count)
             guard limit > 0 else { return 0 }
-            let some = try self.take(limit, from: lane, for: session, now: now)
+            let some = try self.take(limit, from: lane, for: session, charging: purse, now: now)
             taken += some
             mine[lane, default: 0] += some.count
             if !some.isEmpty { claimCursor = lane }
@@ -108,12 +117,12 @@ extension SQLiteLedger {
     }
 
     private func take(
-        _ limit: Int, from lane: Int64, for session: SessionID, now: Int64
+        _ limit: Int, from lane: Int64, for session: SessionID, charging purse: Purse?, now: Int64
     ) throws(SQLiteFailure) -> [Claimed] {
         let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
-                d.expires, e.appended, e.bytes, d.pair
+                d.expires, e.appended, e.bytes, d.pair, d.via, d.reason
             FROM due JOIN delivery d ON d.id = due.delivery JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = due.lane
             WHERE due.lane = ? AND due.at <= ? ORDER BY due.at, due.delivery LIMIT ?
@@ -121,28 +130,45 @@ extension SQLiteLedger {
         query.bind(1, lane)
         query.bind(2, now)
         query.bind(3, Int64(limit))
-        var taken: [(at: Int64, claimed: Claimed)] = []
-        while try query.step() { taken.append((query.int(0), claimed(query, lane))) }
+        var taken: [Due] = []
+        while try query.step() {
+            taken.append(Due(at: query.int(0), claimed: claimed(query, lane), reason: query.text(15)))
+        }
+        if let purse { try pay(for: &taken, from: purse) }
         let lease = try database.fixed(
             "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")
-        for (at, claimed) in taken {
-            try dequeue(claimed.delivery, lane: lane, at: at)
-            lease.bind(1, claimed.delivery)
+        for due in taken {
+            try dequeue(due.claimed.delivery, lane: lane, at: due.at)
+            lease.bind(1, due.claimed.delivery)
             lease.bind(2, session)
-            lease.bind(3, claimed.epoch)
+            lease.bind(3, due.claimed.epoch)
             try lease.run()
         }
         return taken.map(\.claimed)
     }
 
+    /// Leaves those that are charged and find no room.
+    private func pay(for taken: inout [Due], from purse: Purse) throws(SQLiteFailure) {
+        guard let first = taken.first, purse.lanes.contains(first.claimed.lane) else { return }
+        var paid: [Due] = []
+        for var due in taken {
+            guard let claimed = try purse.charge(due) else { continue }
+            due.claimed = claimed
+            paid.append(due)
+        }
+        taken = paid
+    }
+
     private func claimed(_ row: Statement, _ lane: Int64) -> Claimed {
         let key = row.halves(4)
-        return Claimed(
+        var claimed = Claimed(
             delivery: row.int(1), epoch: row.int(2), attempts: Int(row.int(3)), key: Key(high: key.high, low: key.low),
             pair: row.optionalInt(13), workspace: row.text(5), rule: row.text(6), target: row.text(7),
             revision: row.int(8), lane: lane,
             roundBegan: Timestamp(milliseconds: row.int(9)), expires: Timestamp(milliseconds: row.int(10)),
             appended: Timestamp(milliseconds: row.int(11)), event: row.blob(12))
+        claimed.via = row.optionalText(14)
+        return claimed
     }
 }
 

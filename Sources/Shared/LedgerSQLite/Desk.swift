@@ -13,7 +13,7 @@ extension SQLiteLedger: LedgerDesk {
             let query = try select(
                 """
                 d.id, d.key, e.workspace, \(Self.ruleName), l.target, e.type, e.subject, d.state, d.attempts, d.reason, d.decided,
-                    d.due, d.settled
+                    d.due, d.settled, d.via
                 """, filter, limit: filter.limit)
             var rows: [DeliveryRow] = []
             while try query.step() { rows.append(row(query)) }
@@ -23,11 +23,13 @@ extension SQLiteLedger: LedgerDesk {
 
     private func row(_ query: Statement) -> DeliveryRow {
         let key = query.halves(1)
-        return DeliveryRow(
+        var row = DeliveryRow(
             id: query.int(0), key: Key(high: key.high, low: key.low).description, workspace: query.text(2),
             rule: query.text(3), target: query.text(4), type: query.text(5), subject: query.optionalText(6),
             state: DeliveryState(code: query.int(7)) ?? .pending, attempts: Int(query.int(8)), reason: query.text(9),
             decidedAt: query.int(10), dueAt: query.optionalInt(11), settledAt: query.optionalInt(12))
+        row.via = query.optionalText(13)
+        return row
     }
 
     public func suppressed(_ filter: DeliveryFilter) throws(LedgerError) -> [SuppressedRow] {
@@ -93,7 +95,7 @@ extension SQLiteLedger: LedgerDesk {
     public func inbox(
         of target: String, in workspace: String, limit: Int
     ) throws(LedgerError) -> [InboxRow] {
-        try attempting("list the inbox of \(target)") { () throws(SQLiteFailure) in
+        let pages = try attempting("list the inbox of \(target)") { () throws(SQLiteFailure) in
             let query = try database.statement(
                 """
                 SELECT d.key, i.at, i.title, i.message, i.severity, i.url FROM inbox i
@@ -116,6 +118,7 @@ extension SQLiteLedger: LedgerDesk {
             }
             return rows
         }
+        return pages.with(try quotaNotices(of: workspace, limit: 1_000), of: target, limit: limit)
     }
 
     public func event(of delivery: DeliveryID) throws(LedgerError) -> [UInt8]? {
@@ -192,7 +195,7 @@ extension SQLiteLedger: LedgerDesk {
             """
             UPDATE delivery SET state = 0, session = 0, round = ?2,
                 expires = CASE expires WHEN 0 THEN ?2 + 86400000 ELSE max(expires, ?2 + expires - round) END,
-                settled = NULL, reason = '', due = NULL WHERE id = ?1
+                settled = NULL, reason = '', due = NULL, via = NULL WHERE id = ?1
             """)
         update.bind(1, delivery.id)
         update.bind(2, now)

@@ -45,12 +45,16 @@ extension SQLiteLedger {
                     OR \(Self.hasWindowsOver(horizon))
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
                     OR EXISTS (SELECT 1 FROM silence WHERE until < \(old))
+                    OR EXISTS (SELECT 1 FROM quota WHERE open = 0 AND ends < \(old))
+                    OR EXISTS (SELECT 1 FROM quota_notice WHERE until < \(old))
                 """) != nil
         }
         guard isDue else { return false }
         return try transaction(.process, "remove old rows") { () throws(SQLiteFailure) in
             try seen.drop(before: horizon)
             try database.execute("DELETE FROM silence WHERE until < \(old)")
+            try database.execute("DELETE FROM quota WHERE open = 0 AND ends < \(old)")
+            try database.execute("DELETE FROM quota_notice WHERE until < \(old)")
             let deliveries = try retireDeliveries(old)
             let events = try retireEvents(old)
             let batches = try retireBatches(old)

@@ -15,6 +15,7 @@ import CarillonSQLite
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go; see `Lookup`.
 // - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
 // - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
+// - `quota` and `quota_notice`: see `Quota`.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
@@ -24,7 +25,7 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind])
+        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -132,6 +133,20 @@ enum LedgerSchema {
             reopened INTEGER NOT NULL DEFAULT 0, decided INTEGER NOT NULL DEFAULT 0);
         CREATE TABLE resend (delivery INTEGER PRIMARY KEY);
         ALTER TABLE parked ADD COLUMN retried INTEGER;
+        """
+
+    /// The sends of each scope (its name tells channel and address), what inboxes are told of it, and the target that a
+    /// delivery is sent to instead of its own.
+    private static let quotas = """
+        ALTER TABLE delivery ADD COLUMN via TEXT;
+        CREATE TABLE quota (
+            scope TEXT PRIMARY KEY, log BLOB NOT NULL, open INTEGER NOT NULL, ends INTEGER NOT NULL, label TEXT NOT NULL,
+            reset_at INTEGER, reset_by TEXT) WITHOUT ROWID;
+        CREATE INDEX quota_open ON quota (scope) WHERE open > 0;
+        CREATE TABLE quota_notice (
+            workspace TEXT NOT NULL, target TEXT NOT NULL, spent TEXT NOT NULL, since INTEGER NOT NULL,
+            until INTEGER NOT NULL, count INTEGER NOT NULL,
+            PRIMARY KEY (workspace, target, spent, since)) WITHOUT ROWID;
         """
 
     /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.

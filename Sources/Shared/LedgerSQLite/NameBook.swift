@@ -1,3 +1,4 @@
+import CarillonLedger
 import CarillonSQLite
 
 /// Numbers for the names that every delivery repeats: rules and lanes (a workspace's targets).
@@ -13,12 +14,14 @@ struct NameBook {
     /// The number of the first lane that was seen of each workspace, and the workspace of each lane, by that number.
     private var firstLanes: [String: Int64] = [:]
     private var workspaces: [Int64: Int64] = [:]
+    private var laneNames: [Int64: LaneName] = [:]
 
     mutating func forget() {
         rules = [:]
         lanes = [:]
         firstLanes = [:]
         workspaces = [:]
+        laneNames = [:]
     }
 
     mutating func rule(_ workspace: String, _ name: String, in database: Database) throws(SQLiteFailure) -> Int64 {
@@ -47,6 +50,19 @@ struct NameBook {
         firstLanes[name] = first
         workspaces[lane] = first
         return first
+    }
+
+    /// Whose lane it is.
+    mutating func name(of lane: Int64, in database: Database) throws(SQLiteFailure) -> LaneName {
+        if let known = laneNames[lane] { return known }
+        if laneNames.count >= Self.bound { laneNames = [:] }
+        let query = try database.fixed("SELECT workspace, target FROM lane WHERE id = ?")
+        query.bind(1, lane)
+        defer { query.reset() }
+        guard try query.step() else { return LaneName(workspace: "", target: "") }
+        let name = LaneName(workspace: query.text(0), target: query.text(1))
+        laneNames[lane] = name
+        return name
     }
 
     private static func number(

@@ -181,6 +181,7 @@ extension SQLiteLedger {
         for delivery in ambiguous { try freeNext(after: delivery, now.milliseconds) }
         try moved(.leased, .pending, freed.count)
         try moved(.leased, .dead, ambiguous.count)
+        try endQuotas(of: session, now)
         for delivery in superseding { try endIfSuperseded(delivery, now.milliseconds) }
         try forgetStates(of: session)
         let delete = try database.statement("DELETE FROM session WHERE id = ?")

@@ -29,6 +29,7 @@ extension SQLiteLedger {
             counts[.leased, default: 0] -= delivered
             counts[.delivered, default: 0] += delivered
             for (state, change) in counts { try tally("delivery.\(state.rawValue)", change) }
+            if settlements.contains(where: { !$0.scopes.isEmpty }) { try settleQuotas(settlements, now) }
             try pass(.inSettle)
         }
     }

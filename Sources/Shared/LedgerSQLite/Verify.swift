@@ -32,6 +32,8 @@ extension SQLiteLedger {
                     parked: sums.parked, lost: sums.gap, selected: sums.selected, notified: 0, suppressed: 0,
                     deliveries: [:], residue: [])
                 try lookAtPositions(&law)
+                let orphans = try orphanedSends()
+                if orphans != 0 { law.residue.append("open sends of quotas that nothing will settle: \(orphans)") }
                 func ends(_ table: String, _ id: String) throws(SQLiteFailure) -> (before: Int64, last: Int64) {
                     let first = try database.int("SELECT min(\(id)) FROM \(table)")
                     return ((first ?? 1) - 1, try database.int("SELECT max(\(id)) FROM \(table)") ?? 0)

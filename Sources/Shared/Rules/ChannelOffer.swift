@@ -41,6 +41,9 @@ public struct ChannelOffer: Sendable, Equatable {
         isFree = terms?.values.allSatisfy(\.isFree) ?? true
     }
 
+    /// Whether a channel is offered to every event.
+    public func isFree(_ channel: String) -> Bool { terms.map { $0[channel]?.isFree ?? false } ?? true }
+
     /// The channels offered; `nil` for all.
     public var channels: Set<String>? { terms.map { Set($0.keys) } }
 

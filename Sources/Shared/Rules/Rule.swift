@@ -58,6 +58,8 @@ public final class Rule: Sendable {
     public let targets: [String]
     /// The channels on which it tells the owner that the event names.
     public let ownerChannels: [PeopleChannel]
+    /// What becomes of messages whose quota is used up, by target, the owner as `channel/$owner`; else `Overflow.standard`.
+    public let overflow: [String: Overflow]
     /// Whether people get it also when another rule tells them of the same event.
     public let isPerRule: Bool
     /// What has to be true of an event beside the pattern; `nil` for nothing.
@@ -85,7 +87,7 @@ public final class Rule: Sendable {
     /// Everything it notifies, for lists; the owner as `channel/$owner`.
     public var notifies: [String] { targets + ownerChannels.map { "\($0)/\(Self.ownerName)" } }
     /// How `notify` calls the contact that the event names as its owner.
-    static let ownerName = "$owner"
+    public static let ownerName = "$owner"
 
     let pattern: Pattern?
 
@@ -94,8 +96,9 @@ public final class Rule: Sendable {
         targets: [String], owner ownerChannels: [PeopleChannel] = [], condition: Condition?, onError: OnError,
         title: Template?, message: Template?, expireAfter: Duration, order: Order, file: String, line: Int,
         dedup: Dedup?,
-        incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false
+        incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false, overflow: [String: Overflow] = [:]
     ) {
+        self.overflow = overflow
         (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
         (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
         (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
@@ -104,12 +107,12 @@ public final class Rule: Sendable {
     }
 
     /// The same rule with targets that exist.
-    func with(targets: [String], owner: [PeopleChannel]) -> Rule {
+    func with(targets: [String], owner: [PeopleChannel], overflow: [String: Overflow]) -> Rule {
         Rule(
             name: name, identity: identity, enabled: enabled, events: events, scope: scope, severity: severity,
             targets: targets, owner: owner, condition: condition, onError: onError, title: title, message: message,
             expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, incident: incident,
-            pattern: pattern, isPerRule: isPerRule)
+            pattern: pattern, isPerRule: isPerRule, overflow: overflow)
     }
 
     /// The scope as a pattern; `nil` for the whole workspace.

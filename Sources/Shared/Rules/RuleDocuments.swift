@@ -8,6 +8,8 @@ public struct RuleLimits: Sendable, Equatable {
     public var perWorkspace: [String: Int]
     /// Which channels rules may name, and for which events.
     public var offer: ChannelOffer
+    /// How much contacts may want at most.
+    public var quotas = QuotaCeilings()
     /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
     public var areApplied = false
 
@@ -163,6 +165,7 @@ private struct WorkspaceDraft {
         var (findings, people) = (findings, people)
         checkNames(&findings)
         people.link(&findings)
+        people.check(limits.quotas, of: workspace, &findings)
         let linking = TargetLinking(endpoints: endpoints, people: people, limits: limits, workspace: workspace)
         let rules = drafts.map { linking.rule($0, &findings) }
         var compiled: WorkspaceRules?

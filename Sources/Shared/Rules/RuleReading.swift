@@ -18,6 +18,8 @@ struct RuleDraft {
         }
         let kind: Kind
         let place: Place
+        /// What becomes of what finds no quota; `nil` for the standard.
+        var overflow: Overflow?
     }
 }
 
@@ -183,6 +185,7 @@ extension RuleReading {
         _ pairs: [(key: Tree, value: Tree)], _ place: Place, _ findings: inout Findings
     ) -> RuleDraft.Target? {
         var target: RuleDraft.Target?
+        var ladder: (tree: Tree, place: Place)?
         var isFine = true
         for (key, value) in keyed(pairs, &findings) {
             if let channel = PeopleChannel(rawValue: key.name), PeopleChannel.built.contains(channel) {
@@ -196,11 +199,13 @@ extension RuleReading {
                 target = RuleDraft.Target(kind: .people(channel, names ?? []), place: key.place)
                 continue
             }
+            if key.name == "overflow" {
+                ladder = (value, key.place)
+                continue
+            }
             isFine = false
             if ChannelNames.people.contains(key.name) {
                 findings.notYet("the channel '\(key.name)'", at: key.place)
-            } else if key.name == "overflow" {
-                findings.notYet("'overflow' (quotas)", at: key.place)
             } else {
                 let channels = PeopleChannel.built.map(\.rawValue)
                 let meant = nearest(key.name, channels).map { "; did you mean '\($0)'?" }
@@ -208,6 +213,16 @@ extension RuleReading {
                     meant.map { "unknown channel '\(key.name.shortened)'\($0)" }
                         ?? "an endpoint stands alone in 'notify': - \(key.name.shortened)", at: key.place)
             }
+        }
+        if let ladder {
+            guard case .people(let channel, _)? = target?.kind else {
+                findings.report(
+                    "'overflow' stands beside a channel with people: - sms: [$owner]; an endpoint always waits",
+                    at: ladder.place)
+                return nil
+            }
+            target?.overflow = Overflow(ladder.tree, on: channel, &findings)
+            isFine = isFine && target?.overflow != nil
         }
         if pairs.isEmpty { findings.report("a target is an endpoint's name, not an empty mapping", at: place) }
         return isFine ? target : nil

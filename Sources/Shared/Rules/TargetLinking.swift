@@ -15,6 +15,7 @@ struct TargetLinking {
         var targets: [String] = []
         var known: Set<String> = []
         var owner: [PeopleChannel] = []
+        var overflow: [String: Overflow] = [:]
     }
 
     /// The rule with its targets; what is wrong with them is reported.
@@ -26,7 +27,14 @@ struct TargetLinking {
                 add(endpoint: name, for: draft.rule.events, target.place, to: &gathered, &findings)
             case .people(let channel, let names):
                 limits.offer.check(channel.rawValue, for: draft.rule.events, at: target.place, &findings)
+                let (targets, owner) = (gathered.targets.count, gathered.owner.count)
                 for (name, place) in names { add(name, on: channel, place, to: &gathered, &findings) }
+                guard let overflow = target.overflow else { continue }
+                for added in gathered.targets[targets...] { gathered.overflow[added] = overflow }
+                if gathered.owner.count > owner { gathered.overflow["\(channel)/\(Rule.ownerName)"] = overflow }
+                for step in overflow.channels {
+                    limits.offer.check(step.rawValue, for: draft.rule.events, at: target.place, &findings)
+                }
             }
         }
         let limit = limits.targets(in: workspace)
@@ -38,7 +46,7 @@ struct TargetLinking {
             findings.report(
                 "'incident' is for pagerduty, and rule '\(draft.rule.name)' names no such endpoint", at: draft.place)
         }
-        return draft.rule.with(targets: gathered.targets, owner: gathered.owner)
+        return draft.rule.with(targets: gathered.targets, owner: gathered.owner, overflow: gathered.overflow)
     }
 
     private func add(

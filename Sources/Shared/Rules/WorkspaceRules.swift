@@ -200,6 +200,9 @@ public final class WorkspaceRules: Sendable {
     /// Its contacts by name.
     public var contacts: [String: Contact] { people.contacts }
 
+    /// Whether one of its contacts has a quota of its own.
+    public var hasQuotas: Bool { people.contacts.values.contains { !$0.quota.isEmpty } }
+
     /// What a target `channel/contact` stands for; `nil` for endpoints and contacts that are not here.
     public func reach(_ target: String) -> Reach? { people.reach(target) }
 

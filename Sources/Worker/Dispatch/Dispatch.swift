@@ -25,6 +25,8 @@ struct Held {
     let lane: Int64
     /// What latency is counted from: the event's own time, or the stream's.
     let time: Timestamp
+    /// What it was charged to.
+    var scopes: [String] = []
     /// Where it goes, once that is known.
     var endpoint: Endpoint?
 }
@@ -65,7 +67,9 @@ extension Path {
         for (index, claimed) in claims.enumerated() {
             do throws(LedgerError) { try dispatch(claimed, into: &batch) } catch {
                 for rest in claims[index...] {
-                    settlements.append(Settlement(delivery: rest.delivery, epoch: rest.epoch, ending: .released))
+                    var given = Settlement(delivery: rest.delivery, epoch: rest.epoch, ending: .released)
+                    given.scopes = rest.scopes
+                    settlements.append(given)
                 }
                 throw error
             }
@@ -77,7 +81,7 @@ extension Path {
         lanes.hold(claimed.lane, claimed.workspace, claimed.target, at: clock.uptime())
         let held = Held(
             attempts: claimed.attempts, pair: claimed.pair, roundBegan: claimed.roundBegan, lane: claimed.lane,
-            time: claimed.appended)
+            time: claimed.appended, scopes: claimed.scopes)
         guard claimed.expires > clock.now() else {
             return end(
                 claimed.delivery, claimed.epoch, held, .expired,
@@ -99,8 +103,12 @@ extension Path {
         else {
             return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
         }
+        guard try isPaid(claimed) else {
+            // The rules moved between its charge and now; the next claim charges it by the new ones.
+            return end(claimed.delivery, claimed.epoch, held, .released, reason: "")
+        }
         let notice = Notice(claimed.key, rule, claimed.event, outline, configuration.links)
-        send(claimed.delivery, claimed.epoch, held, notice, to: claimed.target, rules, into: &batch)
+        send(claimed.delivery, claimed.epoch, held, notice, to: claimed.destination, rules, into: &batch)
     }
 
     func send(
@@ -124,6 +132,13 @@ extension Path {
         case .failure(let reason):
             fail(id, epoch, held, reason)
         }
+    }
+
+    /// Whether a delivery was charged to what it would be charged to now.
+    private func isPaid(_ claimed: Claimed) throws(LedgerError) -> Bool {
+        guard tariff.isNeeded, tariff.isCharged(claimed.target, of: claimed.workspace) else { return true }
+        let route = try tariff.toll(of: claimed.candidate)?.routes.first { $0.target == claimed.via }
+        return route?.charges.map(\.scope) ?? [] == claimed.scopes
     }
 
     /// Gives deliveries to the courier; those that may be sent only once are marked in the ledger before.

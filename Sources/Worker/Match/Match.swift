@@ -158,7 +158,7 @@ extension Path {
                 matched.suppress(selection, .channel, by: nil, target: target)
                 continue
             }
-            matched.deliver(selection, to: target, reach, &room)
+            matched.deliver(selection, to: target, reach, isCharged: isCharged(target, rules), &room)
         }
         for channel in resolves ? [] : rule.ownerChannels {
             tellOwner(selection, on: channel, since: first, &room, into: &matched)
@@ -188,7 +188,12 @@ extension Path {
         guard mayUse(channel.rawValue, event, matched.batch) else {
             return matched.suppress(selection, .channel, by: nil, target: reach.target)
         }
-        matched.deliver(selection, to: reach.target, reach, &room)
+        matched.deliver(selection, to: reach.target, reach, isCharged: isCharged(reach.target, rules), &room)
+    }
+
+    /// Whether it has to be claimed, as only a claim charges quotas.
+    private func isCharged(_ target: String, _ rules: WorkspaceRules) -> Bool {
+        tariff.isNeeded && tariff.isCharged(target, of: rules.workspace)
     }
 
     /// A name out of an event, no longer than a list can show.
@@ -278,7 +283,7 @@ extension Matched {
 
     /// Writes down a delivery; a person's waits until their quiet hours end, unless it is critical.
     fileprivate mutating func deliver(
-        _ selection: Selecting, to target: String, _ reach: Reach?, _ room: inout LaneRoom.Plan
+        _ selection: Selecting, to target: String, _ reach: Reach?, isCharged: Bool, _ room: inout LaneRoom.Plan
     ) {
         let (event, rule) = (selection.event, selection.rule)
         let quietEnd = reach?.quietEnd(at: selection.now)
@@ -289,7 +294,8 @@ extension Matched {
                 key: Key.delivery(
                     event: event.facts.key, rule: rule.identity, target: target, isEverywhere: selection.isEverywhere),
                 target: target, pair: selection.pair(target, breaksQuiet: isCritical && quietEnd != nil),
-                expires: selection.expires, wanted: wait == nil && room.take(selection.rules.workspace, target),
+                expires: selection.expires,
+                wanted: wait == nil && !isCharged && room.take(selection.rules.workspace, target),
                 wait: wait, copy: rule.isPerRule ? nil : reach?.copy, supersedes: rule.order == .supersede))
         plans.append(
             Plan(

@@ -34,7 +34,9 @@ extension Path {
     func end(_ id: DeliveryID, _ epoch: Int64, _ held: Held, _ ending: Settlement.Ending, reason: String) {
         self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
-        settlements.append(Settlement(delivery: id, epoch: epoch, ending: ending, reason: reason))
+        var settlement = Settlement(delivery: id, epoch: epoch, ending: ending, reason: reason)
+        settlement.scopes = held.scopes
+        settlements.append(settlement)
         note(ending, of: held)
     }
 
@@ -43,8 +45,9 @@ extension Path {
         self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         meters.failed(channel: "none", .render)
-        let next = settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words)
+        var next = settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words)
         if next.ending == .dead { meters.gaveUp(channel: "none") }
+        next.scopes = held.scopes
         settlements.append(next)
         note(next.ending, of: held)
     }
@@ -55,7 +58,8 @@ extension Path {
         lanes.free(held.lane, answered: ending.status == 0 ? nil : now)
         let wasProbe = !troubles.isEmpty && troubles[held.lane]?.probe == claim
         learn(from: ending, claim, held)
-        let next = settlement(for: ending, held, wasProbe: wasProbe)
+        var next = settlement(for: ending, held, wasProbe: wasProbe)
+        (next.scopes, next.isSpent) = (held.scopes, ending.outcome.mayHaveArrived)
         meters.ended(ending, after: clock.now() - held.time, isDead: next.ending == .dead)
         settlements.append(next)
         note(next.ending, of: held)

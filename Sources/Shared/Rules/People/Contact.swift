@@ -33,6 +33,8 @@ public final class Contact: Sendable {
     public let aliases: [String]
     /// Channels, the dearest first.
     public let prefer: [PeopleChannel]
+    /// How many messages the contact wants at most, by channel; the deployment's ceilings hold beside it.
+    public let quota: [PeopleChannel: [QuotaLimit]]
     /// Whether the document does not say that nobody has confirmed the addresses.
     public let isVerified: Bool
     /// Where it stands.
@@ -43,8 +45,10 @@ public final class Contact: Sendable {
     /// Makes a contact from parts the caller has checked.
     init(
         name: String, mail: String? = nil, phone: String? = nil, zone: Zone? = nil, quiet: QuietHours? = nil,
-        aliases: [String] = [], prefer: [PeopleChannel] = [], isVerified: Bool = true, file: String = "", line: Int = 0
+        aliases: [String] = [], prefer: [PeopleChannel] = [], quota: [PeopleChannel: [QuotaLimit]] = [:],
+        isVerified: Bool = true, file: String = "", line: Int = 0
     ) {
+        self.quota = quota
         (self.name, self.mail, self.phone, self.zone, self.quiet) = (name, mail, phone, zone, quiet)
         (self.aliases, self.prefer, self.isVerified, self.file, self.line) = (aliases, prefer, isVerified, file, line)
     }

@@ -43,6 +43,19 @@ struct PeopleDraft {
         for name in groupOrder { _ = expand(name, below: [], &findings) }
     }
 
+    /// Checks that contacts want no more than the deployment's ceilings let through.
+    func check(_ ceilings: QuotaCeilings, of workspace: String, _ findings: inout Findings) {
+        for name in order {
+            for (channel, limit, place) in contacts[name]?.quota ?? [] {
+                let exceeded = ceilings.each(channel.rawValue, of: workspace).first { limit.exceeds($0) }
+                guard let exceeded else { continue }
+                findings.report(
+                    "\(limit.text) is more than the deployment's \(exceeded.text) of \(channel); a document may only lower it",
+                    at: place)
+            }
+        }
+    }
+
     /// The compiled people.
     func people(of workspace: String) -> People {
         People(order.compactMap { contacts[$0]?.contact }, groups: members, of: workspace)

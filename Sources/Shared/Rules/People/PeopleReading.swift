@@ -8,6 +8,8 @@ struct ContactDraft {
     /// `nil` when something in it was reported.
     let contact: Contact?
     let aliases: [(name: String, place: Place)]
+    /// The limits it sets itself.
+    var quota: [(channel: PeopleChannel, limit: QuotaLimit, place: Place)] = []
 }
 
 /// A group as its document has it.
@@ -29,7 +31,8 @@ func contactDrafts(_ tree: Tree, _ findings: inout Findings) -> [ContactDraft] {
         let reading = ContactReading(name: key.name, place: key.place)
         let draft = reading.draft(value, &findings)
         return fault == nil
-            ? draft : ContactDraft(name: draft.name, place: draft.place, contact: nil, aliases: draft.aliases)
+            ? draft
+            : ContactDraft(name: draft.name, place: draft.place, contact: nil, aliases: draft.aliases)
     }
 }
 
@@ -69,9 +72,9 @@ private struct ContactReading {
 
     private static let mostAliases = 64
     private static let vocabulary = Vocabulary(
-        "a contact", known: ["mail", "phone", "zone", "quiet", "aliases", "prefer", "verified"],
+        "a contact", known: ["mail", "phone", "zone", "quiet", "aliases", "prefer", "quota", "verified"],
         later: [
-            "quota": "quotas", "dingtalk": "people on DingTalk", "feishu": "people on Feishu",
+            "dingtalk": "people on DingTalk", "feishu": "people on Feishu",
             "wecom": "people on WeCom", "slack": "people on Slack",
         ])
 
@@ -91,17 +94,55 @@ private struct ContactReading {
         let quiet = lacksZone ? nil : fields["quiet"].map { self.quiet($0, zone, &findings) }
         let aliases = fields["aliases"].map { self.aliases($0, &findings) } ?? []
         let prefer = fields["prefer"].map { self.prefer($0, mail: mail != nil, phone: phone != nil, &findings) }
+        let quota = fields["quota"].map { self.quota($0, mail: mail != nil, phone: phone != nil, &findings) } ?? []
         let verified = fields["verified"].map { $0.bool("'verified'", &findings) } ?? true
         var contact: Contact?
         if let verified, mail != .some(nil), phone != .some(nil), zone != .some(nil), quiet != .some(nil),
-            prefer != .some(nil)
+            prefer != .some(nil), let quota
         {
             contact = Contact(
                 name: name, mail: mail.flatMap(\.self), phone: phone.flatMap(\.self), zone: zone.flatMap(\.self),
                 quiet: quiet.flatMap(\.self), aliases: aliases.map(\.name), prefer: prefer.flatMap(\.self) ?? [],
+                quota: Dictionary(grouping: quota, by: \.channel).mapValues { $0.map(\.limit) },
                 isVerified: verified, file: place.source.file, line: place.line)
         }
-        return ContactDraft(name: name, place: place, contact: contact, aliases: aliases)
+        return ContactDraft(name: name, place: place, contact: contact, aliases: aliases, quota: quota ?? [])
+    }
+
+    /// Reads `{sms: [3/15m, 20/1d]}`; `nil` when something in it was reported.
+    private func quota(
+        _ tree: Tree, mail: Bool, phone: Bool, _ findings: inout Findings
+    ) -> [(channel: PeopleChannel, limit: QuotaLimit, place: Place)]? {
+        guard case .mapping(let pairs) = tree.content else {
+            findings.report(
+                "'quota' is a mapping of channels to limits such as [3/15m], not \(tree.kind)", at: tree.place)
+            return nil
+        }
+        var limits: [(channel: PeopleChannel, limit: QuotaLimit, place: Place)] = []
+        var isFine = true
+        for (key, value) in keyed(pairs, &findings) {
+            guard let channel = PeopleChannel(rawValue: key.name) else {
+                let words = hint(key.name, PeopleChannel.allCases.map(\.rawValue))
+                findings.report("'\(key.name.shortened)' is no channel of people\(words)", at: key.place)
+                isFine = false
+                continue
+            }
+            if let address = channel.key, !(address == "mail" ? mail : phone) {
+                findings.report("contact '\(name.shortened)' limits \(channel) and has no '\(address)'", at: key.place)
+                isFine = false
+            }
+            for item in value.list("the quota of \(channel)", &findings) ?? [] {
+                guard let text = item.text("a limit", &findings), let limit = QuotaLimit(text) else {
+                    findings.report(
+                        "a limit is a number of messages in a span, such as 3/15m or 20/1d, not "
+                            + "'\(item.scalar?.text.shortened ?? tree.kind)'", at: item.place)
+                    isFine = false
+                    continue
+                }
+                limits.append((channel, limit, item.place))
+            }
+        }
+        return isFine ? limits : nil
     }
 
     private func address(
@@ -167,8 +208,6 @@ private struct ContactReading {
                 channels.append(channel)
             }
         }
-        findings.warn(
-            "'prefer' orders what overflows, which is not built yet: it changes nothing today", at: tree.place)
         return channels
     }
 }

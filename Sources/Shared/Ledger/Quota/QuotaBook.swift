@@ -1,0 +1,125 @@
+package import CarillonEvents
+
+/// The scopes that one transaction of a ledger charges: read before, changed here, written back after.
+///
+/// Pure; both ledgers decide by it.
+package struct QuotaBook {
+    /// A scope as its row has it.
+    package struct Page {
+        /// What was sent.
+        package var log: SendLog
+        /// The workspace and target of the last charge, for people, who are shown no address.
+        package var label: String
+        /// Whether it has to be written back.
+        package fileprivate(set) var isChanged = false
+        /// Makes one.
+        package init(log: SendLog, label: String) { (self.log, self.label) = (log, label) }
+    }
+    /// What becomes of a delivery that asks to be leased.
+    package enum Fate: Equatable {
+        /// Leased: sent to `via` when that is not its own target, charged to the scopes.
+        case leased(via: String?, scopes: [String])
+        /// It waits until a moment.
+        case deferred(Timestamp)
+        /// It is withheld for a reason.
+        case withheld(String)
+    }
+    /// The scopes that were read or made.
+    package private(set) var pages: [String: Page] = [:]
+
+    /// An empty book.
+    package init() {}
+
+    /// Whether a scope is here.
+    package func has(_ scope: String) -> Bool { pages[scope] != nil }
+
+    /// Adds a scope as its row has it.
+    package mutating func add(_ scope: String, _ page: Page) { pages[scope] = page }
+
+    /// The scopes to write back, in order.
+    package var changes: [(scope: String, page: Page)] {
+        pages.lazy.filter(\.value.isChanged).map { (scope: $0.key, page: $0.value) }.sorted { $0.scope < $1.scope }
+    }
+
+    /// Charges the first route that has room.
+    ///
+    /// - Parameters:
+    ///   - claim: the claim that will be, if there is room.
+    ///   - expires: it is not told to wait longer than this.
+    ///   - label: its workspace and target.
+    ///   - isTold: whether the event's person is told on a target already.
+    package mutating func charge<Failure: Error>(
+        _ toll: Toll, _ claim: SendLog.Open, expires: Timestamp, label: String, now: Timestamp,
+        isTold: (String) throws(Failure) -> Bool
+    ) throws(Failure) -> Fate {
+        for route in toll.routes {
+            if let target = route.target, try isTold(target) { return .withheld(QuotaReason.merged) }
+            guard hasRoom(route.charges, toll.isCritical, now) else { continue }
+            for charge in route.charges {
+                pages[charge.scope, default: Page(log: SendLog(), label: label)].log
+                    .begin(claim, charge.limits, now: now)
+                touch(charge.scope, label)
+            }
+            return .leased(via: route.target, scopes: route.charges.map(\.scope))
+        }
+        guard toll.last == .waits else { return .withheld(QuotaReason.quota) }
+        return .deferred(min(wait(toll, label, now), max(expires, now)))
+    }
+
+    /// Ends the send of a claim in the scopes it was charged to; those that are not here are passed over.
+    package mutating func settle(
+        _ scopes: [String], _ delivery: DeliveryID, epoch: Int64, counts: Bool, now: Timestamp
+    ) {
+        for scope in scopes where pages[scope] != nil {
+            pages[scope]?.log.settle(delivery, epoch: epoch, counts: counts, now: now)
+            pages[scope]?.isChanged = true
+        }
+    }
+
+    /// Ends what a session left open, in all scopes that are here.
+    package mutating func end(
+        _ session: SessionID, where isChosen: (SendLog.Open) -> Bool = { _ in true }, counts: Bool, now: Timestamp
+    ) {
+        for (scope, page) in pages where page.log.open.contains(where: { $0.session == session && isChosen($0) }) {
+            pages[scope]?.log.end(session, where: isChosen, counts: counts, now: now)
+            pages[scope]?.isChanged = true
+        }
+    }
+
+    private func hasRoom(_ charges: [Charge], _ isCritical: Bool, _ now: Timestamp) -> Bool {
+        charges.allSatisfy { charge in
+            pages[charge.scope]?.log.room(charge.limits, isCritical: isCritical, now: now) ?? .free == .free
+        }
+    }
+
+    /// When it comes back: when the route that has room soonest has it.
+    ///
+    /// Each full scope of that route gives it a turn; the latest counts.
+    private mutating func wait(_ toll: Toll, _ label: String, _ now: Timestamp) -> Timestamp {
+        func moment(_ charge: Charge) -> Timestamp? {
+            switch pages[charge.scope]?.log.room(charge.limits, isCritical: toll.isCritical, now: now) {
+            case .full(let until): until ?? now
+            case .free, nil: nil
+            }
+        }
+        let soonest = toll.routes.min { a, b in
+            (a.charges.compactMap(moment).max() ?? now) < (b.charges.compactMap(moment).max() ?? now)
+        }
+        var wait = now
+        for charge in soonest?.charges ?? [] {
+            guard
+                case .full(let until) = pages[charge.scope]?.log.room(
+                    charge.limits, isCritical: toll.isCritical, now: now)
+            else { continue }
+            let turn = pages[charge.scope]?.log.promise(until, charge.limits, isCritical: toll.isCritical, now: now)
+            touch(charge.scope, label)
+            wait = max(wait, turn ?? now)
+        }
+        return wait
+    }
+
+    private mutating func touch(_ scope: String, _ label: String) {
+        pages[scope]?.label = label
+        pages[scope]?.isChanged = true
+    }
+}

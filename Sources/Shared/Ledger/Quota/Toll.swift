@@ -1,0 +1,110 @@
+import CarillonEvents
+
+// What a delivery is charged before it is leased, and what becomes of it when there is no room. The worker says it, from
+// its rules and its deployment's limits; the ledger knows scopes and numbers and no channel.
+
+/// A scope that one send is charged to.
+public struct Charge: Sendable, Hashable {
+    /// The scope's name; the same wherever it is charged.
+    public var scope: String
+    /// All of them hold.
+    public var limits: [SendLimit]
+    /// Makes one.
+    public init(_ scope: String, _ limits: [SendLimit]) { (self.scope, self.limits) = (scope, limits) }
+}
+
+/// What a delivery is charged, and its ladder.
+public struct Toll: Sendable, Equatable {
+    /// A way to tell.
+    public struct Route: Sendable, Equatable {
+        /// The target that is told instead of the delivery's own; `nil` for its own.
+        public var target: String?
+        /// What it is charged.
+        public var charges: [Charge]
+        /// Makes one.
+        public init(to target: String?, _ charges: [Charge]) { (self.target, self.charges) = (target, charges) }
+    }
+    /// What becomes of a delivery when no route has room.
+    public enum Last: Sendable, Equatable {
+        /// It waits until one has.
+        case waits
+        /// It is withheld.
+        case suppressed
+    }
+    /// The routes in the order in which they are tried; the first is where it goes now.
+    public var routes: [Route]
+    /// What becomes of it when none has room.
+    public var last: Last
+    /// Whether it may use the reserve.
+    public var isCritical: Bool
+    /// Whether a route is used also when another rule's delivery of the event reaches its target.
+    public var isPerRule: Bool
+    /// The inbox that is told how much was withheld; `nil` for none.
+    public var notice: String?
+    /// Makes one.
+    public init(
+        _ routes: [Route], last: Last = .waits, isCritical: Bool = false, isPerRule: Bool = false,
+        notice: String? = nil
+    ) {
+        (self.routes, self.last, self.isCritical) = (routes, last, isCritical)
+        (self.isPerRule, self.notice) = (isPerRule, notice)
+    }
+}
+
+/// A pending delivery, before it is leased.
+public struct Candidate: Sendable {
+    /// Its row.
+    public var delivery: DeliveryID
+    /// Whose rule, which, and what it tells.
+    public var workspace, rule, target: String
+    /// The target that it was sent to instead, at its last try.
+    public var via: String?
+    /// The rules that decided it.
+    public var revision: Revision
+    /// Makes one.
+    public init(
+        delivery: DeliveryID, workspace: String, rule: String, target: String, via: String?, revision: Revision
+    ) {
+        (self.delivery, self.workspace, self.rule, self.target) = (delivery, workspace, rule, target)
+        (self.via, self.revision) = (via, revision)
+    }
+}
+
+/// Says what deliveries are charged.
+public protocol Tariff: AnyObject {
+    /// Whether a delivery of a workspace's rule to a target may be charged anything; asked of each lane.
+    func isCharged(_ target: String, of workspace: String) throws(LedgerError) -> Bool
+    /// What a delivery is charged; `nil` when nothing, which is also what is said of one that will not be sent.
+    ///
+    /// May read the ledger that asks.
+    func toll(of candidate: Candidate) throws(LedgerError) -> Toll?
+}
+
+/// A delivery that a claim did not lease, as there was no room.
+public struct Turned: Sendable, Hashable {
+    /// What became of it.
+    public enum Fate: String, Sendable {
+        /// It waits.
+        case deferred
+        /// It is withheld.
+        case withheld
+        /// It goes another way.
+        case rerouted
+    }
+    /// Its workspace and target.
+    public var workspace, target: String
+    /// What became of it.
+    public var fate: Fate
+    /// Makes one.
+    public init(workspace: String, target: String, _ fate: Fate) {
+        (self.workspace, self.target, self.fate) = (workspace, target, fate)
+    }
+}
+
+/// The words of reasons.
+public enum QuotaReason {
+    /// A delivery waits, or is withheld, as there was no room.
+    public static let quota = "quota"
+    /// It would have gone another way, and there its person is told already.
+    public static let merged = "already_sent"
+}

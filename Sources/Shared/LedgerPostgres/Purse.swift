@@ -1,0 +1,251 @@
+import CarillonEvents
+import CarillonLedger
+import CarillonPostgres
+
+/// Charges what one claim takes; lives for its transaction.
+///
+/// It looks at what is due without a lock, asks what that is charged, locks the lanes in which something may be withheld,
+/// then the scopes in the order of their names, and then the deliveries, passing over those that another takes at this
+/// moment. Whoever settles locks in the same order, so none waits for one that waits for it.
+struct Purse {
+    private struct Due {
+        let candidate: Candidate
+        let lane: Int64
+        let pair: Int64?
+        let epoch: Int64
+        let expires: Timestamp
+        let reason: String
+        var toll: Toll?
+    }
+    private let ledger: PostgresLedger
+    private let tariff: any Tariff
+    private let session: SessionID
+    private var book = QuotaBook()
+    private var leased: [(due: Due, via: String?, scopes: [String])] = []
+    private var deferred: [(due: Due, until: Int64)] = []
+    private var withheld: [(due: Due, reason: String)] = []
+    private var notices: [QuotaNotice] = []
+    private(set) var turned: [Turned] = []
+
+    init(_ ledger: PostgresLedger, _ tariff: any Tariff, _ session: SessionID) {
+        (self.ledger, self.tariff, self.session) = (ledger, tariff, session)
+    }
+
+    /// Takes what is due in lanes, each with how many at most.
+    mutating func take(
+        _ limits: [(lane: Int64, limit: Int)], atMost most: Int, _ connection: Connection
+    ) throws(PostgresFailure) -> [Claimed] {
+        guard !limits.isEmpty, most > 0 else { return [] }
+        var due = try look(limits, atMost: most, connection)
+        for index in due.indices where due[index].expires.milliseconds > ledger.moment {
+            due[index].toll = try toll(of: due[index].candidate)
+        }
+        try lock(due, connection)
+        let ours = try hold(due, connection)
+        for one in due where ours.contains(one.candidate.delivery) { try charge(one, connection) }
+        return try write(connection)
+    }
+
+    private func look(
+        _ limits: [(lane: Int64, limit: Int)], atMost most: Int, _ connection: Connection
+    ) throws(PostgresFailure) -> [Due] {
+        var values = Parameters()
+        values.add(limits.map(\.lane))
+        values.add(limits.map { Int64($0.limit) })
+        values.add(ledger.moment)
+        values.add(Int64(most))
+        let rows = try connection.run(
+            """
+            SELECT d.id, l.workspace, r.name, l.target, d.via, d.revision, d.lane, d.pair, d.epoch, d.expires, d.reason
+            FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS t(lane, most, turn)
+            CROSS JOIN LATERAL (
+                SELECT * FROM delivery WHERE lane = t.lane AND due IS NOT NULL AND due <= $3
+                ORDER BY lane, due, id LIMIT t.most) d
+            JOIN lane l ON l.id = d.lane JOIN rule r ON r.id = d.rule
+            ORDER BY t.turn, d.due, d.id LIMIT $4
+            """, values)
+        return rows.indices.map { row in
+            Due(
+                candidate: Candidate(
+                    delivery: rows.int(row, 0), workspace: rows.text(row, 1), rule: rows.text(row, 2),
+                    target: rows.text(row, 3), via: rows.optionalText(row, 4), revision: rows.int(row, 5)),
+                lane: rows.int(row, 6), pair: rows.optionalInt(row, 7), epoch: rows.int(row, 8),
+                expires: Timestamp(milliseconds: rows.int(row, 9)), reason: rows.text(row, 10))
+        }
+    }
+
+    private func toll(of candidate: Candidate) throws(PostgresFailure) -> Toll? {
+        do throws(LedgerError) { return try tariff.toll(of: candidate) } catch {
+            throw PostgresFailure(error.isTransient ? .unreachable : .other, cause: error.description)
+        }
+    }
+
+    private mutating func lock(_ due: [Due], _ connection: Connection) throws(PostgresFailure) {
+        let mayEnd = due.filter { due in
+            due.toll.map { $0.last == .suppressed || $0.routes.contains { $0.target != nil } } ?? false
+        }
+        if !mayEnd.isEmpty { try connection.run([Order.lock(mayEnd.map(\.lane))]) }
+        let scopes = Set(due.flatMap { $0.toll?.routes.flatMap { $0.charges.map(\.scope) } ?? [] })
+        for (scope, page) in try ledger.lockQuotas(scopes, making: true, connection) { book.add(scope, page) }
+    }
+
+    /// Locks those that are as they were, but for what another holds.
+    private func hold(_ due: [Due], _ connection: Connection) throws(PostgresFailure) -> Set<DeliveryID> {
+        let known = Dictionary(due.map { ($0.candidate.delivery, $0) }, uniquingKeysWith: { first, _ in first })
+        var values = Parameters()
+        values.add(known.keys.sorted())
+        values.add(ledger.moment)
+        let rows = try connection.run(
+            """
+            SELECT id, epoch, via FROM delivery
+            WHERE id = ANY($1) AND state = 0 AND due IS NOT NULL AND due <= $2
+                AND lane <> ALL(ARRAY(\(PostgresLedger.suspendedLanes)))
+            ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+            """, values)
+        return Set(
+            rows.indices.lazy.filter { row in
+                known[rows.int(row, 0)].map {
+                    $0.epoch == rows.int(row, 1) && $0.candidate.via == rows.optionalText(row, 2)
+                } ?? false
+            }.map { rows.int($0, 0) })
+    }
+
+    private mutating func charge(_ due: Due, _ connection: Connection) throws(PostgresFailure) {
+        let candidate = due.candidate
+        guard let toll = due.toll else { return leased.append((due, candidate.via, [])) }
+        let (ledger, now) = (ledger, Timestamp(milliseconds: ledger.moment))
+        let fate = try book.charge(
+            toll, SendLog.Open(delivery: candidate.delivery, epoch: due.epoch + 1, session: session),
+            expires: due.expires, label: "\(candidate.workspace) \(candidate.target)", now: now
+        ) { (target: String) throws(PostgresFailure) in
+            try ledger.isTold(target, beside: candidate.delivery, ofRule: toll.isPerRule, connection)
+        }
+        switch fate {
+        case .leased(let via, let scopes):
+            if let via, via != candidate.via { turn(candidate, .rerouted) }
+            leased.append((due, via ?? candidate.via, scopes))
+        case .deferred(let until):
+            deferred.append((due, until.milliseconds))
+            if due.reason != QuotaReason.quota { tell(toll, candidate, .deferred) }
+        case .withheld(let reason):
+            withheld.append((due, reason))
+            if reason == QuotaReason.quota { tell(toll, candidate, .withheld) } else { turn(candidate, .withheld) }
+        }
+    }
+
+    private mutating func turn(_ candidate: Candidate, _ fate: Turned.Fate) {
+        turned.append(Turned(workspace: candidate.workspace, target: candidate.target, fate))
+    }
+
+    private mutating func tell(_ toll: Toll, _ candidate: Candidate, _ fate: Turned.Fate) {
+        turn(candidate, fate)
+        guard let inbox = toll.notice else { return }
+        let window = toll.routes.first?.charges.flatMap(\.limits).map(\.window).max() ?? 1
+        let now = ledger.moment
+        if let known = notices.firstIndex(where: {
+            $0.workspace == candidate.workspace && $0.target == inbox && $0.spent == candidate.target
+        }) {
+            notices[known].count += 1
+        } else {
+            notices.append(
+                QuotaNotice(
+                    workspace: candidate.workspace, target: inbox, spent: candidate.target, since: now,
+                    until: now + window, count: 1))
+        }
+    }
+
+    // Writing
+
+    private func write(_ connection: Connection) throws(PostgresFailure) -> [Claimed] {
+        var commands: [Command] = []
+        if !leased.isEmpty { commands.append(lease) }
+        if !deferred.isEmpty { commands.append(postpone) }
+        commands += book.writing
+        commands += notices.flatMap(\.counting)
+        if !withheld.isEmpty {
+            commands.append(withhold)
+            commands += Order.freeHeads(of: withheld.compactMap(\.due.pair), ledger.moment)
+            commands += ledger.tallies(
+                ["delivery.pending": -withheld.count, "delivery.withheld": withheld.count], connection)
+        }
+        guard !commands.isEmpty else { return [] }
+        let answers = try connection.run(commands)
+        try ledger.keepDelivered(withheld.map(\.due.candidate.delivery), connection)
+        guard !leased.isEmpty else { return [] }
+        let rows = answers[0]
+        let claims = Dictionary(
+            uniqueKeysWithValues: rows.indices.map { row in
+                let claimed = PostgresLedger.claimed(rows, row)
+                return (claimed.delivery, claimed)
+            })
+        return leased.compactMap { leased in
+            var claimed = claims[leased.due.candidate.delivery]
+            claimed?.scopes = leased.scopes
+            return claimed
+        }
+    }
+
+    private var lease: Command {
+        var values = Parameters()
+        values.add(leased.map(\.due.candidate.delivery))
+        values.add(leased.map(\.via))
+        values.add(session)
+        return Command(
+            """
+            WITH taken AS (
+                UPDATE delivery d SET state = 1, session = $3, epoch = epoch + 1, due = NULL, not_before = NULL, via = c.via
+                FROM unnest($1::int8[], $2::text[]) AS c(id, via) WHERE d.id = c.id
+                RETURNING d.id, d.epoch, d.attempts, d.key, d.revision, d.round, d.expires, d.pair, d.event, d.rule, d.lane,
+                    d.via)
+            SELECT t.id, t.epoch, t.attempts, t.key, l.workspace, r.name, l.target, t.revision, t.round, t.expires,
+                e.appended, e.bytes, t.pair, t.lane, t.via
+            FROM taken t JOIN event e ON e.seq = t.event JOIN rule r ON r.id = t.rule JOIN lane l ON l.id = t.lane
+            """, values)
+    }
+
+    private var postpone: Command {
+        var values = Parameters()
+        values.add(deferred.map(\.due.candidate.delivery))
+        values.add(deferred.map(\.until))
+        return Command(
+            """
+            UPDATE delivery d SET due = c.due, not_before = c.due, reason = 'quota'
+            FROM unnest($1::int8[], $2::int8[]) AS c(id, due) WHERE d.id = c.id
+            """, values)
+    }
+
+    private var withhold: Command {
+        var values = Parameters()
+        values.add(withheld.map(\.due.candidate.delivery))
+        values.add(withheld.map { $0.reason as String? })
+        values.add(StateCode.withheld)
+        values.add(ledger.moment)
+        return Command(
+            """
+            UPDATE delivery d SET state = $3::int4, due = NULL, not_before = NULL, settled = $4, reason = c.reason
+            FROM unnest($1::int8[], $2::text[]) AS c(id, reason) WHERE d.id = c.id
+            """, values)
+    }
+}
+
+extension PostgresLedger {
+    /// Whether the event of a delivery is told on a target already.
+    ///
+    /// Its deliveries were written by one statement, so their numbers are near each other.
+    fileprivate func isTold(
+        _ target: String, beside delivery: DeliveryID, ofRule isPerRule: Bool, _ connection: Connection
+    ) throws(PostgresFailure) -> Bool {
+        var values = Parameters(delivery)
+        values.add(target)
+        values.add(isPerRule ? 1 as Int64 : 0)
+        return try !connection.run(
+            """
+            SELECT 1 FROM delivery m JOIN delivery d ON d.id BETWEEN m.id - 2000 AND m.id + 2000 AND d.event = m.event
+                JOIN lane l ON l.id = d.lane
+            WHERE m.id = $1 AND d.id <> $1 AND d.state < 3 AND coalesce(d.via, l.target) = $2
+                AND l.workspace = (SELECT workspace FROM lane WHERE id = m.lane) AND ($3 = 0 OR d.rule = m.rule)
+            LIMIT 1
+            """, values
+        ).isEmpty
+    }
+}

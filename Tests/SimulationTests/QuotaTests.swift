@@ -1,0 +1,147 @@
+import CarillonEvents
+import CarillonKit
+import CarillonLedger
+import CarillonLedgerSQLite
+import CarillonRules
+import CarillonWorker
+import Testing
+
+@Suite("Quotas: what finds no room goes down its rule's ladder", .timeLimit(.minutes(5)))
+struct QuotaTests {
+    /// One step of the ladder: who is told, and what becomes of the second text message of a minute.
+    struct Fact: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        var alice = "mail: alice@example.com, phone: \"+8613800000001\""
+        var target = "{sms: [alice]}"
+        /// Where the second one goes; `nil` for nowhere.
+        var goes: String?
+        var state: DeliveryState
+        var reason = ""
+    }
+
+    static let facts = [
+        Fact(testDescription: "by mail", goes: "mail/alice", state: .delivered),
+        Fact(
+            testDescription: "where the contact prefers",
+            alice: "mail: alice@example.com, phone: \"+8613800000001\", prefer: [inbox, mail]", goes: "inbox/alice",
+            state: .delivered),
+        Fact(
+            testDescription: "nowhere yet without mail", alice: "phone: \"+8613800000001\"", state: .pending,
+            reason: "quota"),
+        Fact(
+            testDescription: "where the rule says", target: "{sms: [alice], overflow: [inbox, suppress]}",
+            goes: "inbox/alice", state: .delivered),
+        Fact(
+            testDescription: "nowhere yet where the rule says so", target: "{sms: [alice], overflow: [defer]}",
+            state: .pending, reason: "quota"),
+        Fact(
+            testDescription: "nowhere where the rule says so", target: "{sms: [alice], overflow: [suppress]}",
+            state: .withheld, reason: "quota"),
+        Fact(
+            testDescription: "nowhere when the step has no address", alice: "phone: \"+8613800000001\"",
+            target: "{sms: [alice], overflow: [mail, suppress]}", state: .withheld, reason: "quota"),
+        Fact(
+            testDescription: "nowhere when the mail is there already",
+            target: "{sms: [alice], overflow: [mail, defer]}\n      - {mail: [alice]}", state: .withheld,
+            reason: "already_sent"),
+        Fact(
+            testDescription: "as for an owner", target: "{sms: [$owner], overflow: [inbox, defer]}",
+            goes: "inbox/alice", state: .delivered),
+    ]
+
+    @Test("the second text message of a minute goes", arguments: facts)
+    func ladder(fact: Fact) throws {
+        let bed = try PeopleBed(
+            "contacts: {alice: {\(fact.alice)}}",
+            "name: own\n    events: [job.failed]\n    notify:\n      - \(fact.target)",
+            quotas: QuotaCeilings(each: ["sms": [Self.limit("1/1m")]], reserve: 0))
+        try bed.publish("a", owner: "alice")
+        #expect(try bed.run().map(\.endpoint.name).contains("sms/alice"))
+        try bed.publish("b", owner: "alice")
+        let second = try bed.run().filter { $0.notice.subject == "b" }.map(\.endpoint.name)
+        #expect(second.filter { $0 != "mail/alice" || fact.reason != "already_sent" } == [fact.goes].compactMap(\.self))
+        let rows = try bed.ledger.deliveries(DeliveryFilter(subject: "b")).filter { $0.target == "sms/alice" }
+        #expect(rows.map(\.state) == [fact.state] && rows.map(\.reason) == [fact.reason])
+        #expect(rows.map(\.via) == [fact.goes])
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a storm of 5,000 failures to one contact: the quota is sent, one notice is there, the rest is listed")
+    func storm() throws {
+        let bed = try PeopleBed(
+            "contacts: {alice: {phone: \"+8613800000001\"}}",
+            "{name: own, events: [job.failed], notify: [{sms: [alice]}]}",
+            quotas: QuotaCeilings(each: ["sms": [Self.limit("5/15m"), Self.limit("40/1d")]], reserve: 0))
+        for number in 0..<5_000 { try bed.publish("job-\(number)") }
+        #expect(try bed.run(turns: 400).count == 5)
+        let waiting = try bed.ledger.deliveries(DeliveryFilter(state: .pending, reason: "quota", limit: 10_000))
+        #expect(waiting.count == 4_995)
+        let inbox = try bed.ledger.inbox(of: "inbox/alice", in: "vision", limit: 10)
+        #expect(inbox.count == 1 && inbox.first?.page.title.hasPrefix("4995 withheld since ") == true)
+        bed.clock.advance(by: .seconds(900))
+        #expect(try bed.run(turns: 20).count == 5)
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a storm leaves room for what is critical, and a contact's own quota is one too")
+    func reserve() throws {
+        let rules = [
+            "{name: mild, events: [job.failed], notify: [{sms: [alice], overflow: [suppress]}]}",
+            "{name: severe, events: [job.hung], severity: critical, notify: [{sms: [alice]}]}",
+        ]
+        let bed = try PeopleBed(
+            "contacts: {alice: {phone: \"+8613800000001\", quota: {sms: [5/1m]}}}", rules.joined(separator: "\n  - "))
+        for number in 0..<10 { try bed.publish("job-\(number)") }
+        #expect(try bed.run().count == 4)
+        for number in 0..<3 { try bed.publish("node-\(number)", type: "job.hung") }
+        #expect(try bed.run().map(\.notice.rule) == ["severe"])
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("one telephone has one ceiling over all workspaces; a workspace has one for all its telephones")
+    func scopes() throws {
+        let rule = "{name: own, events: [job.failed], notify: [{sms: [alice, wei], overflow: [suppress]}]}"
+        let people = "contacts: {alice: {phone: \"+8613800000001\"}, wei: {phone: \"+8613800000002\"}}"
+        let each = QuotaCeilings(each: ["sms": [Self.limit("2/1m")]], reserve: 0)
+        let total = QuotaCeilings(totalOf: ["vision": ["sms": [Self.limit("3/1m")]]], reserve: 0)
+        for (quotas, count) in [(each, 4), (total, 3 + 4)] {
+            let bed = try PeopleBed(people, rule, quotas: quotas)
+            try bed.apply("speech", people, rule)
+            for subject in ["a", "b"] {
+                try bed.publish(subject)
+                try bed.publish(subject, workspace: "speech")
+            }
+            #expect(try bed.run().count == count)
+            #expect(try bed.residue() == [])
+        }
+    }
+
+    private static func limit(_ text: String) -> QuotaLimit {
+        guard let limit = QuotaLimit(text) else { preconditionFailure("\(text) is no limit") }
+        return limit
+    }
+}
+
+@Suite("Quotas: a document may only lower the deployment's ceilings", .timeLimit(.minutes(1)))
+struct CeilingTests {
+    @Test(
+        "what lets more through than a ceiling is refused",
+        arguments: [
+            ("5/15m", true), ("6/15m", false), ("3/15m", true), ("6/5m", false), ("10/30m", true), ("11/30m", false),
+            ("40/1d", true), ("41/1d", false),
+        ])
+    func ceilings(limit: String, isFine: Bool) throws {
+        var limits = RuleLimits()
+        limits.quotas = QuotaCeilings(each: ["sms": ["5/15m", "40/1d"].compactMap { QuotaLimit($0) }])
+        let text = """
+            version: 1
+            workspace: vision
+            contacts: {alice: {phone: "+8613800000001", quota: {sms: [\(limit)]}}}
+            rules:
+              - {name: own, events: [job.failed], notify: [{sms: [alice]}]}
+
+            """
+        let problems = RuleDocuments.load([("r.yaml", text)], limits: limits).problems
+        #expect(problems.isEmpty == isFine, "\(problems)")
+    }
+}
