@@ -119,17 +119,18 @@ public struct WebhookChannel: EndpointChannel {
     package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String?
     {
         guard !signers.isEmpty else { return nil }
-        var head: [UInt8] = []
-        head.reserveCapacity(64)
-        head.append(contentsOf: id.utf8)
-        head.append(UInt8(ascii: "."))
-        head.append(contentsOf: timestamp.utf8)
-        head.append(UInt8(ascii: "."))
+        var signed: [UInt8] = []
+        signed.reserveCapacity(96 + body.count)
+        signed.append(contentsOf: id.utf8)
+        signed.append(UInt8(ascii: "."))
+        signed.append(contentsOf: timestamp.utf8)
+        signed.append(UInt8(ascii: "."))
+        signed.append(contentsOf: body)
         var header: [UInt8] = []
         header.reserveCapacity(48 * signers.count)
         for signer in signers {
             if !header.isEmpty { header.append(UInt8(ascii: " ")) }
-            signer.append(to: &header, head: head, body: body)
+            signer.append(to: &header, signing: signed)
         }
         return String(decoding: header, as: UTF8.self)
     }
