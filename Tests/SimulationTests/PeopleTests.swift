@@ -163,7 +163,7 @@ struct PeopleTests {
 }
 
 /// A worker over a stream and a ledger in memory, whose people always say yes.
-private final class PeopleBed {
+final class PeopleBed {
     let clock = ManualClock()
     let ledger: SQLiteLedger
     let courier = PatientCourier()

@@ -49,7 +49,7 @@ final class Receiver: Sendable {
                 guard let pair = delivery.pair?.number else { continue }
                 switch birth {
                 case .leased(let id, _, _, _), .pending(let id): state.replaced[Place(pair: pair, rule: rule)] = id
-                case .duplicate, .suppressed: break
+                case .duplicate, .suppressed, .grouped: break
                 }
             }
         }

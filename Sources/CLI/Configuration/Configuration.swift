@@ -192,6 +192,7 @@ struct Values: Sendable, Equatable {
     }
     var ruleLimits: RuleLimits {
         var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
+        limits.canGroup = text("ledger.kind") != "postgres"
         for key in all.keys {
             if let workspace = Settings.limitedWorkspace(key) { limits.perWorkspace[workspace] = integer(key) }
         }

@@ -6,10 +6,16 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger {
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
-        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+        var lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
             try waitingLanes(room)
         }
-        let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
+        if let first = lanes.first, first.lane == Self.groupLane, first.at <= now.milliseconds {
+            try letGroupsSpeak(now)
+            lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes(room) }
+        }
+        let ready = lanes.filter {
+            $0.lane != Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
+        }
         guard room.total > 0, !ready.isEmpty else {
             return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
                 try left(lanes, now, isFull: false)
@@ -113,7 +119,7 @@ extension SQLiteLedger {
         let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
-                d.expires, e.appended, e.bytes, d.pair
+                d.expires, e.appended, e.bytes, d.pair, e.partition, d.event
             FROM due JOIN delivery d ON d.id = due.delivery JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = due.lane
             WHERE due.lane = ? AND due.at <= ? ORDER BY due.at, due.delivery LIMIT ?
@@ -122,7 +128,12 @@ extension SQLiteLedger {
         query.bind(2, now)
         query.bind(3, Int64(limit))
         var taken: [(at: Int64, claimed: Claimed)] = []
-        while try query.step() { taken.append((query.int(0), claimed(query, lane))) }
+        var groups: [(place: Int, event: Int64)] = []
+        while try query.step() {
+            if query.int(14) == Self.groupPartition { groups.append((taken.count, query.int(15))) }
+            taken.append((query.int(0), claimed(query, lane)))
+        }
+        for (place, event) in groups { taken[place].claimed.group = try claimedGroup(of: event) }
         let lease = try database.fixed(
             "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")
         for (at, claimed) in taken {

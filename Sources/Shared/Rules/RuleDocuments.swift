@@ -8,6 +8,8 @@ public struct RuleLimits: Sendable, Equatable {
     public var perWorkspace: [String: Int]
     /// Which channels rules may name, and for which events.
     public var offer: ChannelOffer
+    /// Whether the deployment's ledger keeps groups of events.
+    public var canGroup = true
     /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
     public var areApplied = false
 
