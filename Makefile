@@ -8,7 +8,7 @@ SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test check build library up down lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
+.PHONY: help demo demo-slurm test churn check build library up down lint format bench fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test: deps-test ## build everything, our warnings being errors, and run all test
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter SimulationTests
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter CrashTests
 	Tests/Fuzz/run short
+
+churn: deps-test ## 100,000 events over Kafka and PostgreSQL while workers, stores and network fail; half an hour
+	$(SWIFT) build --build-tests $(STRICT)
+	CARILLON_CHURN=full $(SWIFT) test --skip-build --no-parallel $(STRICT) --filter ChurnTests
 
 check: lint test ## what a change must pass: lint and test
 

@@ -76,7 +76,7 @@ let package = Package(
         .target(name: "CarillonPostgres", dependencies: ["CPostgres"], path: "Sources/Shared/Postgres"),
         .target(
             name: "CarillonLedgerPostgres",
-            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonPostgres"],
+            dependencies: ["CarillonEvents", "CarillonLedger", "CarillonPostgres", "CPlatform"],
             path: "Sources/Shared/LedgerPostgres"),
 
         // Embedded in schedulers.
@@ -153,7 +153,7 @@ let package = Package(
                 "CMallocCount",
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
                 "CarillonStreamSQLite",
-                "CarillonLedger",
+                "CarillonLedger", "CarillonLedgerPostgres",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -176,7 +176,7 @@ let package = Package(
             name: "StreamTests",
             dependencies: [
                 "CarillonEvents", "CarillonStream", "CarillonStreamKafka", "CarillonStreamSQLite", "CarillonSQLite",
-                "CarillonKit", "CKafka", "kafka-mock", "stream-probe",
+                "CarillonKit", "CKafka", "KafkaCluster", "kafka-mock", "stream-probe",
             ], exclude: ["Interop"]),
         // Another process for the stream's tests.
         .executableTarget(
@@ -186,8 +186,9 @@ let package = Package(
         .target(
             name: "PostgresServer", dependencies: ["CarillonKit", "CarillonPostgres"],
             path: "Tests/Tools/PostgresServer"),
-        // A Kafka cluster that fails when it is told to.
+        // A Kafka cluster that fails when it is told to, and what starts it for tests.
         .executableTarget(name: "kafka-mock", dependencies: ["CKafka"], path: "Tests/Tools/KafkaMock"),
+        .target(name: "KafkaCluster", dependencies: ["CarillonKit"], path: "Tests/Tools/KafkaCluster"),
         .testTarget(
             name: "LedgerTests",
             dependencies: [
@@ -232,13 +233,14 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
-                "CarillonWorker", "CarillonServer", .product(name: "Yams", package: "Yams"),
+                "CarillonWorker", "CarillonServer", "kafka-mock", .product(name: "Yams", package: "Yams"),
             ], exclude: ["Fixtures"]),
         .testTarget(
             name: "CrashTests",
             dependencies: [
                 "carillon", "CarillonEvents", "CarillonLedger", "CarillonPlatform", "CarillonSQLite", "CarillonKit",
-                "CarillonPostgres", "PostgresServer",
+                "CarillonPostgres", "CarillonStream", "CarillonStreamKafka", "KafkaCluster", "PostgresServer",
+                "kafka-mock",
             ]),
         .testTarget(name: "TidyTests"),
         // What others wrote, fed to everything that reads it: `Tests/Fuzz/run`.

@@ -24,21 +24,26 @@ int main(int argc, char **argv) {
     rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, argv[2], NULL);
     const struct rd_kafka_metadata *metadata;
     if (rd_kafka_metadata(rk, 0, topic, &metadata, 10000)) DIE("no metadata of %s", argv[2]);
-    int partitions = metadata->topics[0].partition_cnt, open = partitions;
+    int partitions = metadata->topics[0].partition_cnt;
+    int64_t total = 0;
     rd_kafka_metadata_destroy(metadata);
     rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(partitions);
-    for (int i = 0; i < partitions; i++) rd_kafka_topic_partition_list_add(all, argv[2], i)->offset = 0;
+    for (int i = 0; i < partitions; i++) {
+        int64_t low, high;
+        if (rd_kafka_query_watermark_offsets(rk, argv[2], i, &low, &high, 10000)) DIE("no ends of %s/%d", argv[2], i);
+        total += high - low;
+        rd_kafka_topic_partition_list_add(all, argv[2], i)->offset = low;
+    }
 
     int64_t cpu = cpu_ns(), wall = clock_ns(CLOCK_MONOTONIC), rows = 0, wanted = 0;
     rd_kafka_assign(rk, all);
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(rk);
     static rd_kafka_message_t *messages[BATCH];
-    while (open > 0) {
-        ssize_t count = rd_kafka_consume_batch_queue(queue, 1000, messages, BATCH);
+    // A batch that is not full is waited for as long as the call is told: at the end that is no work, so it is short.
+    while (rows < total) {
+        ssize_t count = rd_kafka_consume_batch_queue(queue, 5, messages, BATCH);
         for (ssize_t i = 0; i < count; i++) {
-            if (messages[i]->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-                open--;
-            } else if (!messages[i]->err) {
+            if (!messages[i]->err) {
                 rd_kafka_headers_t *headers;
                 const void *type;
                 size_t size;

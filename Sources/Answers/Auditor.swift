@@ -1,5 +1,6 @@
 public import CarillonEvents
 public import CarillonLedger
+public import CarillonWorker
 
 // The conservation law over a window and, when a receiver's log is at hand, ledger and receiver side by side. The ledger is
 // read a page at a time, each in a snapshot of its own, so workers go on and the WAL is moved meanwhile.
@@ -43,15 +44,15 @@ public final class Auditor {
     ///   - until: decided before.
     ///   - received: how many requests a receiver had of each delivery; `nil` when that is not asked.
     ///   - now: the moment.
-    public func audit(since: Timestamp, until: Timestamp, received: [Key: Int]?, now: Timestamp) throws(LedgerError)
-        -> Audit
-    {
+    public func audit(
+        since: Timestamp, until: Timestamp, received: (any ReceivedKeys)?, now: Timestamp
+    ) throws(LedgerError) -> Audit {
         var tries = 0
         while true {
             let before = try ledger.batches(since: since, until: until)
             var audit = Audit(law: before, comparison: received.map { _ in .init() })
-            var rest = received ?? [:]
-            try count(since, until, now, &audit, &rest)
+            try received?.begin()
+            try count(since, until, now, &audit, received)
             let after = try ledger.batches(since: since, until: until)
             tries += 1
             let isStill = before.read == after.read && before.selected == after.selected
@@ -62,13 +63,14 @@ public final class Auditor {
                     "selected = notified + grouped + suppressed: \(audit.law.selected) ≠ \(audit.law.notified) + "
                         + "\(audit.law.grouped) + \(audit.law.suppressed)")
             }
-            if received != nil { try nameExtra(rest, &audit) }
+            if let received { try nameExtra(received, &audit) }
             return audit
         }
     }
 
     private func count(
-        _ since: Timestamp, _ until: Timestamp, _ now: Timestamp, _ audit: inout Audit, _ rest: inout [Key: Int]
+        _ since: Timestamp, _ until: Timestamp, _ now: Timestamp, _ audit: inout Audit,
+        _ received: (any ReceivedKeys)?
     ) throws(LedgerError) {
         var cursor: DeliveryID? = 0
         while let after = cursor {
@@ -76,30 +78,39 @@ public final class Auditor {
             for (state, count) in page.states { audit.law.deliveries[state.rawValue, default: 0] += count }
             audit.law.notified += page.notified
             audit.law.residue += page.residue
-            if audit.comparison != nil {
-                for key in page.delivered { audit.compare(key, rest.removeValue(forKey: key), atMost: Self.named) }
+            if let received {
+                for key in page.delivered { audit.compare(key, try received.take(key), atMost: Self.named) }
             }
             cursor = page.next
         }
     }
 
     /// What the log has and no page had as delivered.
-    private func nameExtra(_ rest: [Key: Int], _ audit: inout Audit) throws(LedgerError) {
-        for (key, count) in rest.sorted(by: { $0.key.high < $1.key.high }) {
-            audit.comparison?.extra += 1
-            audit.comparison?.copies += count - 1
-            guard (audit.comparison?.extra ?? 0) <= Self.named else { continue }
-            let row = try ledger.deliveries(DeliveryFilter(key: key, limit: 1)).first
-            let words = row.map { "\($0.state.rawValue) says the ledger" } ?? "the ledger knows no such delivery"
-            audit.comparison?.lines.append("\(key): the receiver has it, \(words)")
+    ///
+    /// The ledger is asked once more: it may be delivered by now, or before the window.
+    private func nameExtra(_ received: any ReceivedKeys, _ audit: inout Audit) throws(LedgerError) {
+        var last: Key?
+        while true {
+            let rest = try received.left(after: last, limit: 1_000)
+            guard !rest.isEmpty else { return }
+            for (key, count) in rest {
+                last = key
+                let row = try ledger.deliveries(DeliveryFilter(key: key, limit: 1)).first
+                guard row?.state != .delivered else { continue }
+                audit.comparison?.extra += 1
+                audit.comparison?.copies += count - 1
+                guard (audit.comparison?.extra ?? 0) <= Self.named else { continue }
+                let words = row.map { "\($0.state.rawValue) says the ledger" } ?? "the ledger knows no such delivery"
+                audit.comparison?.lines.append("\(key): the receiver has it, \(words)")
+            }
         }
     }
 }
 
 extension Audit {
-    fileprivate mutating func compare(_ key: Key, _ count: Int?, atMost limit: Int) {
+    fileprivate mutating func compare(_ key: Key, _ count: Int, atMost limit: Int) {
         guard var comparison else { return }
-        if let count {
+        if count > 0 {
             comparison.both += 1
             comparison.copies += count - 1
         } else {

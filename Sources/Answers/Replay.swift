@@ -7,7 +7,7 @@ public import CarillonWorker
 // second run finds nothing left of either, so it sends nothing; one that was killed goes on where it was.
 
 /// What a replay is asked to do.
-public struct ReplayQuestion: Sendable {
+public struct ReplayQuestion {
     /// Whose rules decide.
     public enum RulesOf: String, Sendable, CaseIterable {
         /// Those in force when the event was appended; what is reopened keeps its text.
@@ -30,7 +30,7 @@ public struct ReplayQuestion: Sendable {
     /// What the receivers have, when it is known: only what they lack is sent.
     ///
     /// What the ledger knows to be delivered is sent again only with `all`, as a log may be older than the delivery.
-    public var received: Set<Key>?
+    public var received: (any ReceivedKeys)?
     /// The window as it was asked for, such as `2h`: a replay that was killed is known again by it.
     public var window = ""
     /// Makes the plain one.

@@ -11,14 +11,17 @@ public final class Replayer {
     private let configuration: Worker.Configuration
     private let clock: any Clock
     private let logger: Logger
+    /// Told now and then what was done so far, and how many records there are that nobody decided.
+    private let progress: (_ done: ReplayCount, _ records: Int64) -> Void
     private static let batch = 2_000
     private static let chunk = 500
 
     /// Makes one over this ledger and this stream, with the workers' settings.
     public init(
         ledger: any AnsweringLedger, stream: any StreamScanner, configuration: Worker.Configuration, clock: any Clock,
-        logger: Logger
+        logger: Logger, progress: @escaping (_ done: ReplayCount, _ records: Int64) -> Void = { _, _ in }
     ) {
+        self.progress = progress
         (self.ledger, self.stream, self.configuration) = (ledger, stream, configuration)
         (self.clock, self.logger) = (clock, logger)
     }
@@ -42,17 +45,20 @@ public final class Replayer {
         while let after = cursor {
             let page = try ledger.owed(
                 question.owed(since: question.since, until: question.until), after: after, upTo: nil)
-            let (reopened, received) = sort(page.rows, question)
+            let (reopened, received) = try sort(page.rows, question)
             count.received += received.count
             count.reopened += reopened.count
             for row in reopened { count.add(row) }
             cursor = page.next
+            progress(count, 0)
         }
         let path = try path(question)
         defer { try? path.close() }
+        let records = try undecided(question)
         try eachUndecided(question, since: question.since, until: question.until) { batch, _ in
             count.undecided += Int64(batch.records.count)
             count.add(try path.preview(batch))
+            progress(count, records)
             return true
         }
         return count
@@ -71,11 +77,13 @@ public final class Replayer {
         try reopen(question, replay, &count, pace)
         let path = try path(question)
         defer { try? path.close() }
+        let records = try undecided(question)
         try eachUndecided(question, since: replay.since, until: replay.until) { batch, isFirst in
             guard let decided = try path.decide(batch, isFirst: isFirst) else { return false }
             count.undecided += Int64(batch.records.count)
             count.add(decided)
             try ledger.note(replay: replay.id, decided: Int64(decided.events), ended: false, now: clock.now())
+            progress(count, records)
             pace(decided.deliveries.values.reduce(0, +))
             return true
         }
@@ -101,7 +109,7 @@ public final class Replayer {
         var options = ReplayPath.Options()
         options.includesExpired = question.includesExpired
         options.byRulesOfThen = question.rules == .then
-        options.received = question.received ?? []
+        options.received = question.received
         return try ReplayPath(
             ledger: ledger, place: { [stream] in stream.place(of: $0) }, configuration: configuration, options: options,
             clock: clock,
@@ -124,13 +132,14 @@ extension Replayer {
             while !rows.isEmpty {
                 let chunk = rows.prefix(Self.chunk)
                 rows = rows.dropFirst(Self.chunk)
-                let (reopened, received) = sort(Array(chunk), question)
+                let (reopened, received) = try sort(Array(chunk), question)
                 let done = try ledger.reopen(
                     reopened.map(\.id), received: received.map(\.id), by: revision,
                     of: (id: replay.id, cursor: chunk.last?.id ?? after), now: clock.now())
                 count.reopened += done
                 count.received += received.count
                 for row in reopened { count.add(row) }
+                progress(count, 0)
                 pace(done)
             }
             cursor = page.next
@@ -140,10 +149,17 @@ extension Replayer {
     /// What is sent, and what the receiver has already.
     private func sort(
         _ rows: [OwedPage.Row], _ question: ReplayQuestion
-    ) -> (reopened: [OwedPage.Row], received: [OwedPage.Row]) {
+    ) throws(LedgerError) -> (reopened: [OwedPage.Row], received: [OwedPage.Row]) {
         guard let known = question.received else { return (rows, []) }
-        let reopened = rows.filter { $0.state != .pending && !known.contains($0.key) }
-        return (reopened, rows.filter { $0.state != .delivered && known.contains($0.key) })
+        var (reopened, received): ([OwedPage.Row], [OwedPage.Row]) = ([], [])
+        for row in rows {
+            if try known.has(row.key) {
+                if row.state != .delivered { received.append(row) }
+            } else if row.state != .pending {
+                reopened.append(row)
+            }
+        }
+        return (reopened, received)
     }
 }
 
@@ -152,7 +168,8 @@ extension Replayer {
 extension Replayer {
     /// How many records of the window have no batch row.
     public func undecided(_ question: ReplayQuestion) throws -> Int64 {
-        try stream.ends().reduce(Int64(0)) { sum, partition in
+        guard !question.isFiltered else { return 0 }
+        return try stream.ends().reduce(Int64(0)) { sum, partition in
             try sum
                 + ranges(of: partition.key, partition.value.next, question.since, question.until).reduce(0) {
                     $0 + Int64($1.range.count)

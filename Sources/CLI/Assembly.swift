@@ -109,7 +109,8 @@ extension Configuration {
             parts: {
                 let ledger = try configuration.createLedger(crash: crash)
                 return CarillonWorker.Worker.Parts(
-                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender())
+                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender(),
+                    news: try configuration.ledgerNews())
             },
             courier: { onEnding in
                 TwoCouriers(

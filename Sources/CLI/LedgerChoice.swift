@@ -41,6 +41,11 @@ extension Configuration {
         return made
     }
 
+    /// What hears of changes in the ledger at once, where a ledger tells of them.
+    func ledgerNews() throws(LedgerError) -> (any LedgerNews)? {
+        ledger.isPostgres ? try PostgresNews(at: ledgerURL()) : nil
+    }
+
     private func openFile() throws(LedgerError) -> SQLiteLedger {
         try SQLiteLedger.open(at: ledger.path, keeping: fileKeeping)
     }

@@ -75,6 +75,9 @@ extension Path {
         courier.close()
     }
 
+    /// Looks into the ledger with the next turn, as others have changed something there.
+    public func lookAgain() { hasWaiting = true }
+
     /// Goes back to where the ledger stands, after it or the stream was away for a moment; before the next turn.
     ///
     /// A batch that could not be decided was read all the same, so a turn without this would go on behind it.

@@ -52,9 +52,14 @@ public final class Worker: Service {
         public var reader: any StreamReader
         /// Where the worker's own events go, such as that an endpoint is down; `nil` for nowhere.
         public var appender: (any StreamAppender)?
+        /// What hears of changes in the ledger; without it they are found by asking once a second.
+        public var news: (any LedgerNews)?
         /// Makes a set of parts.
-        public init(ledger: any Ledger, reader: any StreamReader, appender: (any StreamAppender)? = nil) {
-            (self.ledger, self.reader, self.appender) = (ledger, reader, appender)
+        public init(
+            ledger: any Ledger, reader: any StreamReader, appender: (any StreamAppender)? = nil,
+            news: (any LedgerNews)? = nil
+        ) {
+            (self.ledger, self.reader, self.appender, self.news) = (ledger, reader, appender, news)
         }
     }
 
@@ -104,6 +109,17 @@ public final class Worker: Service {
             ledger: parts.ledger, reader: parts.reader, courier: courier { bell.ring() }, clock: clock,
             configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash,
             appender: parts.appender)
+        let hasNews = Flag()
+        defer { parts.news?.stop() }
+        if let news = parts.news {
+            // Nobody waits for its end: it may be connecting to a ledger that is away.
+            _ = OwnThread {
+                while news.wait() {
+                    hasNews.raise()
+                    bell.ring()
+                }
+            }
+        }
         logger.info("worker is ready", metadata: ["session": "\(path.session.id)"])
         var patience = Patience()
         var wasAway = false
@@ -111,6 +127,7 @@ public final class Worker: Service {
             do {
                 if wasAway { try path.recover() }
                 wasAway = false
+                if hasNews.take() { path.lookAgain() }
                 try path.turn()
                 patience.reset()
                 if configuration.untilIdle, try path.isIdle() { break }
@@ -126,6 +143,14 @@ public final class Worker: Service {
         try path.drain()
         logger.info("worker has ended")
     }
+}
+
+/// Tells one thread what another found out.
+private final class Flag: Sendable {
+    private let isUp = Atomic(false)
+    func raise() { isUp.store(true, ordering: .releasing) }
+    /// Whether it was raised since the last look.
+    func take() -> Bool { isUp.exchange(false, ordering: .acquiring) }
 }
 
 /// Tells a thread that blocks to stop.

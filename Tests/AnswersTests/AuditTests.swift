@@ -2,6 +2,7 @@ import CarillonAnswers
 import CarillonEvents
 import CarillonKit
 import CarillonLedger
+import CarillonWorker
 import Testing
 
 @Suite("Audit: a window adds up, and a receiver's log is compared", .timeLimit(.minutes(2)))
@@ -22,7 +23,7 @@ struct AuditTests {
         let auditor = Auditor(ledger: try house.ledger())
         var counts: [Key: Int] = [:]
         for text in house.receiver.received { counts[try #require(Key(text)), default: 0] += 1 }
-        let clean = try auditor.audit(since: start, until: house.now, received: counts, now: house.now)
+        let clean = try auditor.audit(since: start, until: house.now, received: ReceivedCounts(counts), now: house.now)
         #expect(clean.law.residue == [] && clean.law.selected == 30 && clean.law.notified == 30 && !clean.isMoving)
         #expect(clean.comparison?.both == 30 && clean.comparison?.copies == 0 && clean.comparison?.missing == 0)
         let one = try auditor.audit(
@@ -32,7 +33,7 @@ struct AuditTests {
         counts[lost] = nil
         counts[try #require(counts.keys.first)] = 3
         counts[Key(high: 1, low: 2)] = 1
-        let found = try auditor.audit(since: start, until: house.now, received: counts, now: house.now)
+        let found = try auditor.audit(since: start, until: house.now, received: ReceivedCounts(counts), now: house.now)
         #expect(found.comparison?.missing == 1 && found.comparison?.extra == 1 && found.comparison?.copies == 2)
         #expect(found.comparison?.lines.contains { $0.hasPrefix(lost.description) } == true)
     }

@@ -153,7 +153,8 @@ struct VectorTests {
         #expect(
             try body(
                 #"{"message":{{ notice.message|tojson }},"runs":{{ data.runs|tojson }},"severity":"error"}"#,
-                event: runs, message: "Run failed in project p1: nightly").replacing(": ", with: ":")
+                event: runs, message: "Run failed in project p1: nightly"
+            ).replacing(": ", with: ":")
                 .replacing(", ", with: ",")
                 == #"{"message":"Run failed in project p1:nightly","runs":[{"metadata":{"name":"train","project":"p1","uid":"u1"},"status":{"error":"boom","state":"error"}}],"severity":"error"}"#
         )

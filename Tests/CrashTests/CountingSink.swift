@@ -1,6 +1,8 @@
+import CarillonEvents
 import CarillonKit
 import CarillonPlatform
 import Glibc
+import Synchronization
 
 // A webhook receiver inside the test, because the test has to know exactly what had arrived when a worker died: every
 // connection has a thread, a request counts once its last byte is read, and the answer comes 20 ms later. When all
@@ -8,12 +10,43 @@ import Glibc
 
 /// Counts webhooks.
 final class CountingSink: Sendable {
+    /// One try of a webhook.
+    struct Visit: Sendable {
+        let at: Duration
+        let isTaken: Bool
+    }
+
     /// One webhook, by its id.
     struct Letter: Sendable {
         let body: [UInt8]
         /// Its place among all first arrivals.
         let place: Int
-        var copies = 0
+        /// Whose it is: the path it came to.
+        let path: String
+        var visits: [Visit] = []
+        /// Answers that nobody was there to read.
+        var lost = 0
+
+        /// How often it came although the try before had been taken; a copy that is refused is retried as anything is.
+        var copies: Int { zip(visits, visits.dropFirst()).count { before, _ in before.isTaken } }
+        var isTaken: Bool { visits.contains { $0.isTaken } }
+    }
+
+    /// Which tries are refused: one in so many, by a seed, but never more than two of the last five of a path, which would
+    /// look like a receiver that is down.
+    struct Refusals: Sendable {
+        let oneIn: UInt64, seed: UInt64
+        private var latest: [String: [Bool]] = [:]
+
+        init(oneIn: UInt64, seed: UInt64) { (self.oneIn, self.seed) = (oneIn, seed) }
+
+        mutating func refuses(_ id: String, visit: Int, path: String) -> Bool {
+            var random = SplitMix(seed: id.utf8.reduce(seed &+ UInt64(visit)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 })
+            let isRefused = random.once(in: Int(oneIn)) && latest[path, default: []].filter { $0 }.count < 2
+            latest[path, default: []].append(isRefused)
+            if latest[path, default: []].count > 4 { latest[path]?.removeFirst() }
+            return isRefused
+        }
     }
 
     struct State {
@@ -24,6 +57,11 @@ final class CountingSink: Sendable {
         var faults: [String] = []
         /// Workers that have ended, by their process ids.
         var ended: Set<Int32> = []
+        /// Requests whose answer is not sent yet.
+        var open = 0
+        var refusals: Refusals?
+        /// Looked at by those who wait for no longer than a while.
+        var now = Duration.zero
     }
 
     let port: UInt16
@@ -31,7 +69,8 @@ final class CountingSink: Sendable {
     private let listener: Int32
     private let delay: useconds_t
 
-    init(delayMilliseconds: UInt32) throws {
+    init(delayMilliseconds: UInt32, refusals: Refusals? = nil) throws {
+        state.change { $0.refusals = refusals }
         delay = delayMilliseconds * 1000
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
@@ -65,6 +104,24 @@ final class CountingSink: Sendable {
             if state.requests >= requests { return true }
             return state.ended.contains(worker) ? false : nil
         }
+    }
+
+    /// Waits until something holds, or no longer than so many seconds: then false.
+    func wait(seconds: Int64, for condition: @escaping (State) -> Bool) -> Bool {
+        let deadline = SystemClock().uptime() + .seconds(seconds)
+        let isOver = Mutex(false)
+        // Nothing else would wake the wait when nothing arrives.
+        let pulse = OwnThread { [state] in
+            while !isOver.withLock({ $0 }) {
+                usleep(50_000)
+                state.change { $0.now = SystemClock().uptime() }
+            }
+        }
+        defer {
+            isOver.withLock { $0 = true }
+            try? pulse.join()
+        }
+        return state.wait { state in condition(state) ? true : state.now > deadline ? false : nil }
     }
 
     /// Waits until everything that reached this machine has been read and every connection is gone.
@@ -104,11 +161,17 @@ final class CountingSink: Sendable {
                 var requests = RequestReader(connection: connection)
                 while let request = requests.next() {
                     let isMarker = request.head.hasPrefix("MARK")
-                    state.change { isMarker ? $0.markers += 1 : $0.take(request) }
-                    if isMarker { continue }
+                    if isMarker {
+                        state.change { $0.markers += 1 }
+                        continue
+                    }
+                    let isTaken = state.change { $0.take(request) }
                     usleep(delay)
-                    let answer = Array("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".utf8)
+                    let words = isTaken ? "200 OK" : "500 Internal Server Error"
+                    let answer = Array("HTTP/1.1 \(words)\r\ncontent-length: 0\r\n\r\n".utf8)
+                    let isHeard = isOpen(connection)
                     unsafe _ = send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
+                    state.change { $0.answer(request, isHeard: isHeard) }
                 }
                 close(connection)
                 state.change { $0.live -= 1 }
@@ -118,19 +181,36 @@ final class CountingSink: Sendable {
 }
 
 extension CountingSink.State {
-    mutating func take(_ request: RequestReader.Request) {
+    /// Notes a try and says whether it is taken.
+    mutating func take(_ request: RequestReader.Request) -> Bool {
         requests += 1
+        open += 1
         guard let id = request.header("webhook-id") else {
             faults.append("a request without webhook-id")
-            return
+            return true
         }
         if let known = letters[id] {
             if known.body != request.body { faults.append("a copy of \(id) has another body") }
-            letters[id]?.copies += 1
         } else {
-            letters[id] = CountingSink.Letter(body: request.body, place: letters.count)
+            letters[id] = CountingSink.Letter(body: request.body, place: letters.count, path: request.path)
         }
+        let visit = letters[id]?.visits.count ?? 0
+        let isRefused = refusals?.refuses(id, visit: visit, path: request.path) ?? false
+        letters[id]?.visits.append(CountingSink.Visit(at: SystemClock().uptime(), isTaken: !isRefused))
+        return !isRefused
     }
+
+    mutating func answer(_ request: RequestReader.Request, isHeard: Bool) {
+        open -= 1
+        if !isHeard, let id = request.header("webhook-id") { letters[id]?.lost += 1 }
+    }
+}
+
+/// Whether the other side of a connection is there still, as far as it has told.
+private func isOpen(_ connection: Int32) -> Bool {
+    var byte: UInt8 = 0
+    let count = unsafe recv(connection, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+    return count > 0 || count < 0 && errno == EAGAIN
 }
 
 /// Reads HTTP/1.1 requests off a connection, as far as this client speaks it.
@@ -138,6 +218,9 @@ struct RequestReader {
     struct Request {
         let head: String
         let body: [UInt8]
+
+        /// What it asks for.
+        var path: String { head.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
 
         func header(_ name: String) -> String? {
             for line in head.split(separator: "\r\n").dropFirst() {

@@ -19,26 +19,53 @@ final class Deployment: Sendable {
         "ranking": ["job.failed", "job.running", "job.queued", "job.succeeded"],
     ]
 
+    /// Those of this one.
+    let rules: [String: Set<String>]
     /// The ledger's URL when it is PostgreSQL's.
     private let ledgerURL: String?
+    /// What the binary's environment says beside that.
+    private let settings: [String: String]
 
-    init(seed: UInt64, events count: Int, ledgerURL: String? = nil) throws {
-        self.ledgerURL = ledgerURL
+    /// - Parameters:
+    ///   - rules: with more workspaces than `rules` has, the story is about those.
+    ///   - settings: variables of the environment.
+    init(
+        seed: UInt64, events count: Int, ledgerURL: String? = nil, rules: [String: Set<String>] = Deployment.rules,
+        settings: [String: String] = [:], sink: CountingSink? = nil
+    ) throws {
+        (self.ledgerURL, self.rules, self.settings) = (ledgerURL, rules, settings)
         folder = try TemporaryDirectory("crash")
-        sink = try CountingSink(delayMilliseconds: 20)
-        var story = SampleEvents(seed: seed, concurrentJobs: 40, from: SystemClock().now() - .seconds(900))
+        self.sink = try sink ?? CountingSink(delayMilliseconds: 20)
+        let began = SystemClock().now() - .seconds(900)
+        var story =
+            rules == Self.rules
+            ? SampleEvents(seed: seed, concurrentJobs: 40, from: began)
+            : SampleEvents(seed: seed, workspaces: rules.keys.sorted(), concurrentJobs: 40, from: began)
         events = story.take(count)
         try makeDeployment()
     }
 
     private func makeDeployment() throws {
-        try expectSuccess(run("worker", "--until-idle"))
-        for (workspace, types) in Self.rules {
+        // As a group of its own: it may end before it has partitions, which the mock cluster's group does not get over.
+        let maker = try start(["worker", "--until-idle"], settings: ["CARILLON_WORKER_GROUP": "maker"])
+        maker.waitUntilExit()
+        try expectSuccess(maker)
+        try applyRules()
+    }
+
+    /// An empty ledger with the rules, and nothing of the stream decided.
+    func makeLedger() throws {
+        try expectSuccess(run("worker", "--prepare"))
+        try applyRules()
+    }
+
+    private func applyRules() throws {
+        for (workspace, types) in rules {
             let document = """
                 version: 1
                 workspace: \(workspace)
                 endpoints:
-                  hook: {kind: webhook, url: "http://127.0.0.1:\(sink.port)/"}
+                  hook: {kind: webhook, url: "http://127.0.0.1:\(sink.port)/\(workspace)"}
                 rules:
                   - {name: all, events: [\(types.sorted().joined(separator: ", "))], notify: [hook]}
 
@@ -52,7 +79,7 @@ final class Deployment: Sendable {
     /// The webhook ids that have to arrive, with the event of each.
     func required() -> [String: Int] {
         var required: [String: Int] = [:]
-        for (place, event) in events.enumerated() where Self.rules[event.workspace]?.contains(event.type) == true {
+        for (place, event) in events.enumerated() where rules[event.workspace]?.contains(event.type) == true {
             let key = Key.event(
                 workspace: Array(event.workspace.utf8).span, source: Array(event.source.utf8).span,
                 id: Array(event.id.utf8).span)
@@ -69,6 +96,20 @@ final class Deployment: Sendable {
         guard FileManager.default.fileExists(atPath: folder.file("home/ledger.db-sessions")) else { return 0 }
         let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
         return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
+    }
+
+    /// The ledger's files are gone; a worker makes an empty one, and the rules are applied anew.
+    func loseLedger() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.file("home"))
+        where name.hasPrefix("ledger.db") {
+            try FileManager.default.removeItem(atPath: folder.file("home/\(name)"))
+        }
+    }
+
+    /// How many events the ledger has.
+    func decided() throws -> Int {
+        let database = try Database(path: folder.file("home/ledger.db"), access: .readWrite)
+        return Int(try database.int("SELECT max(seq) FROM event") ?? 0)
     }
 
     /// How many records stand in the stream.
@@ -100,7 +141,14 @@ final class Deployment: Sendable {
     }
 
     /// Starts the binary; its words go to a file that failures quote.
-    func start(_ arguments: [String], crashPoint: String? = nil, input: Any? = nil) throws -> Process {
+    ///
+    /// - Parameters:
+    ///   - settings: variables of this process alone, over those of the deployment.
+    ///   - file: where its words go.
+    func start(
+        _ arguments: [String], crashPoint: String? = nil, input: Any? = nil, settings own: [String: String] = [:],
+        words file: String = "words.log"
+    ) throws -> Process {
         let process = Process()
         process.executableURL = Self.binary
         process.arguments = arguments
@@ -116,11 +164,13 @@ final class Deployment: Sendable {
                     ]
                 } ?? [:]
             ) { $1 }
+            .merging(settings) { $1 }.merging(own) { $1 }
         process.standardInput = input ?? FileHandle.nullDevice
-        let path = folder.file("words.log")
-        if !FileManager.default.fileExists(atPath: path) { try Data().write(to: URL(filePath: path)) }
-        let words = try FileHandle(forWritingTo: URL(filePath: path))
-        try words.seekToEnd()
+        let path = folder.file(file)
+        // Several write at a time, each at the end.
+        let file = unsafe open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw PlatformError(errno, doing: "open \(path)") }
+        let words = FileHandle(fileDescriptor: file, closeOnDealloc: true)
         process.standardOutput = words
         process.standardError = words
         let sink = sink
@@ -136,7 +186,9 @@ final class Deployment: Sendable {
     }
 
     /// Everything the binary has said.
-    func words() throws -> Data { FileManager.default.contents(atPath: folder.file("words.log")) ?? Data() }
+    func words(in file: String = "words.log") -> Data {
+        FileManager.default.contents(atPath: folder.file(file)) ?? Data()
+    }
 
     func expectSuccess(_ process: Process) throws {
         guard process.terminationReason == .exit, process.terminationStatus == 0 else {

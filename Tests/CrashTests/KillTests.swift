@@ -155,20 +155,8 @@ struct KillTests {
         #expect(counts.mostUnsettled <= Self.concurrency)
         #expect(counts.killsInFlight >= 25 && publisherKills == 5)
         #expect(counts.pointsReached == Set(Self.points))
-        checkOrder(deployment, state, required)
-    }
-
-    /// The first arrivals of a subject came in the order of its events (P13).
-    private func checkOrder(_ deployment: Deployment, _ state: CountingSink.State, _ required: [String: Int]) {
-        var newest: [String: Int] = [:]
-        var disorder = 0
-        for (id, _) in state.letters.sorted(by: { $0.value.place < $1.value.place }) {
-            guard let place = required[id] else { continue }
-            let event = deployment.events[place]
-            let pair = event.workspace + "/" + event.subject
-            if let before = newest[pair], before > place { disorder += 1 }
-            newest[pair] = max(newest[pair] ?? 0, place)
-        }
-        #expect(disorder == 0, "\(disorder) arrived before an earlier one of their subject")
+        // First arrivals of a subject come in the order of its events (P13).
+        let disorder = deployment.disorder(in: state, required)
+        #expect(disorder == 0)
     }
 }

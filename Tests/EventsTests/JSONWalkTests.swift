@@ -118,6 +118,39 @@ struct JSONWalkTests {
         }
     }
 
+    @Test(
+        "arrays and objects end where a reader of single bytes says, also with escapes and garbage",
+        arguments: UInt64(1)...100)
+    func containers(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        let signs = Array(#"{}[]""\,:({["#.utf8) + [0x00, 0x5f, 0x7f, 0x80, 0xa2, 0xdb, 0xdc, 0xfb, 0xfd]
+        for _ in 0..<200 {
+            let plain = Int.random(in: 0...4, using: &random)
+            var text = (0..<Int.random(in: 1...80, using: &random)).map { _ in
+                Int.random(in: 0..<5, using: &random) < plain ? 0x61 : signs.randomElement(using: &random) ?? 0
+            }
+            text[0] = Bool.random(using: &random) ? UInt8(ascii: "{") : UInt8(ascii: "[")
+            #expect(JSON.value(in: text.span, at: 0)?.end == bracketsClosed(text), "seed \(seed): \(text)")
+        }
+    }
+
+    /// The offset behind the bracket that closes the first one.
+    private func bracketsClosed(_ text: [UInt8]) -> Int? {
+        var (depth, isInString, isEscaped) = (0, false, false)
+        for (i, byte) in text.enumerated() {
+            switch byte {
+            case _ where isEscaped: isEscaped = false
+            case UInt8(ascii: "\\") where isInString: isEscaped = true
+            case UInt8(ascii: "\""): isInString.toggle()
+            case UInt8(ascii: "{") where !isInString, UInt8(ascii: "[") where !isInString: depth += 1
+            case UInt8(ascii: "}") where !isInString, UInt8(ascii: "]") where !isInString: depth -= 1
+            default: break
+            }
+            if depth == 0 { return i + 1 }
+        }
+        return nil
+    }
+
     private func walk(_ slice: Slice, _ text: [UInt8]) {
         let inside = { (part: Slice) in 0 <= part.start && part.start < part.end && part.end <= text.count }
         JSON.members(of: slice, in: text.span) { key, value in

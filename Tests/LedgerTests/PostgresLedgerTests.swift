@@ -37,6 +37,28 @@ struct PostgresLedgerTests {
         #expect(try bed.residue() == [])
     }
 
+    @Test("a change of the rules is told when it is committed, also after a broken connection; a stop ends the wait")
+    func news() throws {
+        let bed = try Backend.postgres.make()
+        let news = try PostgresNews(at: bed.path)
+        let told = OwnThread { [path = bed.path, now = bed.now] in
+            var told = [news.wait()]  // it listens from now on
+            let ledger = try PostgresLedger.open(at: path)
+            let change = RuleChange(workspace: "vision", sources: [SourceText(file: "a", text: "x")], living: [:])
+            _ = try ledger.apply([change], base: 0, keepPending: true, now: now)
+            told.append(news.wait())
+            try Connection(path).execute(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE query LIKE 'LISTEN carillon_' || "
+                    + "((current_schema()::regnamespace::oid::int8) & 2147483647)")
+            told.append(news.wait())  // what was missed meanwhile
+            try ledger.setSecret("key", of: "vision", to: [1], now: now)
+            told.append(news.wait())
+            news.stop()
+            return told + [news.wait()]
+        }
+        #expect(try told.join() == [true, true, true, true, false])
+    }
+
     @Test("what the ledger leased in a commit whose answer was lost goes back when the worker connects anew")
     func lostAnswer() throws {
         let bed = try Backend.postgres.make()
@@ -148,6 +170,7 @@ struct PostgresLedgerTests {
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             ALTER TABLE parked DROP COLUMN retried;
             DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
+            DROP TABLE lookup; DROP TABLE lookup_run; DROP TABLE lookup_mark; DROP TABLE replay; DROP TABLE resend;
             UPDATE carillon_ledger SET version = 1, usable_from = 1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

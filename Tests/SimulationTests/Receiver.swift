@@ -26,6 +26,8 @@ final class Receiver: Sendable {
         var violations: [String] = []
         /// The newest delivery of each pair and rule that wants no older ones.
         var replaced: [Place: DeliveryID] = [:]
+        /// Those that give way to newer ones.
+        var givingWay: Set<DeliveryID> = []
         /// Until when a claim of a delivery was asked to be left alone.
         var wishes: [DeliveryID: (epoch: Int64, until: Timestamp)] = [:]
     }
@@ -48,7 +50,9 @@ final class Receiver: Sendable {
             for ((rule, delivery), birth) in zip(deliveries, births) where delivery.supersedes {
                 guard let pair = delivery.pair?.number else { continue }
                 switch birth {
-                case .leased(let id, _, _, _), .pending(let id): state.replaced[Place(pair: pair, rule: rule)] = id
+                case .leased(let id, _, _, _), .pending(let id):
+                    state.replaced[Place(pair: pair, rule: rule)] = id
+                    state.givingWay.insert(id)
                 case .duplicate, .suppressed, .grouped: break
                 }
             }
@@ -77,8 +81,12 @@ final class Receiver: Sendable {
     /// The newer delivery that took its place when it was decided; it may have ended since.
     func replacement(of claimed: Claimed) -> DeliveryID? {
         guard let pair = claimed.pair else { return nil }
-        let newest = state.withLock { $0.replaced[Place(pair: pair, rule: claimed.rule)] }
-        return newest.flatMap { $0 > claimed.delivery ? $0 : nil }
+        return state.withLock { state in
+            guard state.givingWay.contains(claimed.delivery),
+                let newest = state.replaced[Place(pair: pair, rule: claimed.rule)], newest > claimed.delivery
+            else { return nil }
+            return newest
+        }
     }
     func violate(_ words: String) { state.withLock { $0.violations.append(words) } }
     /// A process began a session.

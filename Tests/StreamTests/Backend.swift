@@ -4,6 +4,7 @@ import CarillonSQLite
 import CarillonStream
 import CarillonStreamKafka
 import CarillonStreamSQLite
+import KafkaCluster
 import Testing
 
 /// The streams the contract is held against.
@@ -18,14 +19,32 @@ enum Backend: String, CaseIterable, Sendable, CustomTestStringConvertible {
     static var available: [Backend] { allCases.filter { $0 != .kafkaBroker || KafkaBroker.isThere } }
     /// Those whose `poll` waits.
     static var waiting: [Backend] { available.filter { $0 != .memory } }
-    /// Those that carry any bytes; Kafka carries events.
-    static var verbatim: [Backend] { [.memory, .sqlite] }
-    /// Those whose times are the appender's: the broker's topics have its own.
-    static var timed: [Backend] { [.memory, .sqlite, .kafkaMock] }
     /// Those that are read beside their groups.
     static var scanned: [Backend] { available.filter { $0 != .memory } }
-    /// Those that can remove records, and whose supply of records is not another process's business.
-    static var local: [Backend] { [.memory, .sqlite] }
+    /// What a promise of the contract needs of a backend to be tried on it.
+    enum Ability: String {
+        /// Records can be removed by the test.
+        case removal = "the test cannot remove its records"
+        /// The wall clock of a test stamps records.
+        case appenderTimes = "its times are the broker's"
+        /// Values and keys of any bytes are carried.
+        case anyBytes = "it carries events, not any bytes"
+        /// What a poll finds is not the business of threads that fetch.
+        case ownSupply = "how much a poll finds is up to what was fetched so far"
+    }
+
+    private var abilities: Set<Ability> {
+        switch self {
+        case .memory, .sqlite: [.removal, .appenderTimes, .anyBytes, .ownSupply]
+        case .kafkaMock: [.appenderTimes]
+        case .kafkaBroker: []
+        }
+    }
+
+    /// Ends a test that this backend cannot be put to; the output then says so by name.
+    func needs(_ ability: Ability) throws {
+        guard abilities.contains(ability) else { try Test.cancel("not on \(rawValue): \(ability.rawValue)") }
+    }
 
     var testDescription: String { rawValue }
 

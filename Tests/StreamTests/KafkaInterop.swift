@@ -2,6 +2,7 @@ import CarillonEvents
 import CarillonStream
 import CarillonStreamKafka
 import Foundation
+import KafkaCluster
 import Testing
 
 /// Python's Kafka client and CloudEvents SDK, where they are installed.
@@ -37,6 +38,21 @@ struct KafkaPresence {
         "the contract is held over a broker, too",
         .enabled(if: KafkaBroker.isThere || isCI, "noida-db is not installed; Scripts/install-deps test installs it"))
     func broker() { #expect(KafkaBroker.isThere) }
+
+    /// What only a real cluster can show, as neither stand-in does it.
+    enum OfAClusterAlone: String, CaseIterable, CustomTestStringConvertible {
+        case staticMembership =
+            "a restarted worker with a group.instance.id has its partitions back with no rebalance"
+        case retention = "records that retention removed are counted as a gap"
+        case controlRecords = "offsets of transaction marks and of what compaction removed count as holes, not as lost"
+        case access = "a principal without rights is told which right it needs"
+        case copies = "an acknowledged record outlives the loss of the broker that took it"
+
+        var testDescription: String { rawValue }
+    }
+
+    @Test("promises that no stand-in can be put to, by name", arguments: OfAClusterAlone.allCases)
+    func notShown(promise: OfAClusterAlone) throws { try Test.cancel("needs a real cluster: \(promise.rawValue)") }
 }
 
 @Suite(

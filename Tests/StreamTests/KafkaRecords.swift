@@ -3,6 +3,7 @@ import CarillonEvents
 import CarillonKit
 import CarillonStream
 import CarillonStreamKafka
+import KafkaCluster
 import Testing
 
 /// Appends records as they are, as another program might.

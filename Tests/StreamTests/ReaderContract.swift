@@ -130,8 +130,9 @@ struct ReaderContract {
 
     // Loss and retention
 
-    @Test("records lost before they were read are reported as a gap", arguments: Backend.local)
+    @Test("records lost before they were read are reported as a gap", arguments: Backend.available)
     func gap(backend: Backend) throws {
+        try backend.needs(.removal)
         let stream = try backend.make(partitions: 1).stream
         try stream.appender().append((0..<10).map { event("w", "\($0)") })
         try stream.lose(0, before: 6)
@@ -142,8 +143,9 @@ struct ReaderContract {
         #expect(pump.gaps[0] == 4)
     }
 
-    @Test("a gap is reported and passed even when nothing is left behind it", arguments: Backend.local)
+    @Test("a gap is reported and passed even when nothing is left behind it", arguments: Backend.available)
     func gapToTheEnd(backend: Backend) throws {
+        try backend.needs(.removal)
         let stream = try backend.make(partitions: 1).stream
         try stream.appender().append((0..<10).map { event("w", "\($0)") })
         try stream.lose(0, before: 10)
@@ -155,8 +157,9 @@ struct ReaderContract {
         #expect(pump.ledger.next[0] == 10)
     }
 
-    @Test("a group that starts at the earliest record has no gap", arguments: Backend.local, [6, 10] as [Offset])
+    @Test("a group that starts at the earliest record has no gap", arguments: Backend.available, [6, 10] as [Offset])
     func noGapAtTheStart(backend: Backend, kept: Offset) throws {
+        try backend.needs(.removal)
         let stream = try backend.make(partitions: 1).stream
         try stream.appender().append((0..<10).map { event("w", "\($0)") })
         try stream.lose(0, before: kept)
@@ -168,8 +171,9 @@ struct ReaderContract {
         #expect((pump.gaps[0] ?? 0) == 0, "what was removed before a group began is no loss of its own")
     }
 
-    @Test("retention never removes what some group has not read", arguments: Backend.local)
+    @Test("retention never removes what some group has not read", arguments: Backend.available)
     func retentionKeepsUnread(backend: Backend) throws {
+        try backend.needs(.removal)
         let bed = try backend.make(partitions: 1)
         let appender = try bed.stream.appender()
         try appender.append((0..<10).map { event("w", "\($0)") })
@@ -190,8 +194,9 @@ struct ReaderContract {
         #expect(late.seen.map(\.offset) == [10], "what all had read was kept for ever")
     }
 
-    @Test("retention keeps what is young, and everything while no group has joined", arguments: Backend.local)
+    @Test("retention keeps what is young, and everything while no group has joined", arguments: Backend.available)
     func retentionKeepsYoung(backend: Backend) throws {
+        try backend.needs(.removal)
         let bed = try backend.make(partitions: 1)
         let appender = try bed.stream.appender()
         try appender.append([event("w", "old")])

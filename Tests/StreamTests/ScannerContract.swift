@@ -48,8 +48,9 @@ struct ScannerContract {
         #expect(Set(pump.owned.map(pump.reader.place(of:))) == Set(places), "the ledger has one name for a partition")
     }
 
-    @Test("a place is found by the time of its record", arguments: Backend.scanned.filter(Backend.timed.contains))
+    @Test("a place is found by the time of its record", arguments: Backend.scanned)
     func times(backend: Backend) throws {
+        try backend.needs(.appenderTimes)
         let bed = try backend.make(partitions: 1)
         let appender = try bed.stream.appender()
         let noon = bed.clock.now()

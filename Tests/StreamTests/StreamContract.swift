@@ -27,8 +27,9 @@ struct StreamContract {
         }
     }
 
-    @Test("key, type and value come back as they went in", arguments: Backend.verbatim)
+    @Test("key, type and value come back as they went in", arguments: Backend.available)
     func content(backend: Backend) throws {
+        try backend.needs(.anyBytes)
         let stream = try backend.make(partitions: 2).stream
         let odd: [EncodedEvent] = [
             EncodedEvent(workspace: "w", type: "job.failed", bytes: []),
@@ -52,8 +53,9 @@ struct StreamContract {
     }
 
     @Test(
-        "offsets are contiguous and never used twice, also when a partition was emptied", arguments: Backend.local)
+        "offsets are contiguous and never used twice, also when a partition was emptied", arguments: Backend.available)
     func offsets(backend: Backend) throws {
+        try backend.needs(.removal)
         let stream = try backend.make(partitions: 1).stream
         try stream.appender().append((0..<5).map { event("w", "\($0)") })
         try stream.lose(0, before: 5)
@@ -66,8 +68,9 @@ struct StreamContract {
         #expect(pump.gaps[0] == 0)
     }
 
-    @Test("the append time never steps back, even when the wall clock does", arguments: Backend.timed)
+    @Test("the append time never steps back, even when the wall clock does", arguments: Backend.available)
     func appendTimes(backend: Backend) throws {
+        try backend.needs(.appenderTimes)
         let bed = try backend.make(partitions: 1)
         let appender = try bed.stream.appender()
         let noon = bed.clock.now()
@@ -142,8 +145,9 @@ struct StreamContract {
 
     // Long histories
 
-    @Test("a long history comes in bounded batches", arguments: Backend.local)
+    @Test("a long history comes in bounded batches", arguments: Backend.available)
     func boundedBatches(backend: Backend) throws {
+        try backend.needs(.ownSupply)
         let stream = try backend.make(partitions: 1).stream
         let padding = String(repeating: "x", count: 400)
         for part in 0..<6 {
@@ -155,8 +159,9 @@ struct StreamContract {
         #expect(pump.batches >= 3, "12,000 records came in \(pump.batches) batches")
     }
 
-    @Test("a partition with much to read does not keep the others waiting", arguments: Backend.local)
+    @Test("a partition with much to read does not keep the others waiting", arguments: Backend.available)
     func takesTurns(backend: Backend) throws {
+        try backend.needs(.ownSupply)
         let stream = try backend.make(partitions: 12).stream
         let appender = try stream.appender()
         for _ in 0..<10 { try appender.append((0..<2000).map { event("ws-7", "\($0)") }) }

@@ -71,7 +71,8 @@ struct ProxyTests {
         let rig = try CourierRig(exempt: [], proxy: "http://127.0.0.1:\(proxy.port)")
         defer { rig.courier.close() }
         #expect(await rig.send(outgoing(hook))?.outcome == .delivered)
-        #expect(await rig.send(outgoing(endpoint("http://ops.example.com/")))?.outcome == .failed(.serverError, after: nil))
+        let other = await rig.send(outgoing(endpoint("http://ops.example.com/")))
+        #expect(other?.outcome == .failed(.serverError, after: nil))
         #expect(double.received.count == 1 && proxy.received.count == 1)
     }
 }
@@ -82,7 +83,8 @@ struct SlowAnswerTests {
 
     @Test("a head that does not end leaves the outcome ambiguous long before the timeout")
     func head() async throws {
-        let server = ScriptedServer { _, _ in .trickle("", then: String(repeating: "x", count: 100_000)) }
+        let head = "HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 100_000)
+        let server = ScriptedServer { _, _ in .trickle("", then: head) }
         defer { server.stop() }
         let rig = try CourierRig(timeout: .seconds(3000), answerTime: .milliseconds(200))
         defer { rig.courier.close() }
@@ -101,7 +103,9 @@ struct SlowAnswerTests {
     @Test("a receiver that thinks before it answers has the whole timeout")
     func thinking() async throws {
         let gate = Gate()
-        let server = ScriptedServer { number, _ in number == 0 ? .after(gate, .answer(200)) : .trickle("", then: Self.head + Self.head) }
+        let server = ScriptedServer { number, _ in
+            number == 0 ? .after(gate, .answer(200)) : .trickle("", then: Self.head + Self.head)
+        }
         defer { server.stop() }
         let rig = try CourierRig(timeout: .seconds(3000), answerTime: .milliseconds(200))
         defer { rig.courier.close() }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CarillonEvents
 import CarillonLedger
+import CarillonLedgerPostgres
 import CarillonLedgerSQLite
 import CarillonPlatform
 
@@ -12,8 +13,10 @@ struct LedgerCost: ParsableCommand {
 
     @Argument(help: "A file that generate wrote.")
     var events: String
-    @Option(help: "The ledger's file; made when it is missing.")
+    @Option(help: "The ledger's file, or a PostgreSQL URL; made when it is missing.")
     var ledger: String
+    @Flag(help: "Claim and settle nothing: what is decided stays pending.")
+    var decideOnly = false
     @Option(help: "Events in a batch.")
     var batch = 5000
     @Option(help: "Deliveries a worker holds at a time.")
@@ -27,7 +30,10 @@ struct LedgerCost: ParsableCommand {
 
     func run() throws {
         let file = try EventFile(path: events)
-        var worker = Clerk(try SQLiteLedger.create(at: ledger), room: room, isOrdered: !unordered)
+        let opened: any Ledger =
+            ledger.hasPrefix("postgres")
+            ? try PostgresLedger.create(at: ledger) : try SQLiteLedger.create(at: ledger)
+        var worker = Clerk(opened, room: decideOnly ? 0 : room, isOrdered: !unordered)
         try worker.begin()
         let meter = Meter()
         for start in stride(from: 0, to: file.events.count, by: batch) {
@@ -39,7 +45,7 @@ struct LedgerCost: ParsableCommand {
 
 /// A worker without stream, rules and receiver: every event is selected by one rule and every delivery succeeds.
 private struct Clerk {
-    private let ledger: SQLiteLedger
+    private let ledger: any Ledger
     private let room: Int
     private let isOrdered: Bool
     private let clock = SystemClock()
@@ -47,7 +53,7 @@ private struct Clerk {
     private var cpu: [String: Double] = [:]
     private var calls: [String: Int] = [:]
 
-    init(_ ledger: SQLiteLedger, room: Int, isOrdered: Bool) {
+    init(_ ledger: any Ledger, room: Int, isOrdered: Bool) {
         (self.ledger, self.room, self.isOrdered) = (ledger, room, isOrdered)
     }
 
@@ -62,6 +68,7 @@ private struct Clerk {
             try worker.ledger.decide(batch, for: worker.session, now: worker.clock.now())
         }
         guard case .done(let births, _, _) = decided else { throw Unexpected() }
+        guard room > 0 else { return }
         try settle(
             births.compactMap { birth in
                 if case .leased(let id, let epoch, _, _) = birth {

@@ -6,7 +6,9 @@ struct Pace: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Appends events one by one at a steady rate, each stamped, so that the limits' sink can tell latencies.",
-        discussion: "Each is durable before the next is begun, as an embedded producer would do it; or so many together.")
+        discussion: """
+            Each is durable before the next is begun, as an embedded producer would do it; or so many together.
+            """)
 
     @Argument(help: "A file that generate wrote.")
     var events: String

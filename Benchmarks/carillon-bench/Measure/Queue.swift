@@ -36,7 +36,8 @@ struct QueueTimes: ParsableCommand {
         let waits = watch.taken()
         var text = ""
         for wait in waits {
-            text += "\(wait.sent) \((wait.begun - wait.sent) / 1000) \((wait.begun - wait.offered) / 1000) \(wait.workspace)\n"
+            let (whole, queued) = ((wait.begun - wait.sent) / 1000, (wait.begun - wait.offered) / 1000)
+            text += "\(wait.sent) \(whole) \(queued) \(wait.workspace)\n"
         }
         try Output(path: out).write(Array(text.utf8))
         try StandardOutput.say("{\"deliveries\":\(waits.count)}")

@@ -93,7 +93,8 @@ struct Rehearsal {
         var logger = Logger(label: "carillon-bench") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = .warning
         path = try Path(
-            ledger: ledger, reader: reader, courier: watch.map { WatchedCourier(courier, $0) } ?? courier, clock: clock, configuration: configuration,
+            ledger: ledger, reader: reader, courier: watch.map { WatchedCourier(courier, $0) } ?? courier, clock: clock,
+            configuration: configuration,
             random: SystemRandomNumberGenerator(), logger: logger)
     }
 

@@ -58,12 +58,15 @@ struct Replay: ParsableCommand {
         do throws(ReplayError) {
             try Replayer.check(question, horizon: configuration.ledger.dedupHorizon, now: clock.now())
         } catch { throw Failure(error.description, code: .usage) }
+        let meter = ReplayMeter()
         let replayer = Replayer(
             ledger: try configuration.desk(), stream: try configuration.scanner(),
-            configuration: try configuration.workerSettings(), clock: clock, logger: Log.logger("carillon.replay"))
+            configuration: try configuration.workerSettings(), clock: clock, logger: Log.logger("carillon.replay"),
+            progress: meter.show)
         let asks = isatty(STDIN_FILENO) == 1 && !yes
         if dryRun || asks {
             let count = try replayer.preview(question)
+            meter.end()
             show(count, isDone: false)
             if dryRun { return }
             guard count.deliveries + Int(count.undecided) + count.received > 0 else { return }
@@ -72,9 +75,24 @@ struct Replay: ParsableCommand {
             guard ["y", "yes"].contains((readLine() ?? "").lowercased()) else { throw Failure("nothing was sent") }
         }
         var pace = Pacer(rate: rate)
-        show(try replayer.run(question) { pace.wait(after: $0) }, isDone: true)
+        let done = try replayer.run(question) { pace.wait(after: $0) }
+        meter.end()
+        show(done, isDone: true)
         Console.flush()
-        if wait { while try replayer.open(question) > 0 { usleep(500_000) } }
+        if wait { try waitUntilSent(replayer, question, meter) }
+    }
+
+    /// Looks again and again, but nine tenths of the time not.
+    private func waitUntilSent(_ replayer: Replayer, _ question: ReplayQuestion, _ meter: ReplayMeter) throws {
+        while true {
+            let began = clock.uptime()
+            let open = try replayer.open(question)
+            guard open > 0 else { break }
+            meter.show(open: open)
+            let pause = max(.milliseconds(500), (clock.uptime() - began) * 9)
+            usleep(useconds_t(clamping: pause.milliseconds * 1_000))
+        }
+        meter.end()
     }
 
     private func question() throws -> ReplayQuestion {
@@ -91,7 +109,7 @@ struct Replay: ParsableCommand {
         (question.all, question.rules) = (all, rules)
         (question.includesWithheld, question.includesExpired) = (includeWithheld, includeExpired)
         question.window = "\(since) \(until ?? "")"
-        if !received.isEmpty { question.received = Set(try ReceivedLog(received).counts.keys) }
+        if !received.isEmpty { question.received = try ReceivedLog(received) }
         return question
     }
 
@@ -130,6 +148,36 @@ struct Replay: ParsableCommand {
             Console.out(
                 "\(count.received) deliveries the receiver has already: \(isDone ? "now" : "would be") delivered")
         }
+    }
+}
+
+/// Tells a person how far a replay is.
+private final class ReplayMeter {
+    private let start = clock.uptime()
+    private var last = Duration.zero
+    private var isShown = false
+
+    /// Shows what was done so far and the rate, a few times a second, to a terminal.
+    func show(_ done: ReplayCount, _ records: Int64) {
+        let spent = clock.uptime() - start
+        guard Console.hasTerminal, spent - last > .milliseconds(200), spent > .milliseconds(500) else { return }
+        (last, isShown) = (spent, true)
+        let read = records > 0 ? "\(done.undecided) of \(records) records, " : ""
+        let rate = (Int64(done.deliveries) + done.undecided) * 1_000 / max(1, spent.milliseconds)
+        Console.show("\r\u{1B}[K\(read)\(done.deliveries) deliveries, \(rate)/s ")
+    }
+
+    /// Shows how many are not sent yet.
+    func show(open: Int) {
+        guard Console.hasTerminal else { return }
+        isShown = true
+        Console.show("\r\u{1B}[K\(open) deliveries on their way ")
+    }
+
+    /// Clears the line.
+    func end() {
+        if isShown { Console.show("\r\u{1B}[K") }
+        isShown = false
     }
 }
 

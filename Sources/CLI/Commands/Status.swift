@@ -44,7 +44,10 @@ struct Status: ParsableCommand {
             Console.out("\(label)\(status.deliveries[state.rawValue] ?? 0)")
         }
         Console.out("oldest pending  \(oldest ?? "none")")
-        Console.out("suppressed      \(status.suppressed.values.reduce(0, +))")
+        let reasons = status.suppressed.filter { $0.value > 0 }.sorted { $0.key < $1.key }
+            .map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        Console.out(
+            "suppressed      \(status.suppressed.values.reduce(0, +))" + (reasons.isEmpty ? "" : " (\(reasons))"))
         Console.out("parked          \(status.parked)")
         Console.out("breakers        \(status.endpoints.count { $0.state == .down }) open")
         for row in status.endpoints {

@@ -45,10 +45,10 @@ struct Verify: ParsableCommand {
     }
 
     private func audit(_ configuration: Configuration) throws {
-        let counts = received.isEmpty ? nil : try ReceivedLog(received).counts
+        let log = received.isEmpty ? nil : try ReceivedLog(received)
         let audit = try Auditor(ledger: try configuration.desk()).audit(
             since: since?.timestamp ?? Timestamp(milliseconds: 0), until: until?.timestamp ?? clock.now(),
-            received: counts, now: clock.now())
+            received: log, now: clock.now())
         switch listing.format {
         case .json: Console.out(audit.json.text)
         case .table:

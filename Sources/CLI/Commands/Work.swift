@@ -12,9 +12,12 @@ struct Work: AsyncParsableCommand {
 
               carillon worker
               carillon publish events.jsonl && carillon worker --until-idle
+              carillon worker --prepare && carillon rules apply rules/
             """)
 
     @Flag(help: "End once there is nothing to do.") var untilIdle = false
+    @Flag(help: "Only make stream and ledger where they are not there, bring them up to date, and end.") var prepare =
+        false
     @OptionGroup var deployment: Deployment
 
     func run() async throws {
@@ -24,6 +27,7 @@ struct Work: AsyncParsableCommand {
         Log.set(configuration.logging)
         let roles = Roles(configuration: configuration, reread: { try deployment.configuration() })
         let watch = try roles.prepare()
+        if prepare { return }
         try await roles.run(
             [HangupSignal(reloading: roles.reloading(watch))] + roles.keepers(watch)
                 + [configuration.worker(untilIdle: untilIdle)])

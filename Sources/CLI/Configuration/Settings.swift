@@ -49,9 +49,10 @@ enum Settings {
     ]
 
     /// Keys the contract reserves for what is not built, each with all below it.
-    static let notYet = [
-        "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
-    ] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
+    static let notYet =
+        [
+            "limits.default.sms", "limits.default.voice", "limits.default.mail", "limits.default.inbox",
+        ] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
 
     /// The key that names the file of a secret.
     static func fileForm(of key: String) -> String { key + "_file" }

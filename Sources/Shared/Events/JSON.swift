@@ -2,7 +2,8 @@
 // it came in, so that reading an event allocates nothing. There is no tree: who wants a value asks for its slice.
 //
 // Split by trust: `JSONCheck.swift` believes nothing and says what is wrong; `JSON.swift` (here) walks checked text, and
-// on unchecked text may answer nonsense but never traps and never reads outside; `JSONText.swift` does the strings.
+// on unchecked text may answer nonsense but never traps and never reads outside; `JSONContainers.swift` steps over what
+// nobody asks for; `JSONText.swift` does the strings.
 
 /// Reads JSON in place: checks it, finds values and members as slices, compares and copies strings.
 public enum JSON {
@@ -122,28 +123,6 @@ extension JSON {
             if text[i] == UInt8(ascii: "\"") { return i + 1 }
             i += 2
         }
-    }
-
-    /// The offset behind the array or object that opens at `i`; brackets are counted, not paired.
-    @usableFromInline
-    static func containerEnd(_ text: Span<UInt8>, _ i: Int, _ end: Int) -> Int? {
-        var i = i
-        var depth = 0
-        while i < end {
-            switch text[i] {
-            case UInt8(ascii: "\""):
-                guard let behind = stringEnd(text, i, end) else { return nil }
-                i = behind
-                continue
-            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-            case UInt8(ascii: "}"), UInt8(ascii: "]"):
-                depth -= 1
-                if depth == 0 { return i + 1 }
-            default: break
-            }
-            i += 1
-        }
-        return nil
     }
 
     /// The offset behind the number or literal that starts at `i`.

@@ -46,14 +46,16 @@ extension JSON {
     /// Appends `text`, which is valid UTF-8, as a JSON string with its quotes.
     public static func append(quoted text: Span<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
-        var i = 0
+        var (written, i) = (0, endOfPlainRun(text, 0))
         while i < text.count {
-            var end = i
-            while end < text.count, !needsEscape(text[end]) { end += 1 }
-            bytes.append(Slice(i, end), of: text)
-            if end < text.count { appendEscape(text[end], to: &bytes) }
-            i = end + 1
+            if needsEscape(text[i]) {
+                bytes.append(Slice(written, i), of: text)
+                appendEscape(text[i], to: &bytes)
+                written = i + 1
+            }
+            i = endOfPlainRun(text, i + 1)
         }
+        bytes.append(Slice(written, text.count), of: text)
         bytes.append(UInt8(ascii: "\""))
     }
 

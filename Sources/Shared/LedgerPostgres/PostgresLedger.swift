@@ -102,6 +102,11 @@ public final class PostgresLedger {
             SET default_transaction_isolation = 'read committed'; SET enable_seqscan = off; SET plan_cache_mode = auto;
             SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
             """)
+        return try space(of: connection)
+    }
+
+    /// The number of the schema that a connection looks into.
+    static func space(of connection: Connection) throws(PostgresFailure) -> Int64 {
         let row = try connection.run("SELECT (current_schema()::regnamespace::oid::int8) & 2147483647")
         guard !row.isNull(0, 0) else {
             throw PostgresFailure(.missing, cause: "the search_path names no schema that is there")

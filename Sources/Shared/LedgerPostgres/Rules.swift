@@ -82,7 +82,13 @@ extension PostgresLedger {
     }
 
     func nextRevision(_ connection: Connection) throws(PostgresFailure) -> Revision {
-        try connection.run("UPDATE meta SET value = value + 1 WHERE name = 'revision' RETURNING value").int(0, 0)
+        // Told when this is committed, to those who listen.
+        var channel = Parameters()
+        channel.add(PostgresNews.channel(of: space))
+        return try connection.run([
+            Command("UPDATE meta SET value = value + 1 WHERE name = 'revision' RETURNING value"),
+            Command("SELECT pg_notify($1, '')", channel),
+        ])[0].int(0, 0)
     }
 
     private func store(_ change: RuleChange, _ revision: Revision, _ connection: Connection) throws(PostgresFailure) {

@@ -165,8 +165,9 @@ extension Rule {
     /// A title that fails gives way to that too; `message` tells why.
     public func title(for text: Span<UInt8>, _ outline: EventOutline) -> String {
         if let title, let own = try? title.render(text, outline) { return own }
-        let isNamed = outline.data.flatMap { JSON.member("name", of: $0, in: text) } != nil
-        return Self.standard(isNamed ? Self.named : Self.bySubject, text, outline)
+        let name = outline.data.flatMap { JSON.member("name", of: $0, in: text) }
+        return Self.words([name ?? outline.subject, outline.type], in: text)
+            ?? Self.standard(name == nil ? Self.bySubject : Self.named, text, outline)
     }
 
     /// The message for an event that has been checked: the rule's own, else subject, type and the reason if there is
@@ -191,8 +192,23 @@ extension Rule {
     }
 
     private static func standardMessage(_ text: Span<UInt8>, _ outline: EventOutline) -> String {
-        let isReasoned = outline.data.flatMap { JSON.member("reason", of: $0, in: text) } != nil
-        return standard(isReasoned ? reasoned : bySubject, text, outline)
+        let reason = outline.data.flatMap { JSON.member("reason", of: $0, in: text) }
+        return words([outline.subject, outline.type] + (reason.map { [$0] } ?? []), in: text)
+            ?? standard(reason == nil ? bySubject : reasoned, text, outline)
+    }
+
+    /// What the standard templates make of plain strings, as nearly all are: one after the other, a colon before the third.
+    ///
+    /// `nil` when one is missing, is no string or has escapes, or when all together are longer than a line.
+    private static func words(_ parts: [Slice?], in text: Span<UInt8>) -> String? {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(128)
+        for (place, part) in parts.enumerated() {
+            guard let plain = part.flatMap({ JSON.plain($0, in: text) }), plain.count <= 256 else { return nil }
+            if place > 0 { bytes.append(contentsOf: (place == 2 ? ": " : " ").utf8) }
+            for index in plain.range { bytes.append(text[index]) }
+        }
+        return String(validating: bytes, as: UTF8.self)
     }
 
     /// These name fields only, so that none fails.

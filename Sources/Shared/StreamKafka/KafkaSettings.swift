@@ -87,7 +87,11 @@ struct KafkaSettings {
 
     /// What a deployment may change.
     private static func standard(_ role: ClientRole) -> [(String, String)] {
-        let common = [("client.id", "carillon"), ("topic.metadata.refresh.interval.ms", "30000")]
+        let common = [
+            ("client.id", "carillon"), ("topic.metadata.refresh.interval.ms", "30000"),
+            // A broker that is back is found within a second, not within ten.
+            ("reconnect.backoff.max.ms", "1000"),
+        ]
         return switch role {
         case .producer:
             common + [

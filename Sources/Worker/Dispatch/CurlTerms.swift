@@ -10,6 +10,8 @@ extension CurlTransfer {
     /// Takes over an endpoint's terms, or curl's own for none.
     func apply(_ terms: WireTerms?) {
         set(CURLOPT_HTTP_VERSION, terms?.offersHTTP2 == true ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1)
+        // Several begun together share the connection that the first of them makes.
+        set(CURLOPT_PIPEWAIT, terms?.offersHTTP2 == true ? 1 : 0)
         set(CURLOPT_CAINFO_BLOB, terms?.authorities)
         set(CURLOPT_SSLCERT_BLOB, terms?.certificate)
         set(CURLOPT_SSLKEY_BLOB, terms?.key)

@@ -12,13 +12,13 @@ public import Logging
 /// Decides ranges of the stream that have no batch row.
 public final class ReplayPath {
     /// What is asked beside the range.
-    public struct Options: Sendable {
+    public struct Options {
         /// Whether what is stale or expired is sent all the same.
         public var includesExpired = false
         /// Whether the rules of the time when an event was appended decide it; else those of now.
         public var byRulesOfThen = false
-        /// Deliveries that the receivers are known to have.
-        public var received: Set<Key> = []
+        /// What the receivers are known to have; `nil` when it is not.
+        public var received: (any ReceivedKeys)?
         /// The plain replay.
         public init() {}
     }
@@ -61,7 +61,7 @@ public final class ReplayPath {
         var decided = Decided()
         for (part, book) in try parts(of: batch) {
             let matched = path.match(path.decode(part, wanted: book), at: clock.now())
-            decided.add(matched, births: nil, options.received)
+            try decided.add(matched, births: nil, options.received)
         }
         return decided
     }
@@ -77,12 +77,12 @@ public final class ReplayPath {
             while !isDone {
                 let current = options.byRulesOfThen ? book : path.book.current
                 var matched = path.match(path.decode(part, wanted: current), at: clock.now())
-                prepare(&matched.decisions, current.revision, isFirst)
+                try prepare(&matched.decisions, current.revision, isFirst)
                 switch try ledger.decide(matched.decisions, for: path.session.id, now: clock.now()) {
                 case .rulesMoved: try path.book.refresh(from: ledger)
                 case .moved: return nil
                 case .done(let births, _, _):
-                    decided.add(matched, births: births, options.received)
+                    try decided.add(matched, births: births, options.received)
                     isDone = true
                 }
             }
@@ -90,7 +90,9 @@ public final class ReplayPath {
         return decided
     }
 
-    private func prepare(_ decisions: inout Decisions, _ revision: Revision, _ isFirst: Bool) {
+    private func prepare(
+        _ decisions: inout Decisions, _ revision: Revision, _ isFirst: Bool
+    ) throws(LedgerError) {
         decisions.revision = revision
         decisions.isByRulesOfThen = options.byRulesOfThen
         decisions.isBeside = !isFirst
@@ -99,7 +101,8 @@ public final class ReplayPath {
             for selection in decisions.selections[event.selections] {
                 for place in selection.deliveries {
                     decisions.deliveries[place].wanted = false
-                    decisions.deliveries[place].isReceived = options.received.contains(decisions.deliveries[place].key)
+                    decisions.deliveries[place].isReceived =
+                        try options.received?.has(decisions.deliveries[place].key) ?? false
                     let expires = decisions.deliveries[place].expires
                     if options.includesExpired { decisions.deliveries[place].expires = now + (expires - event.time) }
                 }
@@ -156,7 +159,9 @@ public struct ReplayTarget: Sendable, Hashable {
 
 extension ReplayPath.Decided {
     /// Counts what was born; all of it when nothing was decided yet.
-    fileprivate mutating func add(_ matched: Matched, births: [Birth]?, _ received: Set<Key>) {
+    fileprivate mutating func add(
+        _ matched: Matched, births: [Birth]?, _ received: (any ReceivedKeys)?
+    ) throws(LedgerError) {
         for event in matched.decisions.events {
             var isNew = births == nil
             for selection in matched.decisions.selections[event.selections] {
@@ -165,7 +170,7 @@ extension ReplayPath.Decided {
                     isNew = true
                     if let births, births[place] == .suppressed { continue }
                     let delivery = matched.decisions.deliveries[place]
-                    guard !received.contains(delivery.key) else { continue }
+                    guard try !(received?.has(delivery.key) ?? false) else { continue }
                     let target = ReplayTarget(
                         workspace: selection.workspace ?? event.workspace, target: delivery.target)
                     deliveries[target, default: 0] += 1

@@ -32,7 +32,7 @@ no_answer = re.compile(r" [ab]t 0x|<built-in|<function", re.IGNORECASE)
 
 WORDS = ["", "a", "A", "resnet-50", "hello world", "OOMKilled", "x<y & 'z'", 'say "hi"', "it's", "ünïcødé", "日本語 テスト",
          "tab\tnew\nline", "  pad  ", "12", "-3.5", "1e3", "0x1F", "3.0e2", "nan", "inf", "True", "ΑΣ ΟΔΟΣ", "straße", "ﬁx",
-         "a,b,,c", "100%", "😀 go", "\u0001\u007f\u00a0\u200b", "back\\slash", "long " * 12, "Ǆ", "é", "e\u0301", "_x1"]
+         "a,b,,c", "100%", "😀 go", "\u0001\u007f\u00a0\u200b", "back\\slash", "long " * 12, "Ǆ", "é", "e\u0301", "_x1", "५", "-１２_３", "٣.٥e١", "²", "\u20037\u00a0", "\u001f8"]
 INTS = ["0", "1", "2", "3", "7", "-1", "-5", "10", "255", "1000000", "9007199254740993", "9223372036854775807",
         "-9223372036854775808", "9223372036854775808", "123456789012345678901234567890", "-0"]
 FLOATS = ["0.0", "0.1", "1.5", "2.5", "-2.5", "3.0e2", "1e16", "1e15", "123456789.125", "-0.0", "1e-5", "0.0001", "1E400", "2.675",
@@ -136,7 +136,7 @@ class Maker:
                           f"default({self.any(depth - 2)})"])
 
     def method(self):
-        return self.pick(["upper()", "lower()", "strip()", "split()", "split(',')", "split(' ', 1)", "startswith('a')", "endswith('d')",
+        return self.pick(["upper()", "lower()", "strip()", "split()", "split(',')", "split(' ', 1)", "split(none, 1)", "rsplit(none, 2)", "rsplit()", "startswith('a')", "endswith('d')",
                           "replace('a', 'o')", "capitalize()", "count('a')", "find('o')", "rsplit(' ', 1)", "lstrip('a')", "rstrip()", "join(words)",
                           "isdigit()", "find('日')"])
 
@@ -248,7 +248,8 @@ class Maker:
         return text
 
 
-PERCENT = ["'%d'", "'%.2f'", "'%5.1f|'", "'%s'", "'%05d'", "'%-6s|'", "'%x'", "'%e'", "'%g'", "'%+d%%'", "'%r'", "'%.3s'", "'% d'"]
+PERCENT = ["'%d'", "'%.2f'", "'%5.1f|'", "'%s'", "'%05d'", "'%-6s|'", "'%x'", "'%e'", "'%g'", "'%+d%%'", "'%r'", "'%.3s'", "'% d'", "'%#x'", "'%#07o'",
+           "'%#.0f'", "'%#g'", "'%#.2e'", "'%-+8.3d|'", "'%#X'", "'%#.3g'", "'%G'"]
 
 
 def case(seed):

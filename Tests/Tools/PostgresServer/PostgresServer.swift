@@ -84,8 +84,11 @@ public final class PostgresServer: Sendable {
     }
 
     /// Stops it as a power cut does, and starts it again: all connections break.
-    public func crash() throws {
+    ///
+    /// - Parameter meanwhile: is run while it is down.
+    public func crash(meanwhile: () throws -> Void = {}) throws {
         try control("stop", "-m", "immediate")
+        try meanwhile()
         try control("start")
     }
 
@@ -123,11 +126,17 @@ public final class PostgresServer: Sendable {
     }
 
     /// A URL of an empty schema of its own.
-    public func freshURL() throws -> String {
+    public func freshURL() throws -> String { url(schema: try freshSchema()) }
+
+    /// The name of an empty schema.
+    public func freshSchema() throws -> String {
         let name = "s\(schemas.withLock { $0 += 1; return $0 })"
         try Connection(url(schema: "public")).execute("CREATE SCHEMA \(name)")
-        return url(schema: name)
+        return name
     }
+
+    /// Where it listens: a socket in the file system.
+    public var socketPath: String { folder.path + "/.s.PGSQL.5432" }
 
     /// A URL that looks into one schema.
     public func url(schema: String) -> String {

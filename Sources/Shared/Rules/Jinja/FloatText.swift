@@ -50,7 +50,7 @@ enum FloatText {
 
     /// Reads what Python's `float` reads: digits with single `_` between, `inf`, `nan`, white space around.
     static func read(_ bytes: [UInt8]) -> Double? {
-        let text = PythonText.stripped(bytes[...])
+        let text = PythonText.number(bytes)
         var body = text
         if let sign = body.first, sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { body = body.dropFirst() }
         let word = String(decoding: body, as: UTF8.self).lowercased()

@@ -23,6 +23,12 @@ private struct Conversion {
     }
 
     func sign(isNegative: Bool) -> String { isNegative ? "-" : has("+") ? "+" : has(" ") ? " " : "" }
+
+    /// What `#` puts before a whole number's digits: `0x`, `0X` or `0o`.
+    var prefix: String {
+        guard has("#"), Array("xXo".utf8).contains(letter) else { return "" }
+        return String(decoding: [UInt8(ascii: "0"), letter], as: UTF8.self)
+    }
 }
 
 enum Formatting {
@@ -68,18 +74,26 @@ enum Formatting {
         return "\(digits.prefix(1))\(fraction)e\(exponent < 0 ? "-" : "+")\(power)"
     }
 
-    static func general(_ value: Double, precision: Int) -> String {
+    /// The shorter of the two; zeros at the end of its fraction are dropped, unless they are to be kept.
+    static func general(_ value: Double, precision: Int, keepsZeros: Bool = false) -> String {
         let count = max(1, precision)
         let exponent = digits(value, count: count).exponent
         let isLong = exponent < -4 || exponent >= count
         let text =
             isLong ? exponential(value, decimals: count - 1) : fixed(value, decimals: max(0, count - 1 - exponent))
         let parts = text.split(separator: "e", maxSplits: 1)
-        guard parts[0].contains(".") else { return text }
+        guard parts[0].contains("."), !keepsZeros else { return text }
         var head = parts[0]
         while head.last == "0" { head.removeLast() }
         if head.last == "." { head.removeLast() }
         return parts.count > 1 ? "\(head)e\(parts[1])" : String(head)
+    }
+
+    /// A number's text with a decimal point, also where no digit follows it.
+    static func withPoint(_ text: String) -> String {
+        guard !text.contains(".") else { return text }
+        let digits = text.prefix { $0 != "e" }
+        return digits + "." + text.dropFirst(digits.count)
     }
 }
 
@@ -209,7 +223,7 @@ extension Run {
         if let precision = conversion.precision {
             digits = String(repeating: "0", count: max(0, precision - digits.utf8.count)) + digits
         }
-        let sign = conversion.sign(isNegative: whole.isNegative)
+        let sign = conversion.sign(isNegative: whole.isNegative) + conversion.prefix
         return conversion.padded(sign: sign, Array(digits.utf8), isNumber: true)
     }
 
@@ -233,8 +247,9 @@ extension Run {
             switch conversion.letter | 0x20 {
             case UInt8(ascii: "f"): body = Formatting.fixed(number.magnitude, decimals: precision)
             case UInt8(ascii: "e"): body = Formatting.exponential(number.magnitude, decimals: precision)
-            default: body = Formatting.general(number.magnitude, precision: precision)
+            default: body = Formatting.general(number.magnitude, precision: precision, keepsZeros: conversion.has("#"))
             }
+            if conversion.has("#") { body = Formatting.withPoint(body) }
         }
         if conversion.letter & 0x20 == 0 { body = body.uppercased() }
         let sign = conversion.sign(isNegative: number.sign == .minus && !number.isNaN)

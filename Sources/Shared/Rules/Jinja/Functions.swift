@@ -285,38 +285,50 @@ extension Run {
             }
         }
         let most = limit < 0 ? Int.max : limit
-        var parts =
-            fromEnd
-            ? Self.split(Array(string.bytes.reversed()), separator.map { Array($0.reversed()) }, most)
-            : Self.split(string.bytes, separator, most)
-        if fromEnd { parts = parts.reversed().map { Array($0.reversed()) } }
+        let parts: [[UInt8]]
+        if let separator {
+            parts = Self.turned(string.bytes, fromEnd) {
+                Self.split($0, by: fromEnd ? separator.reversed() : separator, most)
+            }
+        } else {
+            parts = Self.turned(PythonText.scalars(string.bytes), fromEnd) {
+                Self.cutAtSpace($0, most, isSpace: PythonText.isSpace)
+            }
+            .map { PythonText.bytes($0) }
+        }
         try charge(parts.count * 4)
         return .list(List(parts.map { .text(Text($0, isSafe: string.isSafe)) }))
     }
 
-    private static func split(_ bytes: [UInt8], _ separator: [UInt8]?, _ most: Int) -> [[UInt8]] {
+    /// The parts that `cut` makes of a text, or of the text read backwards.
+    private static func turned<Element>(
+        _ text: [Element], _ fromEnd: Bool, _ cut: ([Element]) -> [[Element]]
+    ) -> [[Element]] {
+        fromEnd ? cut(text.reversed()).reversed().map { $0.reversed() } : cut(text)
+    }
+
+    private static func split(_ bytes: [UInt8], by separator: [UInt8], _ most: Int) -> [[UInt8]] {
         var parts: [[UInt8]] = []
         var i = 0
-        if let separator {
-            while parts.count < most, let found = PythonText.find(separator, in: bytes, from: i) {
-                parts.append(Array(bytes[i..<found]))
-                i = found + separator.count
-            }
-            return parts + [Array(bytes[i...])]
+        while parts.count < most, let found = PythonText.find(separator, in: bytes, from: i) {
+            parts.append(Array(bytes[i..<found]))
+            i = found + separator.count
         }
-        func isSpace(_ byte: UInt8) -> Bool { byte < 0x80 && PythonText.isSpace(Unicode.Scalar(byte)) }
-        while true {
-            while i < bytes.count, isSpace(bytes[i]) { i += 1 }
-            guard i < bytes.count else { return parts }
-            guard parts.count < most else {
-                var rest = Array(bytes[i...])
-                while let last = rest.last, isSpace(last) { rest.removeLast() }
-                return parts + [rest]
-            }
-            let end = bytes[i...].firstIndex(where: isSpace) ?? bytes.count
-            parts.append(Array(bytes[i..<end]))
-            i = end
+        return parts + [Array(bytes[i...])]
+    }
+
+    /// The words between white space; with the last of so many goes what stands behind it.
+    private static func cutAtSpace<Element>(
+        _ text: [Element], _ most: Int, isSpace: (Element) -> Bool
+    ) -> [[Element]] {
+        var parts: [[Element]] = []
+        var rest = text.drop(while: isSpace)
+        while !rest.isEmpty, parts.count < most {
+            let word = rest.prefix { !isSpace($0) }
+            parts.append(Array(word))
+            rest = rest[word.endIndex...].drop(while: isSpace)
         }
+        return rest.isEmpty ? parts : parts + [Array(rest)]
     }
 
     private mutating func joinMethod(

@@ -51,7 +51,7 @@ extension Run {
     /// What Python's `int` reads in a base of 2 to 36, or in that of its prefix (0).
     private static func whole(_ bytes: [UInt8], base: Int) -> WholeNumber? {
         guard base == 0 || (2...36).contains(base) else { return nil }
-        var body = PythonText.stripped(bytes[...])
+        var body = PythonText.number(bytes)
         let isNegative = body.first == UInt8(ascii: "-")
         if isNegative || body.first == UInt8(ascii: "+") { body = body.dropFirst() }
         var radix = base

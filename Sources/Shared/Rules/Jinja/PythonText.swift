@@ -47,6 +47,21 @@ enum PythonText {
         return PythonText.bytes(scalars)[...]
     }
 
+    /// What Python's `int` and `float` read of a text: decimal digits of any script are digits, white space around is
+    /// left out. (Of ASCII, FS to US are white space to `str`, but not here.)
+    static func number(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+        var plain = bytes
+        if !isASCII(bytes) { plain = PythonText.bytes(scalars(bytes).map(plainDigit)) }
+        return stripped(plain[...]) { isSpace($0) && !(0x1C...0x1F).contains($0.value) }
+    }
+
+    private static func plainDigit(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        guard !scalar.isASCII, scalar.properties.numericType == .decimal,
+            let value = scalar.properties.numericValue.flatMap({ UInt8(exactly: $0) })
+        else { return scalar }
+        return Unicode.Scalar(UInt8(ascii: "0") + value)
+    }
+
     // MARK: - Letters
 
     static func lower(_ bytes: [UInt8]) -> [UInt8] {
