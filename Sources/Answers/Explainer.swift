@@ -235,6 +235,13 @@ extension Explainer {
             deliveries = try ledger.deliveries(filter)
             suppressed = try ledger.suppressed(filter)
         }
+        let memberships =
+            try answer.number.map { number throws(LedgerError) in try ledger.memberships(of: number) } ?? []
+        for told in memberships.compactMap(\.told) where told.event != answer.number {
+            var filter = DeliveryFilter(limit: 10_000)
+            filter.event = told.event
+            deliveries += try ledger.deliveries(filter)
+        }
         for workspace in [answer.workspace, RuleBook.everywhereName] {
             guard let rules = try rules(of: workspace, at: revision) else { continue }
             for said in rules.explain(bytes.span, outline) {
@@ -246,6 +253,9 @@ extension Explainer {
                     line.deliveries.append((row, try ledger.attempts(of: row.id)))
                 }
                 line.deliveries.sort { $0.row.id < $1.row.id }
+                line.groups = memberships.filter { $0.rule == identity }
+                // What a group says is said by its rule alone.
+                if answer.partition < 0, line.groups.isEmpty { continue }
                 line.suppressed = suppressed.filter { $0.rule == identity }.reversed()
                 answer.rules.append(line)
             }

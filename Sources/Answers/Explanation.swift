@@ -121,6 +121,8 @@ public struct RuleLine: Sendable {
     public var answer: RuleAnswer
     /// What it made, with the tries that failed.
     public var deliveries: [(row: DeliveryRow, attempts: [AttemptRow])] = []
+    /// The groups that the event joined, each with what was made of the notification that counts it.
+    public var groups: [Membership] = []
     /// What kept it from making more.
     public var suppressed: [SuppressedRow] = []
 }

@@ -69,7 +69,7 @@ extension EventAnswer {
         let place = "partition \(partition), offset \(offset)"
         let by = batch.map { " by rule revision \($0.revision), decided about \($0.at.rfc3339)" } ?? ""
         return switch fate {
-        case .matched: "selected\(by); \(place)"
+        case .matched: partition < 0 ? "what a group says; its newest event is shown" : "selected\(by); \(place)"
         case .unmatched: "no rule selected it\(by); \(place)"
         case .duplicate(let first, let offset):
             "a duplicate: source and id are those of the event at partition \(first), offset \(offset); \(place)"
@@ -89,7 +89,8 @@ extension RuleLine {
     fileprivate func lines(by fate: EventAnswer.Fate) -> [String] {
         let name = printable(self.name)
         guard answer.isSelected else { return ["✗ \(name): \(answer.words)"] }
-        var lines = deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
+        var lines = groups.map { "\($0.told == nil ? "…" : "✓") \(name): \($0.words)" }
+        lines += deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
         lines += suppressed.map { row in
             let target = row.target.map { " → \(printable($0))" } ?? ""
             return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))"
@@ -155,6 +156,17 @@ enum SuppressionWords {
         case "no_address": "no_address: \(by ?? "the contact") has no address on the channel"
         default: printable(reason) + (by.map { " (\($0))" } ?? "")
         }
+    }
+}
+
+extension Membership {
+    /// Which group it is, and what it said of the event.
+    fileprivate var words: String {
+        let group = "joined the group \(printable(name)) (opened \(opened.rfc3339), \(total) events so far)"
+        guard let told else {
+            return group + (due.map { ", which speaks next at \($0.rfc3339)" } ?? "; nothing of that is kept")
+        }
+        return group + ", told in its message \(told.number), of \(told.size) \(told.size == 1 ? "event" : "events")"
     }
 }
 

@@ -66,6 +66,8 @@ public struct Claimed: Sendable {
     public var appended: Timestamp
     /// The event as it was published.
     public var event: [UInt8]
+    /// The group it tells of, of which `event` is the newest; `nil` for a notification of one event.
+    public var group: ClaimedGroup?
     /// The target that is told instead of its own, as its own has no quota left.
     public var via: String?
     /// The scopes it was charged to; its settlement has to name them.

@@ -10,6 +10,7 @@ public import CarillonEvents
 // - `decide` writes a batch's decisions and moves its position in one durable transaction, or changes nothing.
 // - A decided event is never decided again within the dedup horizon.
 // - Of the events of one dedup window exactly one is sent, whoever decides them and in whatever order.
+// - An event of a grouped selection joins exactly one group, and is counted by exactly one of the group's notifications.
 // - A delivery is leased by one session at a time, and so are all leased ones of a (target, subject) pair: the head, and
 //   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
 //   to pending, those behind it do so with it.
@@ -114,30 +115,6 @@ extension Ledger {
     }
 }
 
-/// A text of a rule document with the name people know it by.
-public struct SourceText: Sendable, Hashable, Codable {
-    /// The file's name, for messages.
-    public var file: String
-    /// Its YAML.
-    public var text: String
-    /// Makes one.
-    public init(file: String, text: String) { (self.file, self.text) = (file, text) }
-}
-
-/// All documents in force.
-public struct RuleSources: Sendable {
-    /// The revision they make together.
-    public var revision: Revision
-    /// By workspace.
-    public var workspaces: [String: [SourceText]]
-    /// The revision each workspace last changed at.
-    public var changed: [String: Revision]
-    /// Makes one.
-    public init(revision: Revision, workspaces: [String: [SourceText]], changed: [String: Revision]) {
-        (self.revision, self.workspaces, self.changed) = (revision, workspaces, changed)
-    }
-}
-
 /// What one batch of the stream comes to, as arrays that point into each other, so that a batch costs a few allocations.
 public struct Decisions: Sendable {
     /// An event some rule selected.
@@ -188,11 +165,14 @@ public struct Decisions: Sendable {
         public var deliveries: Range<Int>
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
+        /// The group that it joins instead of making a notification of its own, in `groups`; `nil` for none.
+        public var group: Int?
         /// Makes one.
         public init(
             rule: String, of workspace: String? = nil, suppressed: Suppression?, by: String? = nil,
-            target: String? = nil, deliveries: Range<Int>, window: Window? = nil
+            target: String? = nil, deliveries: Range<Int>, window: Window? = nil, group: Int? = nil
         ) {
+            self.group = group
             (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
             (self.by, self.target, self.deliveries, self.window) = (by, target, deliveries, window)
         }
@@ -291,6 +271,8 @@ public struct Decisions: Sendable {
     public var selections: [Selection] = []
     /// What that makes to deliver.
     public var deliveries: [Delivery] = []
+    /// The groups that selections join.
+    public var groups: [Group] = []
     /// What could not be decided.
     public var parked: [Parked] = []
     /// Whether it is decided beside the position, in a range that no batch has.
@@ -333,6 +315,8 @@ public enum Birth: Sendable, Equatable {
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
+    /// Its event joined a group, and is told with the others of it.
+    case grouped
     /// Nothing is sent: its selection fell into a window that was open, or another delivery reaches the same address.
     case suppressed
 }

@@ -147,7 +147,7 @@ public struct ReplayRow: Sendable, Hashable {
 public struct AuditPage: Sendable {
     /// The deliveries of the piece by state, and how many of them are the first of their notification.
     public var states: [DeliveryState: Int64]
-    /// How many notifications they are.
+    /// How many notifications of one event they are.
     public var notified: Int64
     /// What is wrong with single rows, each named.
     public var residue: [String]
@@ -224,6 +224,8 @@ public protocol LedgerAnswers: AnyObject {
 
     /// Decided events of a name, the newest first, at most `limit`.
     func events(_ name: EventName, limit: Int) throws(LedgerError) -> [DecidedEvent]
+    /// The groups that an event joined, by its number; of a notification's own number, the group that it tells of.
+    func memberships(of event: Int64) throws(LedgerError) -> [Membership]
     /// The ranges of a partition that are decided, in order.
     func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange]
     /// The revision of the rules that was in force at a moment; zero before the first.

@@ -31,6 +31,12 @@ extension SQLiteLedger: LedgerAnswers {
             bytes: query.blob(4))
     }
 
+    public func memberships(of event: Int64) throws(LedgerError) -> [Membership] {
+        try attempting("look for the groups of an event") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in try storedMemberships(of: event) }
+        }
+    }
+
     /// The batch that decided a record; an event's row does not say the stream, but which have positions is known.
     private func batch(of partition: Int32, _ offset: Int64) throws(SQLiteFailure) -> DecidedRange? {
         let streams = try database.prepare("SELECT DISTINCT stream FROM position WHERE partition = ?")

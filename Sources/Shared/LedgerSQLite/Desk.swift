@@ -6,7 +6,7 @@ import CarillonSQLite
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension SQLiteLedger: LedgerDesk {
     /// A rule's name, with its workspace before it when that is not the event's.
-    private static let ruleName = "iif(r.workspace = e.workspace, r.name, r.workspace || '/' || r.name)"
+    static let ruleName = "iif(r.workspace = e.workspace, r.name, r.workspace || '/' || r.name)"
 
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(SQLiteFailure) in

@@ -42,6 +42,7 @@ extension SQLiteLedger {
                     law: law, tallies: tallies,
                     ends: [
                         .matched: try ends("event", "seq"), .suppressed: try ends("suppressed", "id"),
+                        .grouped: try ends("member", "id"),
                         .parked: try ends("parked", "id"), .notified: try ends("delivery", "id"),
                     ])
             }

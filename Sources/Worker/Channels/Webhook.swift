@@ -91,7 +91,9 @@ public struct WebhookChannel: EndpointChannel {
     /// The body: the same for every copy of a delivery, as nothing in it depends on the try.
     static func body(of notice: Notice, id: String) -> [UInt8] {
         var json: [UInt8] = []
-        json.reserveCapacity(320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count)
+        json.reserveCapacity(
+            320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count
+                + (notice.group?.events.count ?? 0))
         func member(_ name: StaticString, _ value: String) {
             unsafe json.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
             JSON.append(quoted: value, to: &json)
@@ -111,6 +113,7 @@ public struct WebhookChannel: EndpointChannel {
         member(#","message":"#, notice.message)
         json.append(contentsOf: #","event":"#.utf8)
         json.append(contentsOf: notice.event)
+        if let group = notice.group { group.append(to: &json) }
         json.append(contentsOf: "}}".utf8)
         return json
     }
