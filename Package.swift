@@ -151,7 +151,8 @@ let package = Package(
             name: "carillon-bench",
             dependencies: [
                 "CMallocCount",
-                "CarillonAnswers", "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonAnswers", "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream",
+                "CarillonStreamKafka",
                 "CarillonStreamSQLite",
                 "CarillonLedger", "CarillonLedgerPostgres",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",

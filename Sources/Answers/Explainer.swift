@@ -288,7 +288,8 @@ extension Explainer {
 
     /// Adds what a replay has sent after all of what was suppressed.
     private func addReplayed(
-        to line: inout RuleLine, of answer: EventAnswer, _ workspace: String, _ rule: String, _ question: ExplainQuestion
+        to line: inout RuleLine, of answer: EventAnswer, _ workspace: String, _ rule: String,
+        _ question: ExplainQuestion
     ) throws {
         guard line.suppressed.contains(where: { $0.target == nil }) else { return }
         let key = Key.replayed(event: answer.key, workspace: workspace, rule: rule)

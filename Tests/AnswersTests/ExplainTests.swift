@@ -147,7 +147,8 @@ struct ExplainTests {
         #expect(both.events.map(\.fate.word).sorted() == ["duplicate", "matched"])
     }
 
-    @Test("a contact's question is answered with what rules made for it, and with those that would tell it of other types")
+    @Test(
+        "a contact's question is answered with what rules made for it, and with those that would tell it of other types")
     func contact() throws {
         let house = try House()
         try house.apply(

@@ -202,8 +202,10 @@ struct AnswersSuite {
         #expect(told.contains("– newest: suppressed, stale: it was older"), "\(told)")
         #expect(try rows("deliveries", "list", "--state", "suppressed").map { $0["reason"] as? String } == ["stale"])
         #expect(try tool.run("status").out.contains("suppressed      1 (stale 1)"))
-        #expect(try tool.run("rules", "apply", "--prune", try tool.file("rules.yaml", Array(rules.replacing("newest", with: "other").utf8))).code == 0)
-        #expect(try rows("deliveries", "list", "--reason", "rule_removed").map { $0["state"] as? String } == ["expired"])
+        let others = try tool.file("rules.yaml", Array(rules.replacing("newest", with: "other").utf8))
+        #expect(try tool.run("rules", "apply", "--prune", others).code == 0)
+        let removed = try rows("deliveries", "list", "--reason", "rule_removed")
+        #expect(removed.map { $0["state"] as? String } == ["expired"])
         #expect(try json("replay", "--since", "1h", "--dry-run")["deliveries"] as? Int == 0)
         #expect(try json("replay", "--since", "1h", "--include-expired", "--dry-run")["deliveries"] as? Int == 3)
         #expect(try json("replay", "--since", "1h", "--state", "expired", "--dry-run")["suppressed"] as? Int == 1)
@@ -247,16 +249,20 @@ struct AnswersSuite {
             String(repeating: "[", count: 100_000), "{\"id\":\"" + String(repeating: "a", count: 2 << 20) + "\"}",
         ] {
             let told = try tool.run("verify", "--received", log(whole + broken + "\n"))
-            #expect(told.code == 1 && told.error.contains("log.jsonl:3"), "\(broken.prefix(40)): \(told.error.prefix(300))")
+            let isTold = told.code == 1 && told.error.contains("log.jsonl:3")
+            #expect(isTold, "\(broken.prefix(40)): \(told.error.prefix(300))")
         }
         // What was refused, what is no id of ours, a line without an end: none of it is a copy.
-        let odd = whole + line(keys[0], ",\"status\":503") + line("not-ours") + "\n" + line(keys[1], ",\"status\":200").dropLast()
+        let last = line(keys[1], ",\"status\":200").dropLast()
+        let odd = whole + line(keys[0], ",\"status\":503") + line("not-ours") + "\n" + last
         let counted = try json("verify", "--received", log(odd))
         #expect(counted["both"] as? Int == 2 && counted["copies"] as? Int == 1)
         // Far more than is kept in memory at a time, each line twice.
         let many = (0..<100_000).map { String(format: "%032x", $0 + 1) }
-        let doubled = try tool.run("verify", "-o", "json", "--received", log(whole + (many + many).map { line($0) }.joined()))
-        #expect(doubled.code == 3 && doubled.out.contains("\"extra\":100000,\"copies\":100000"), "\(doubled.out.suffix(400))")
+        let twice = try log(whole + (many + many).map { line($0) }.joined())
+        let doubled = try tool.run("verify", "-o", "json", "--received", twice)
+        let isCounted = doubled.out.contains("\"extra\":100000,\"copies\":100000")
+        #expect(doubled.code == 3 && isCounted, "\(doubled.out.suffix(400))")
     }
 
     @Test("dead letters are named by their class, chosen by workspace, subject and number, and stay out of other's way")
@@ -314,7 +320,8 @@ struct AnswersSuite {
         let shown = try tool.run("poison", "show", record)
         #expect(shown.out == "{\"specversion\":\"1.0\"," && shown.error.contains("\(record) is parked: "))
         let asItIs = try tool.run("poison", "retry", record)
-        #expect(asItIs.code == 3 && asItIs.error.contains("\(record) is still no event") && asItIs.error.contains("--with"))
+        #expect(asItIs.code == 3 && asItIs.error.contains("\(record) is still no event"))
+        #expect(asItIs.error.contains("--with"))
         let mended = try tool.file("mended.json", Array(event("a").utf8))
         #expect(try tool.run("poison", "retry", record, "--with", "/nowhere").code == 1)
         #expect(try tool.run("poison", "retry", record, "--with", mended).out == "\(record) is published again\n")
@@ -327,7 +334,8 @@ struct AnswersSuite {
         let law = try json("verify")
         #expect(law["parked"] as? Int == 1 && law["matched"] as? Int == 1 && law["duplicate"] as? Int == 1)
         let told = try tool.run("explain", "--subject", "s").out
-        #expect(told.contains("✓ failures → hook: delivered") && told.contains("a duplicate: source and id are those of"))
+        #expect(told.contains("✓ failures → hook: delivered"))
+        #expect(told.contains("a duplicate: source and id are those of"))
     }
 
     @Test("a name of a parked record that is none is told so")

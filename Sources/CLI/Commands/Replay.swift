@@ -36,7 +36,10 @@ struct Replay: ParsableCommand {
     @Option(help: "A receiver's log, JSON lines of `carillon sink`: only what it lacks is sent.", completion: .file())
     var received: [String] = []
     @Flag(help: "Only count.") var dryRun = false
-    @Option(help: "At most so many deliveries a second, such as 100/s. Unless said, few while workers read live, else as many as go.")
+    @Option(
+        help:
+            "At most so many deliveries a second, such as 100/s. Unless said, few while workers read live, else as many as go."
+    )
     var rate: Rate?
     @Flag(help: "Wait until the workers have sent it.") var wait = false
     @Flag(help: "Do not ask.") var yes = false

@@ -44,7 +44,8 @@ public final class ReplayPath {
     ///
     /// - Parameter place: what the ledger calls a partition of the stream.
     public init(
-        ledger: any Ledger & LedgerDesk & LedgerAnswers, place: @escaping (Partition) -> Place, configuration: Worker.Configuration,
+        ledger: any Ledger & LedgerDesk & LedgerAnswers, place: @escaping (Partition) -> Place,
+        configuration: Worker.Configuration,
         options: Options, clock: any Clock, logger: Logger
     ) throws(LedgerError) {
         var configuration = configuration
