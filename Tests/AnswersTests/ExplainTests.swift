@@ -148,7 +148,8 @@ struct ExplainTests {
     }
 
     @Test(
-        "a contact's question is answered with what rules made for it, and with those that would tell it of other types")
+        "a contact's question is answered with what rules made for it, and with those that would tell it of other types"
+    )
     func contact() throws {
         let house = try House()
         try house.apply(
