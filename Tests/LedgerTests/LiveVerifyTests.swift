@@ -147,6 +147,11 @@ private final class Meddled: LedgerAnswers {
     // Not asked here.
     func events(_ name: EventName, limit: Int) throws(LedgerError) -> [DecidedEvent] { [] }
     func memberships(of event: Int64) throws(LedgerError) -> [Membership] { [] }
+    func workspaces() throws(LedgerError) -> [String] { [] }
+    func positions() throws(LedgerError) -> [LedgerStatus.PositionRow] { [] }
+    func held(_ question: OwedQuestion, for reasons: Set<Suppression>, after cursor: Int64) throws(LedgerError)
+        -> HeldPage
+    { HeldPage(rows: [], next: nil) }
     func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange] { [] }
     func revision(at moment: Timestamp) throws(LedgerError) -> Revision { 0 }
     func parked(_ stream: String?, _ partition: Int32, _ offset: Int64) throws(LedgerError) -> ParkedRow? { nil }

@@ -85,6 +85,7 @@ extension RuleLine {
                             .time("decided", row.decidedAt),
                         ])
                     })))
+        members.append(.time("replayed", replayed?.milliseconds))
         return .object(members)
     }
 

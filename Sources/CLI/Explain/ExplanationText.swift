@@ -26,6 +26,7 @@ extension Explanation {
         switch question.about {
         case .subject(let subject): name = printable(subject)
         case .event(_, let id): name = printable(id)
+        case .contact(let contact): return absences(for: printable(contact), since, all)
         case .delivery:
             return all > 0
                 ? [] : ["there is no such delivery, or retention has removed it; `carillon deliveries list` names them"]
@@ -42,6 +43,17 @@ extension Explanation {
             "\(absence.rule): \(all) \(all == 1 ? "event" : "events") of \(name) reached the stream since \(since), none of type "
                 + "\(absence.types.joined(separator: " or ")) (\(known.joined(separator: ", ")))"
         }
+    }
+}
+
+extension Explanation {
+    /// What a contact was not told of.
+    private func absences(for contact: String, _ since: String, _ all: Int) -> [String] {
+        var lines: [String] = []
+        if all == 0 { lines.append("nothing was sent to \(contact) since \(since), and nothing kept from it alone") }
+        guard !absences.isEmpty else { return lines }
+        let rules = absences.map { "\($0.rule) (\($0.types.joined(separator: ", ")))" }
+        return lines + ["\(contact) is told by other rules of other types: \(rules.joined(separator: ", "))"]
     }
 }
 
@@ -93,7 +105,8 @@ extension RuleLine {
         lines += deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
         lines += suppressed.map { row in
             let target = row.target.map { " → \(printable($0))" } ?? ""
-            return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))"
+            let after = row.target == nil ? replayed.map { "; a replay sent it at \($0.rfc3339)" } ?? "" : ""
+            return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))\(after)"
         }
         if lines.isEmpty { lines = [outcome(name, fate)] }
         if case .selected(let failure?) = answer.verdict {

@@ -87,8 +87,8 @@ extension Path {
         let chosen = Chosen(
             record: event.record, outline: outline, facts: facts,
             workspace: event.rules?.workspace ?? JSON.string(outline.workspace, in: text) ?? "",
-            silence: book.silences.holds(event.rules?.workspace, text, at: now, &scratch),
-            silenceEverywhere: book.silences.holds(nil, text, at: now, &scratch))
+            silence: ignoresSilences ? nil : book.silences.holds(event.rules?.workspace, text, at: now, &scratch),
+            silenceEverywhere: ignoresSilences ? nil : book.silences.holds(nil, text, at: now, &scratch))
         let first = matched.decisions.selections.count
         // The severest first: of those that would tell a person of the event it is the one that does.
         for severity in Severity.severestFirst {
