@@ -25,7 +25,7 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas])
+        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, notices])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -147,6 +147,12 @@ enum LedgerSchema {
             workspace TEXT NOT NULL, target TEXT NOT NULL, spent TEXT NOT NULL, since INTEGER NOT NULL,
             until INTEGER NOT NULL, count INTEGER NOT NULL,
             PRIMARY KEY (workspace, target, spent, since)) WITHOUT ROWID;
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at INTEGER;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
         """
 
     /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.
