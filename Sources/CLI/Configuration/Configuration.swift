@@ -132,6 +132,7 @@ extension Configuration {
                         + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
                 ))
         }
+        found += QuotaKeys.contradictions(values)
         do throws(LinkFault) { _ = try Links(links) } catch {
             found.append((["links"], "links.\(error.word) \(error.words)"))
         }
@@ -181,6 +182,9 @@ struct Values: Sendable, Equatable {
     func map(_ key: String) -> [String: String] {
         guard case .map(let texts) = all[key] else { preconditionFailure("\(key) is no map in Settings") }
         return texts
+    }
+    func optionalMap(_ key: String) -> [String: String]? {
+        if case .map(let texts) = all[key] { texts } else { nil }
     }
     func number(_ key: String) -> Double {
         guard case .number(let number) = all[key] else { preconditionFailure("\(key) is no number in Settings") }

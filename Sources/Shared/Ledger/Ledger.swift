@@ -84,6 +84,15 @@ public protocol Ledger: AnyObject {
     func note(_ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp)
         throws(LedgerError)
 
+    // Quotas
+
+    /// What contacts were not sent and are due to be told in a message, the oldest first.
+    func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice]
+    /// Says that the message about each was decided.
+    ///
+    /// Its event is the same whoever decides it, so a death before this call makes a duplicate and no second message.
+    func told(_ notices: [QuotaNotice]) throws(LedgerError)
+
     // Rules and secrets
 
     /// The newest revision of rules, secrets and suspended endpoints.

@@ -27,7 +27,9 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups])
+        steps: [
+            first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
+        ])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -172,6 +174,12 @@ enum LedgerSchema {
             last INTEGER NOT NULL, size INTEGER NOT NULL, failed INTEGER NOT NULL, suppressed INTEGER NOT NULL,
             total INTEGER NOT NULL, since INTEGER NOT NULL, events BLOB NOT NULL);
         CREATE INDEX notice_grp ON notice (grp, number);
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at INTEGER;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
         """
 
     /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.

@@ -87,6 +87,8 @@ public enum RuleDifference {
             change("format", old.format.rawValue, new.format.rawValue),
             old.body == new.body ? nil : "body changed",
             old.mentions == new.mentions ? nil : "at changed",
+            old.retry == new.retry ? nil : "retry changed",
+            listChange("quota", old.quota.map(\.text), new.quota.map(\.text)),
         ]
     }
 

@@ -168,6 +168,10 @@ private struct WorkspaceDraft {
         checkNames(&findings)
         people.link(&findings)
         people.check(limits.quotas, of: workspace, &findings)
+        for endpoint in endpoints.values {
+            guard let kind = endpoint.spec?.kind else { continue }
+            limits.quotas.check(endpoint.quota, on: kind, of: workspace, &findings)
+        }
         let linking = TargetLinking(endpoints: endpoints, people: people, limits: limits, workspace: workspace)
         let rules = drafts.map { linking.rule($0, &findings) }
         var compiled: WorkspaceRules?
