@@ -139,6 +139,7 @@ final class Churn {
         for (index, blow) in blows.enumerated() {
             try wait(for: required.count * (index + 1) / (blows.count + 2), "before \(blow)")
             history.append((SystemClock().uptime(), blow))
+            print("churn: \(index + 1) of \(blows.count): \(blow)")
             try strike(blow)
             try watchTheStream()
             try crew.supervise()
@@ -212,10 +213,11 @@ extension Churn {
         )
     }
 
-    /// What was settled lazily just before is lost with the server, so the account is made when it is back.
+    /// What was claimed or settled lazily just before is lost with the server.
+    ///
+    /// A worker has such a claim still and sends it, and so does the one that claims it anew.
     private func crashPostgres() throws {
-        try server.crash { crew.signalAll(SIGSTOP) }
-        try crew.explaining()
+        try crew.explaining(losing: true) { try server.crash() }
         try awaitDecision(after: "PostgreSQL was started again")
     }
 
