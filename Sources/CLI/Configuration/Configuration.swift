@@ -196,7 +196,6 @@ struct Values: Sendable, Equatable {
     }
     var ruleLimits: RuleLimits {
         var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
-        limits.canGroup = text("ledger.kind") != "postgres"
         for key in all.keys {
             guard let (workspace, limit) = Settings.limited(key), limit == Settings.targets else { continue }
             limits.perWorkspace[workspace] = integer(key)

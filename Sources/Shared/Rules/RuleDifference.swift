@@ -123,6 +123,7 @@ public enum RuleDifference {
             change("per_rule", "\(old.isPerRule)", "\(new.isPerRule)"),
             change("order", old.order.rawValue, new.order.rawValue),
             change("dedup", old.dedup?.spelled ?? "none", new.dedup?.spelled ?? "none"),
+            change("after", old.after?.spelled ?? "none", new.after?.spelled ?? "none"),
             change("group", old.group?.spelled ?? "none", new.group?.spelled ?? "none"),
             old.incident == new.incident ? nil : "incident changed",
             change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),

@@ -10,8 +10,6 @@ public struct RuleLimits: Sendable, Equatable {
     public var offer: ChannelOffer
     /// How much contacts may want at most.
     public var quotas = QuotaCeilings()
-    /// Whether the deployment's ledger keeps groups of events.
-    public var canGroup = true
     /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
     public var areApplied = false
 
