@@ -42,11 +42,9 @@ import Glibc
     }
 
     let easy: UnsafeMutableRawPointer
-    /// What it carries now, and since when, on the sockets' clock.
+    /// What it carries now, since when, on the sockets' clock, and in which group of forerunners.
     var carried: Outgoing?
-    var begunAt: Int64 = 0
-    /// Its group among the forerunners.
-    var group = 0
+    var (begunAt, group): (Int64, Int) = (0, 0)
     /// The socket curl watches for it.
     var socket: Int32 = -1
     private var looksWithMore = 0

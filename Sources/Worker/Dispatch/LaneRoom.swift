@@ -11,7 +11,7 @@ package struct LaneRoom {
         package let flow: Int
 
         /// Room for couriers of so many places.
-        package init(concurrency: Int) { (total, perLane, flow) = (concurrency * 7, concurrency * 2, concurrency * 5) }
+        package init(concurrency: Int) { (total, perLane, flow) = (concurrency * 7, concurrency * 2, concurrency * 3) }
     }
     fileprivate struct Target: Hashable {
         let workspace, name: String

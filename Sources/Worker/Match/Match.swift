@@ -195,7 +195,7 @@ extension Path {
 
     /// Whether it has to be claimed, as only a claim charges quotas.
     private func isCharged(_ target: String, _ rules: WorkspaceRules) -> Bool {
-        tariff.isNeeded && tariff.isCharged(target, of: rules.workspace)
+        tariff.isCharged(target, of: rules.workspace)
     }
 
     /// A name out of an event, no longer than a list can show.

@@ -14,13 +14,17 @@ final class PathTariff: Tariff {
     private var revision: Revision = -1
     /// Whether some contact or endpoint has a quota of its own.
     private var hasOwn = false
+    private let hasCeilings: Bool
 
-    init(_ path: Path, _ ceilings: QuotaCeilings) { (self.path, self.ceilings) = (path, ceilings) }
+    init(_ path: Path, _ ceilings: QuotaCeilings) {
+        (self.path, self.ceilings) = (path, ceilings)
+        hasCeilings = !ceilings.isEmpty
+    }
 
     /// Whether anything is limited at all.
     var isNeeded: Bool {
         refresh()
-        return hasOwn || !ceilings.isEmpty
+        return hasOwn || hasCeilings
     }
 
     func isCharged(_ target: String, of workspace: String) -> Bool {
