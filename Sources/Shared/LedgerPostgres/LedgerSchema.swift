@@ -27,7 +27,9 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas), (2, notices)]
+    static let steps: [(usableFrom: Int, sql: String)] = [
+        (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices),
+    ]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
