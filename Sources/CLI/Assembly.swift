@@ -141,12 +141,13 @@ extension Configuration {
         }
     }
 
-    /// Sends one marked message to an endpoint, as a worker would, and returns how that ended.
-    func tryOut(_ spec: EndpointSpec, of workspace: String) async throws -> Ending {
+    /// Sends one marked message to a target, as a worker would, and returns how that ended.
+    func tryOut(_ target: String, of rules: WorkspaceRules) async throws -> Ending {
         let ledger = try desk()
+        let settings = try channelSettings()
         let trial = try EndpointTrial(
-            spec, of: workspace, ledger, channels: try Channels.kinds(channelSettings()), vault: vault(),
-            now: clock.now())
+            target, of: rules, ledger, channels: try Channels.kinds(settings), people: try Channels.people(settings),
+            vault: vault(), now: clock.now())
         let wire = try wire
         return await trial.run { CurlCourier(configuration: wire, clock: clock, onEnding: $0) }
     }

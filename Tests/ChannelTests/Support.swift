@@ -19,12 +19,14 @@ let sampleEvent = #"""
 
 func notice(
     _ number: UInt64 = 1, title: String = "resnet-50 failed", message: String = "dlc-7f3a job.failed: OOMKilled 任务失败",
-    event: String = sampleEvent, subject: String? = "dlc-7f3a", severity: String = "critical", incident: Incident? = nil
+    event: String = sampleEvent, subject: String? = "dlc-7f3a", severity: String = "critical",
+    incident: Incident? = nil,
+    links: Links? = nil
 ) -> Notice {
     Notice(
         key: Key(high: 7, low: number), workspace: "vision", rule: "failures", severity: severity, type: "job.failed",
         subject: subject, time: "2026-01-05T08:00:00.250Z", title: title, message: message,
-        event: Array(event.utf8)[...], traceparent: nil, incident: incident)
+        event: Array(event.utf8)[...], traceparent: nil, incident: incident, links: links)
 }
 
 func outgoing(_ endpoint: Endpoint, _ notice: Notice, attempt: Int = 1) -> Outgoing {

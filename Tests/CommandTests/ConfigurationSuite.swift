@@ -194,7 +194,8 @@ struct ConfigurationSuite {
             ])
     }
 
-    @Test("a budget of money has prices by how numbers begin, the longest beginning first; a price configures no channel")
+    @Test(
+        "a budget of money has prices by how numbers begin, the longest beginning first; a price configures no channel")
     func money() throws {
         let yaml = """
             channels: {sms: {price: {"+": 0.05, "+86": 0.012, "+8613": 1}}}

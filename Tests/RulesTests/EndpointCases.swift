@@ -334,6 +334,30 @@ extension DocumentCase {
             [
                 "4:58: the value of header 'X-Team' has a line break or another control character"
             ]),
+        .init("a retry schedule by its name", "{webhook: \"https://x.example\", retry: BACKOFF_RETRY}", []),
+        .init(
+            "a retry schedule in words",
+            "{webhook: \"https://x.example\", retry: {first: 1s, factor: 1.5, max: 1m, give_up_after: 1h}}", []),
+        .init(
+            "a schedule that nobody knows",
+            "{webhook: \"https://x.example\", retry: BACKOFF}",
+            [
+                "4:47: 'retry' is one of BACKOFF_RETRY, EXPONENTIAL_DECAY_RETRY, STANDARD_WEBHOOKS, not 'BACKOFF'"
+            ]),
+        .init(
+            "the first span is within the widest",
+            "{webhook: \"https://x.example\", retry: {first: 20s, max: 10s}}",
+            [
+                "4:48: 'first' (20s) exceeds 'max' (10s)"
+            ]),
+        .init(
+            "spans do not shrink, and are no longer than a week",
+            "{webhook: \"https://x.example\", retry: {factor: 0.5, give_up_after: 8d, tries: 3}}",
+            [
+                "4:56: 'factor' is a number from 1 to 100, not '0.5'",
+                "4:76: 'give_up_after' is between 1s and 7d, not 8d",
+                "4:80: unknown key 'tries' in a retry schedule",
+            ]),
         .init("an endpoint may want fewer messages", "{webhook: \"https://x.example\", quota: [20/1m, 500/1d]}", []),
         .init(
             "what it wants is a list of limits",

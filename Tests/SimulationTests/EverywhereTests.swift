@@ -186,13 +186,17 @@ final class PatientCourier: Courier {
     let tried = Mutex<[Outgoing]>([])
     private let endings = Mutex<[Ending]>([])
     private let state = Mutex(false)
+    /// Whether the receivers have trouble of their own.
+    let isFailing = Mutex(false)
     var refuses: Bool {
         get { state.withLock { $0 } }
         set { state.withLock { $0 = newValue } }
     }
 
     func offer(_ deliveries: [Outgoing]) {
-        let outcome: Outcome = refuses ? .failed(.serverError, after: .seconds(3600)) : .delivered
+        let outcome: Outcome =
+            isFailing.withLock { $0 }
+            ? .failed(.serverError, after: nil) : refuses ? .failed(.serverError, after: .seconds(3600)) : .delivered
         tried.withLock { $0 += deliveries }
         endings.withLock { $0 += deliveries.map { Ending($0, outcome, status: 200) } }
     }

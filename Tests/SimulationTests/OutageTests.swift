@@ -51,8 +51,10 @@ struct OutageTests {
         let bed = try OutageBed()
         bed.courier.gone.withLock { $0 = ["bad"] }
         try bed.publish(to: "bad", count: 1, from: 0)
-        try bed.turns(4)
+        try bed.turns(6)
         #expect(try bed.ledger.endpoints(of: nil).map(\.state) == [.disabled])
+        try bed.turns(4)
+        #expect(bed.courier.delivered(to: "watch") == 1, "_system is told once")
         bed.courier.gone.withLock { $0 = [] }
         try bed.publish(to: "bad", count: 3, from: 1)
         try bed.turns(20)

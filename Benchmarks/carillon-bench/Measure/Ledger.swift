@@ -52,7 +52,7 @@ struct LedgerCost: ParsableCommand {
 }
 
 /// Each contact has a quota with room for everything, so that the work is the same with it and without.
-private final class EachContact: Tariff {
+final class EachContact: Tariff {
     private let limits = [SendLimit(100_000, in: .seconds(900)), SendLimit(1_000_000, in: .seconds(86_400))]
     func isCharged(_ target: String, of workspace: String) -> Bool { true }
     func toll(of candidate: Candidate) -> Toll? { Toll([.init(to: nil, [Charge(candidate.target, limits)])]) }

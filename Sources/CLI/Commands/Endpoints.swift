@@ -15,30 +15,32 @@ struct Endpoints: ParsableCommand {
               carillon endpoints pause hook --workspace vision --reason "moving house"
               carillon endpoints resume hook --workspace vision
               carillon endpoints test hook --workspace vision
+              carillon endpoints test mail/alice --workspace vision
             """,
         subcommands: [List.self, Pause.self, Resume.self, Test.self])
 
     /// The endpoint that a command is about.
     struct Choice: ParsableArguments {
-        @Argument(help: "The endpoint's name.") var name: String
+        @Argument(help: "The endpoint's name, or CHANNEL/CONTACT.") var name: String
         @Option(help: "Whose endpoint it is.") var workspace: String
 
-        /// What the documents in force say of it.
-        func spec(_ desk: any LedgerDesk) throws -> EndpointSpec {
-            guard let spec = try Endpoints.specs(of: workspace, desk)[name] else {
-                throw Failure(
-                    "there is no endpoint \(printable(name)) in \(printable(workspace)); `carillon endpoints list` names them"
-                )
-            }
-            return spec
+        /// The documents in force that know it.
+        func rules(_ desk: any LedgerDesk) throws -> WorkspaceRules {
+            let rules = try Endpoints.rules(of: workspace, desk)
+            if let rules, rules.endpoints[name] != nil || rules.reach(name) != nil { return rules }
+            let remedy =
+                PeopleChannel(rawValue: name) == nil
+                ? "`carillon endpoints list` names them"
+                : "people are told by \(name): name one, as in \(name)/alice"
+            throw Failure("there is no endpoint \(printable(name)) in \(printable(workspace)); \(remedy)")
         }
     }
 
-    /// The endpoints of a workspace's documents.
-    static func specs(of workspace: String, _ desk: any LedgerDesk) throws -> [String: EndpointSpec] {
+    /// A workspace's documents in force.
+    static func rules(of workspace: String, _ desk: any LedgerDesk) throws -> WorkspaceRules? {
         let sources = try desk.rules().workspaces[workspace] ?? []
-        let loaded = RuleDocuments.load(sources.map { (file: $0.file, text: $0.text) })
-        return loaded.workspaces.first { $0.workspace == workspace }?.endpoints ?? [:]
+        let loaded = RuleDocuments.load(sources.map { (file: $0.file, text: $0.text) }, limits: .inForce)
+        return loaded.workspaces.first { $0.workspace == workspace }
     }
 
     struct List: ParsableCommand {
@@ -55,7 +57,8 @@ struct Endpoints: ParsableCommand {
             var rows = try desk.endpoints(of: workspace)
             if let workspace {
                 let known = Set(rows.map(\.name))
-                for name in try Endpoints.specs(of: workspace, desk).keys where !known.contains(name) {
+                for name in try Endpoints.rules(of: workspace, desk)?.endpoints.keys.sorted() ?? []
+                where !known.contains(name) {
                     rows.append(
                         EndpointRow(workspace: workspace, name: name, state: nil, reason: "", since: nil, waiting: 0))
                 }
@@ -89,7 +92,7 @@ struct Endpoints: ParsableCommand {
 
         func run() throws {
             let desk = try deployment.configuration().desk()
-            _ = try choice.spec(desk)
+            _ = try choice.rules(desk)
             let isNew = try desk.pause(choice.name, of: choice.workspace, reason: reason, now: clock.now())
             let words = isNew ? "is paused; what is on its way ends, the rest waits" : "was suspended already"
             Console.out("\(printable(choice.name)) of \(printable(choice.workspace)) \(words)")
@@ -122,14 +125,17 @@ struct Endpoints: ParsableCommand {
                 nothing counts it and nothing repeats it.
 
                   carillon endpoints test hook --workspace vision
+                  carillon endpoints test mail/alice --workspace vision
                 """)
         @OptionGroup var choice: Choice
         @OptionGroup var deployment: Deployment
 
         func run() async throws {
             let configuration = try deployment.configuration()
-            let spec = try choice.spec(configuration.desk())
-            let ending = try await configuration.tryOut(spec, of: choice.workspace)
+            guard !choice.name.hasPrefix("\(PeopleChannel.inbox)/") else {
+                throw Failure("an inbox is a page in the ledger, with its delivery: there is nothing to try out")
+            }
+            let ending = try await configuration.tryOut(choice.name, of: choice.rules(configuration.desk()))
             let status = ending.status > 0 ? " (\(ending.status))" : ""
             let words = ending.words.isEmpty ? "" : ": \(printable(ending.words))"
             guard case .delivered = ending.outcome else {

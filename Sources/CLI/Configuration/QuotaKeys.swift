@@ -40,7 +40,9 @@ enum QuotaKeys {
             ceilings.total[channel] = limits("limits.default.total.\(channel)")
         }
         ceilings.cost = costs("limits.default.cost") ?? []
-        for (channel, key) in prices { ceilings.prices[channel] = values.optionalMap(key).flatMap { try? PriceList($0) } }
+        for (channel, key) in prices {
+            ceilings.prices[channel] = values.optionalMap(key).flatMap { try? PriceList($0) }
+        }
         for key in values.all.keys {
             guard let (workspace, limit) = Settings.limited(key), limit != Settings.targets else { continue }
             if limit == cost {

@@ -87,7 +87,8 @@ enum Settings {
     /// The limit of how many targets a rule has.
     static let targets = "targets_per_rule"
     /// What can be limited, the longest name first.
-    private static let workspaceLimits = [targets, QuotaKeys.cost] + QuotaKeys.channels.map { "total.\($0)" } + QuotaKeys.channels
+    private static let workspaceLimits =
+        [targets, QuotaKeys.cost] + QuotaKeys.channels.map { "total.\($0)" } + QuotaKeys.channels
 
     /// The workspace that a key limits, and what of it; `nil` for every other key.
     static func limited(_ key: String) -> (workspace: String, limit: String)? {

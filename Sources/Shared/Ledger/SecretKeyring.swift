@@ -168,7 +168,7 @@ public struct SecretError: Error, Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         let why =
             switch kind {
-            case .noKey: "no key is configured [secrets.key_file, or CARILLON_SECRETS_KEY_FILE]"
+            case .noKey: "there is no key [secrets.key in the home, or secrets.key_file]"
             case .unknownKey(let mark):
                 "it is sealed with the key of mark \(mark), which is not here [add that key to the key file]"
             case .badKey: "a key is the base64 of 32 bytes [openssl rand -base64 32]"

@@ -79,8 +79,10 @@ final class PathTariff: Tariff {
     ) -> Toll? {
         let isNotice = rule.identity == Rule.withheld.identity
         let ladder =
-            isNotice ? .withheld : rule.overflow[own.target] ?? rule.overflow["\(own.channel)/\(Rule.ownerName)"]
-            ?? .standard(on: own.channel, for: own.contact)
+            isNotice
+            ? .withheld
+            : rule.overflow[own.target] ?? rule.overflow["\(own.channel)/\(Rule.ownerName)"]
+                ?? .standard(on: own.channel, for: own.contact)
         var routes = [Toll.Route(to: nil, charges(own, of: candidate.workspace))]
         for channel in ladder.channels where mayUse(channel) {
             guard let reach = find("\(channel)/\(own.contact.name)") else { continue }

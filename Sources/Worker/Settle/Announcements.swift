@@ -38,6 +38,18 @@ struct Announcements {
         add("endpoint.up", outage, at: now)
     }
 
+    /// An endpoint said that it is gone, and gets nothing until a person resumes it.
+    ///
+    /// All workers that hear it before they know of it make one event.
+    mutating func wasDisabled(
+        _ endpoint: (workspace: String, name: String), reason: String, knowing revision: Int64, at now: Timestamp
+    ) {
+        guard endpoint.workspace != "_system", endpoint.workspace != "*", !endpoint.name.isEmpty else { return }
+        let outage = Outage(
+            workspace: endpoint.workspace, name: endpoint.name, reason: reason, since: now, tellAt: .zero)
+        add("endpoint.disabled", outage, at: now, source: "/carillon", moment: revision)
+    }
+
     /// Appends what is to be told; what the stream does not take is told later.
     mutating func tell(by appender: (any StreamAppender)?, now: Duration, wall: Timestamp, _ logger: Logger) {
         guard !outages.isEmpty || !events.isEmpty else { return }
@@ -54,7 +66,9 @@ struct Announcements {
         }
     }
 
-    private mutating func add(_ type: String, _ outage: Outage, at now: Timestamp) {
+    private mutating func add(
+        _ type: String, _ outage: Outage, at now: Timestamp, source: String? = nil, moment: Int64? = nil
+    ) {
         guard events.count < Self.bound else { return }
         var json: [UInt8] = []
         func member(_ name: String, _ value: String) {
@@ -64,8 +78,8 @@ struct Announcements {
         }
         let subject = outage.workspace + "/" + outage.name
         member("specversion", "1.0")
-        member("id", "\(subject)/\(outage.since.milliseconds)/\(type)")
-        member("source", source)
+        member("id", "\(subject)/\(moment ?? outage.since.milliseconds)/\(type)")
+        member("source", source ?? self.source)
         member("type", type)
         member("workspace", "_system")
         member("subject", subject)

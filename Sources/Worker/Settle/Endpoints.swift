@@ -84,6 +84,10 @@ extension Path {
             }
             try ledger.note(state, of: lane, reason: reason, for: session.id, now: clock.now())
             endpointNotes.removeFirst()
+            if state == .disabled {
+                announcements.wasDisabled(
+                    lanes.target(of: lane), reason: reason, knowing: suspendedAt, at: clock.now())
+            }
         }
         announcements.tell(by: appender, now: clock.uptime(), wall: clock.now(), logger)
     }

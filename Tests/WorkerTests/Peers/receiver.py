@@ -57,6 +57,10 @@ config.bind = [f"fd://{listener.fileno()}"]
 config.certfile, config.keyfile = arguments.certificate, arguments.key
 config.alpn_protocols = ["h2", "http/1.1"]
 config.loglevel = "ERROR"
+# Tests ask what the courier does with a kept connection; on a machine that stands still a while, five seconds of
+# patience would end it from this side.
+config.keep_alive_timeout = 600
+config.ssl_handshake_timeout = 600
 if arguments.client_ca:
     config.ca_certs = arguments.client_ca
     config.verify_mode = ssl.CERT_REQUIRED

@@ -44,9 +44,10 @@ public struct DingTalkChannel: EndpointChannel {
             "atMobiles": .list(mentions.mobiles.map(JSONBody.text)),
             "atUserIds": .list(mentions.users.map(JSONBody.text)), "isAtAll": .flag(mentions.all),
         ]
+        let link = notice.linkLine(inMarkdown: format == .markdown)
         return notice.text.fitting(Self.limit) { text in
             // Who is called must stand in the text too.
-            let text = called.isEmpty ? text : text + "\n" + called
+            let text = text + link + (called.isEmpty ? "" : "\n" + called)
             let content: JSONBody =
                 format == .markdown
                 ? [

@@ -30,6 +30,7 @@ public struct FeishuChannel: EndpointChannel {
 
     /// The request; the time and its signature stand in the body, so two copies differ there and nowhere else.
     public func request(for outgoing: Outgoing, now: Timestamp) -> Request {
+        let link = outgoing.notice.linkLine(inMarkdown: false)
         let body = outgoing.notice.message.fitting(Self.limit) { message in
             var body: JSONBody = [:]
             if let secret = outgoing.endpoint.credential {
@@ -37,7 +38,7 @@ public struct FeishuChannel: EndpointChannel {
                 body = ["timestamp": .text(seconds), "sign": .text(Self.signature(at: seconds, secret: secret))]
             }
             let title = outgoing.notice.title.onOneLine.shortened(units: 256)
-            let content = format == .text ? text(title, message) : post(title, message, outgoing.notice.link)
+            let content = format == .text ? text(title, message, link) : post(title, message, outgoing.notice.link)
             return body.with("msg_type", format == .text ? "text" : "post").with("content", content).bytes
         }
         return .post(base.address(outgoing.endpoint.url), body: body)
@@ -57,9 +58,10 @@ public struct FeishuChannel: EndpointChannel {
     }
 
     /// Plain text, in which Feishu reads tags: a `<` of the message is kept from beginning one.
-    private func text(_ title: String, _ message: String) -> JSONBody {
+    private func text(_ title: String, _ message: String, _ link: String) -> JSONBody {
         var text = title.isEmpty || title == message ? message : title + "\n" + message
         text.replace("<", with: "<\u{200B}")
+        text += link
         let called = (mentions.users + (mentions.all ? ["all"] : [])).map {
             "<at user_id=\"\($0.replacing("\"", with: ""))\"></at>"
         }

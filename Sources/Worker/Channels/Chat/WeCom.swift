@@ -32,7 +32,8 @@ public struct WeComChannel: EndpointChannel {
 
     private func text(_ notice: Notice) -> JSONBody {
         let users = mentions.users + (mentions.all ? ["@all"] : [])
-        var content: JSONBody = ["content": .text(notice.text.shortened(bytes: 2048))]
+        let link = notice.linkLine(inMarkdown: false)
+        var content: JSONBody = ["content": .text(notice.text.shortened(bytes: 2048 - link.utf8.count) + link)]
         if !users.isEmpty { content = content.with("mentioned_list", .list(users.map(JSONBody.text))) }
         if !mentions.mobiles.isEmpty {
             content = content.with("mentioned_mobile_list", .list(mentions.mobiles.map(JSONBody.text)))
@@ -43,7 +44,7 @@ public struct WeComChannel: EndpointChannel {
     /// In Markdown `<@user>` calls somebody: one of the message is kept from it.
     private func markdown(_ notice: Notice) -> JSONBody {
         let called = mentions.users.map { "<@\($0)>" }.joined(separator: " ")
-        let tail = called.isEmpty ? "" : "\n" + called
+        let tail = notice.linkLine(inMarkdown: true) + (called.isEmpty ? "" : "\n" + called)
         let text = notice.text.replacing("<@", with: "<\u{200B}@").shortened(bytes: max(0, 4096 - tail.utf8.count))
         return ["msgtype": "markdown", "markdown": ["content": .text(text + tail)]]
     }
