@@ -89,7 +89,7 @@ let package = Package(
             name: "CarillonC",
             dependencies: [
                 "CCarillon", "CarillonEvents", "CarillonPlatform", "CarillonProducer", "CarillonStream",
-                "CarillonStreamSQLite",
+                "CarillonStreamKafka", "CarillonStreamSQLite",
             ], path: "Sources/CProducer"),
 
         // The path of an event.

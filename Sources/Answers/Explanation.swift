@@ -131,5 +131,5 @@ public struct RuleLine: Sendable {
     public var replayed: Timestamp?
 
     /// Whether it made nothing, and nothing kept it from that.
-    var isEmpty: Bool { deliveries.isEmpty && suppressed.isEmpty }
+    var isEmpty: Bool { deliveries.isEmpty && suppressed.isEmpty && groups.isEmpty }
 }

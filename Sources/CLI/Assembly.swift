@@ -35,10 +35,13 @@ extension Configuration {
     }
 
     /// A member of the workers' group, for one thread.
-    func reader() throws(StreamError) -> any StreamReader {
+    ///
+    /// - Parameter isBrief: whether it leaves when it has read to the end.
+    func reader(isBrief: Bool) throws(StreamError) -> any StreamReader {
         switch stream.kind {
         case .sqlite: try createStream().reader(group: worker.group)
-        case .kafka: try createKafkaStream().reader(group: worker.group)
+        case .kafka:
+            try createKafkaStream(settling: isBrief ? .zero : .seconds(2)).reader(group: worker.group)
         }
     }
 
@@ -110,7 +113,8 @@ extension Configuration {
             parts: {
                 let ledger = try configuration.createLedger(crash: crash)
                 return CarillonWorker.Worker.Parts(
-                    ledger: ledger, reader: try configuration.reader(), appender: try configuration.appender(),
+                    ledger: ledger, reader: try configuration.reader(isBrief: untilIdle),
+                    appender: try configuration.appender(),
                     news: try configuration.ledgerNews())
             },
             courier: { onEnding in

@@ -9,7 +9,13 @@ extension Configuration {
     func kafkaStream() throws(StreamError) -> KafkaStream { try KafkaStream.open(kafka(), clock: clock) }
 
     /// Opens the topics, making those that are not there.
-    func createKafkaStream() throws(StreamError) -> KafkaStream { try KafkaStream.create(kafka(), clock: clock) }
+    ///
+    /// - Parameter settling: how long a reader looks on before it joins its group.
+    func createKafkaStream(settling: Duration = .zero) throws(StreamError) -> KafkaStream {
+        var kafka = try kafka()
+        kafka.settling = settling
+        return try KafkaStream.create(kafka, clock: clock)
+    }
 
     private func kafka() throws(StreamError) -> KafkaStream.Configuration {
         var properties: [String: String] = [:]

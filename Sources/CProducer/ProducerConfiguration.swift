@@ -114,7 +114,8 @@ struct ProducerConfiguration: Sendable {
         ConfigurationFault(description: "\(source):\(line ?? 1): \(words)")
     }
 
-    private static func contents(of path: String) throws(ConfigurationFault) -> String {
+    /// The text of a small file.
+    static func contents(of path: String) throws(ConfigurationFault) -> String {
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else {
             throw ConfigurationFault(description: "\(path): cannot be read: \(unsafe String(cString: strerror(errno)))")

@@ -104,13 +104,8 @@ public final class Worker: Service {
     }
 
     private func work() throws {
-        let parts = try parts()
+        guard let (parts, path) = try begin() else { return }
         let bell = parts.reader.doorbell
-        stop.onRaise { bell.ring() }
-        let path = try Path(
-            ledger: parts.ledger, reader: parts.reader, courier: courier { bell.ring() }, clock: clock,
-            configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash,
-            appender: parts.appender)
         let hasNews = Flag()
         defer { parts.news?.stop() }
         if let news = parts.news {
@@ -134,8 +129,7 @@ public final class Worker: Service {
                 patience.reset()
                 if configuration.untilIdle, try path.isIdle() { break }
             } catch {
-                let isTransient = (error as? LedgerError)?.isTransient ?? (error as? StreamError)?.isRetriable ?? false
-                guard isTransient else { throw error }
+                guard Patience.isWorthwhile(after: error) else { throw error }
                 logger.error("\(error); trying again", metadata: ["in": "\(patience.next)"])
                 wasAway = true
                 patience.take()
@@ -144,6 +138,39 @@ public final class Worker: Service {
         logger.info("worker drains")
         try path.drain()
         logger.info("worker has ended")
+    }
+
+    /// Opens everything, and waits for a ledger or a stream that is away: a worker may start before what it needs.
+    ///
+    /// - Returns: `nil` when it was told to stop meanwhile.
+    private func begin() throws -> (Parts, Path)? {
+        var patience = Patience()
+        while !stop.isRaised {
+            do { return try beginOnce() } catch {
+                guard Patience.isWorthwhile(after: error) else { throw error }
+                logger.error("\(error); trying again", metadata: ["in": "\(patience.next)"])
+                patience.take()
+            }
+        }
+        return nil
+    }
+
+    private func beginOnce() throws -> (Parts, Path) {
+        let parts = try parts()
+        let bell = parts.reader.doorbell
+        let courier = courier { bell.ring() }
+        do {
+            let path = try Path(
+                ledger: parts.ledger, reader: parts.reader, courier: courier, clock: clock,
+                configuration: configuration, random: SystemRandomNumberGenerator(), logger: logger, crash: crash,
+                appender: parts.appender)
+            stop.onRaise { bell.ring() }
+            return (parts, path)
+        } catch {
+            courier.close()
+            parts.reader.close()
+            throw error
+        }
     }
 }
 
@@ -179,15 +206,5 @@ private final class StopSign: Sendable {
             return state.isRaised
         }
         if isRaised { action() }
-    }
-}
-
-/// Waits before a ledger or a stream that was away is asked again, longer each time.
-private struct Patience {
-    private(set) var next = Duration.milliseconds(100)
-    mutating func reset() { next = .milliseconds(100) }
-    mutating func take() {
-        usleep(useconds_t(clamping: next.milliseconds * 1000))
-        next = min(next * 2, .seconds(5))
     }
 }

@@ -4,7 +4,7 @@ import Testing
 @Suite("Answers over Kafka: a lost ledger is rebuilt, and what is asked is answered", .timeLimit(.minutes(5)))
 struct KafkaAnswersSuite {
     /// librdkafka's mock cluster, in a process of its own.
-    private final class Cluster {
+    final class Cluster {
         let process = Process()
         let servers: String
 

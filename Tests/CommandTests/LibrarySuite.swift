@@ -94,6 +94,38 @@ struct LibrarySuite {
         #expect(try delivered("vision") == 2)
     }
 
+    @Test("over Kafka both examples do the same: delivery reports make it durable")
+    func overKafka() throws {
+        let cluster = try KafkaAnswersSuite.Cluster()
+        let config = """
+            stream: {kind: kafka, topics: [events], properties: {bootstrap.servers: "\(cluster.servers)"}}
+            ledger: {single_host: true}
+            """
+        _ = try tool.file("carillon.yaml", Array(config.utf8))
+        let settings = [
+            "stream.kind=kafka", "stream.topics=events", "stream.properties.bootstrap.servers=\(cluster.servers)",
+        ]
+        let c = try run(try compiled(Self.root + "/examples/c/scheduler.c"), [tool.home, "vision", "100"] + settings)
+        #expect(c.code == 0 && c.out == "accepted 200 appended 200 spooled 0 refused 0\n", "\(c.out)")
+        let python = try run(
+            "/usr/bin/python3", [Self.root + "/examples/python/scheduler.py", tool.home, "vision", "50"] + settings)
+        #expect(
+            python.code == 0 && python.out.hasSuffix("accepted 100 appended 100 spooled 0 refused 0\n"), "\(python.out)"
+        )
+        #expect(try tool.run("worker", "--prepare").code == 0)
+        #expect(try delivered("vision") == 10 + 50)
+    }
+
+    @Test("Kafka that is away is spooled for, and settings that cannot do are told by their line")
+    func kafkaAway() throws {
+        let program = try compiled(Self.root + "/examples/c/scheduler.c")
+        let away = ["stream.kind=kafka", "stream.properties.bootstrap.servers=127.0.0.1:9"]
+        let result = try run(program, [tool.home, "vision", "20"] + away)
+        #expect(result.code == 0 && result.out == "accepted 40 appended 0 spooled 40 refused 0\n", "\(result.out)")
+        let nameless = try run(program, [tool.home, "vision", "1", "stream.kind=kafka"])
+        #expect(nameless.code == 1 && nameless.out.contains("bootstrap.servers"), "\(nameless.out)")
+    }
+
     @Test("every mistake of a caller is an answer with words, never a crash; a fork is told so")
     func mistakes() throws {
         let program = try compiled(Self.root + "/Tests/CommandTests/Fixtures/mistakes.c")

@@ -123,22 +123,29 @@ final class Crew {
 
     /// Does something that may leave sent what the ledger does not know, and notes what that is.
     ///
-    /// - Parameter living: whether workers live on that others may believe dead: then what is leased to them may be sent by
-    ///   both, too.
-    func explaining(living: Bool = true, _ body: () throws -> Void = {}) throws {
+    /// - Parameters:
+    ///   - living: whether workers live on that others may believe dead: then what is leased to them may be sent by
+    ///     both, too.
+    ///   - losing: whether the ledger may forget what it was told last: then what it knows before counts as well.
+    func explaining(living: Bool = true, losing: Bool = false, _ body: () throws -> Void = {}) throws {
         signalAll(SIGSTOP)
         defer { signalAll(SIGCONT) }
         for worker in workers { waitUntilStopped(worker.processIdentifier) }
+        var excused = losing ? try excused(living: living) : []
         try body()
         // What stopped workers had written is read to its end, as they write nothing more.
         let isRead = deployment.sink.wait(seconds: 60) { [port = deployment.sink.port] in
             $0.open == 0 && Self.unreadBytes(at: port) == 0
         }
         #expect(isRead, "the receiver did not read what had been sent")
+        excused.formUnion(try self.excused(living: living))
+        for id in excused { explained[id, default: 0] += 1 }
+    }
+
+    /// The ids of what may come once more.
+    private func excused(living: Bool) throws -> Set<String> {
         let arrived = deployment.sink.state.change { Set($0.letters.keys) }
-        for (id, isLeased) in try open() where arrived.contains(id) || living && isLeased {
-            explained[id, default: 0] += 1
-        }
+        return Set(try open().filter { arrived.contains($0.id) || living && $0.isLeased }.map(\.id))
     }
 
     /// The ids of what the ledger holds as neither sent nor given up, and whether a worker has it.

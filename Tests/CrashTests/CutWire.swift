@@ -64,19 +64,25 @@ final class CutWire: Sendable {
                 }
                 _ = OwnThread {
                     isCut.wait { $0 ? nil : () }
-                    let far = dial()
-                    guard far >= 0 else {
-                        close(near)
-                        return
-                    }
-                    let back = OwnThread { carry(from: far, to: near, isCut, renaming: address) }
-                    carry(from: near, to: far, isCut, renaming: nil)
-                    try? back.join()
-                    close(near)
-                    close(far)
+                    join(near, dial(), isCut, renaming: address)
                 }
             }
         }
+    }
+
+    /// Carries bytes both ways until the connection ends; `far` is negative when there is nobody.
+    static func join(
+        _ near: Int32, _ far: Int32, _ isCut: Turnstile<Bool> = Turnstile(false), renaming address: String? = nil
+    ) {
+        guard far >= 0 else {
+            close(near)
+            return
+        }
+        let back = OwnThread { carry(from: far, to: near, isCut, renaming: address) }
+        carry(from: near, to: far, isCut, renaming: nil)
+        try? back.join()
+        close(near)
+        close(far)
     }
 
     /// Carries bytes until one side ends; with an address, whole messages of Kafka's, in which it takes the place of ours.
@@ -124,7 +130,7 @@ final class CutWire: Sendable {
 
     // Sockets
 
-    private static func listen(at address: String, port: UInt16) throws -> (listener: Int32, port: UInt16) {
+    static func listen(at address: String, port: UInt16) throws -> (listener: Int32, port: UInt16) {
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var on: Int32 = 1
         unsafe setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, 4)
@@ -153,7 +159,7 @@ final class CutWire: Sendable {
         return connected(far, &place)
     }
 
-    private static func dial(path: String) -> Int32 {
+    static func dial(path: String) -> Int32 {
         let far = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var place = sockaddr_un()
         place.sun_family = sa_family_t(AF_UNIX)

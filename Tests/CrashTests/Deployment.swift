@@ -21,6 +21,8 @@ final class Deployment: Sendable {
 
     /// Those of this one.
     let rules: [String: Set<String>]
+    /// What they say beside that.
+    private let ruleKeys: String
     /// The ledger's URL when it is PostgreSQL's.
     private let ledgerURL: String?
     /// What the binary's environment says beside that.
@@ -28,12 +30,13 @@ final class Deployment: Sendable {
 
     /// - Parameters:
     ///   - rules: with more workspaces than `rules` has, the story is about those.
+    ///   - ruleKeys: what each says beside its events and targets, with a comma behind it.
     ///   - settings: variables of the environment.
     init(
         seed: UInt64, events count: Int, ledgerURL: String? = nil, rules: [String: Set<String>] = Deployment.rules,
-        settings: [String: String] = [:], sink: CountingSink? = nil
+        ruleKeys: String = "", settings: [String: String] = [:], sink: CountingSink? = nil
     ) throws {
-        (self.ledgerURL, self.rules, self.settings) = (ledgerURL, rules, settings)
+        (self.ledgerURL, self.rules, self.ruleKeys, self.settings) = (ledgerURL, rules, ruleKeys, settings)
         folder = try TemporaryDirectory("crash")
         self.sink = try sink ?? CountingSink(delayMilliseconds: 20)
         let began = SystemClock().now() - .seconds(900)
@@ -67,7 +70,7 @@ final class Deployment: Sendable {
                 endpoints:
                   hook: {kind: webhook, url: "http://127.0.0.1:\(sink.port)/\(workspace)"}
                 rules:
-                  - {name: all, events: [\(types.sorted().joined(separator: ", "))], notify: [hook]}
+                  - {name: all, events: [\(types.sorted().joined(separator: ", "))], \(ruleKeys)notify: [hook]}
 
                 """
             let path = folder.file("\(workspace).yaml")

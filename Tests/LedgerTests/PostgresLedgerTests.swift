@@ -170,7 +170,8 @@ struct PostgresLedgerTests {
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             ALTER TABLE parked DROP COLUMN retried;
             DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
-            DROP TABLE quota; DROP TABLE quota_notice; ALTER TABLE delivery DROP COLUMN via;
+            DROP TABLE quota; DROP TABLE quota_notice; DROP TABLE grp; DROP TABLE member; DROP TABLE notice;
+            DROP TABLE threshold; ALTER TABLE delivery DROP COLUMN via;
             DROP TABLE lookup; DROP TABLE lookup_run; DROP TABLE lookup_mark; DROP TABLE replay; DROP TABLE resend;
             UPDATE carillon_ledger SET version = 1, usable_from = 1
             """)

@@ -160,12 +160,34 @@ extension DocumentCase {
             [
                 "10:5: 'order: supersede' drops older messages, and those of a group tell of different events; drop one of both"
             ]),
+        .init("a threshold counts events", "after: {count: 3, within: 10m}", []),
         .init(
-            "thresholds are not built",
-            "after: {count: 3, within: 10m}",
-            [
-                "9:5: not yet: 'after' (thresholds)"
-            ]),
+            "a threshold counts different values", "after: {count: 3, within: 10m, by: [data.node], distinct: subject}",
+            []),
+        .init(
+            "a threshold needs a count and a span", "after: {by: [data.node]}",
+            ["9:12: a threshold needs 'count'", "9:12: a threshold needs 'within'"]),
+        .init(
+            "a threshold that every event reaches", "after: {count: 1, within: 10m}",
+            ["9:20: 'count' is 1, which every event reaches; leave 'after' out"]),
+        .init(
+            "a threshold nobody reaches", "after: {count: 1001, within: 8d}",
+            ["9:20: 'count' is between 2 and 1000, not 1001", "9:34: 'within' is between 1s and 7d, not 8d"]),
+        .init(
+            "a threshold counts whole events", "after: {count: 2.5, within: 10m}",
+            ["9:20: 'count' is a whole number, such as 3, not '2.5'"]),
+        .init(
+            "a threshold's count is no text", "after: {count: '3', within: 10m}",
+            ["9:20: 'count' is a whole number, such as 3, not '3'"]),
+        .init(
+            "a threshold knows its keys", "after: {count: 3, within: 10m, distinkt: subject}",
+            ["9:36: unknown key 'distinkt' in a threshold; did you mean 'distinct'?"]),
+        .init(
+            "a threshold counts what differs", "after: {count: 3, within: 10m, by: [subject], distinct: subject}",
+            ["9:51: 'distinct' names 'subject', which 'by' has too: there is never more than one; drop one of both"]),
+        .init(
+            "a threshold by nothing", "after: {count: 3, within: 10m, by: []}",
+            ["9:40: 'by' is empty; name what tells events apart, such as subject, or workspace for one count in all"]),
         .init(
             "an incident is for pagers",
             "incident: {key: [data.pipeline], resolve_on: [job.succeeded]}",

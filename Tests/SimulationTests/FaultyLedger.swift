@@ -26,6 +26,14 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noPostponing
     /// Older messages of a subject that do not give way to newer ones.
     case noSuperseding
+    /// Events that join no group though their rule has one.
+    case noGroups
+    /// Groups that speak when they like.
+    case hastyGroups
+    /// Groups that are not told apart.
+    case mixedGroups
+    /// Thresholds that nothing falls short of.
+    case noThresholds
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
 }
@@ -115,6 +123,14 @@ final class FaultyLedger: Ledger {
             for index in batch.deliveries.indices { batch.deliveries[index].pair = nil }
         case .noWindows:
             for index in batch.selections.indices { batch.selections[index].window = nil }
+        case .noThresholds:
+            for index in batch.selections.indices { batch.selections[index].threshold = nil }
+        case .noGroups where shows(.noGroups):
+            for index in batch.selections.indices { batch.selections[index].group = nil }
+        case .hastyGroups:
+            for index in batch.groups.indices { batch.groups[index].every = .milliseconds(10) }
+        case .mixedGroups:
+            for index in batch.groups.indices { batch.groups[index].key = batch.groups[0].key }
         case .noSuperseding:
             for index in batch.deliveries.indices { batch.deliveries[index].supersedes = false }
         case .noMemory:
@@ -193,6 +209,12 @@ final class FaultyLedger: Ledger {
     }
     func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int {
         try fate.pass("hasten") { () throws(LedgerError) in try inner.hasten(lane, atMost: count, now: now) }
+    }
+    func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice] {
+        try fate.pass("untold") { () throws(LedgerError) in try inner.untoldNotices(limit: limit, now: now) }
+    }
+    func told(_ notices: [QuotaNotice]) throws(LedgerError) {
+        try fate.pass("told") { () throws(LedgerError) in try inner.told(notices) }
     }
     func suspended() throws(LedgerError) -> Set<Int64> {
         try fate.pass("suspended") { () throws(LedgerError) in try inner.suspended() }

@@ -12,6 +12,7 @@ final class Receiver: Sendable {
     }
     fileprivate struct Letter {
         let delivery: DeliveryID
+        let workspace: String
         let body: [UInt8]
         var arrivals: [Arrival] = []
     }
@@ -40,7 +41,9 @@ final class Receiver: Sendable {
     var violations: [String] { state.withLock { $0.violations } }
     var copies: Int { state.withLock { $0.letters.values.reduce(0) { $0 + $1.arrivals.count - 1 } } }
     func arrivals(of key: Key) -> Int { state.withLock { $0.letters[key]?.arrivals.count ?? 0 } }
-    var keys: Set<Key> { state.withLock { Set($0.letters.keys) } }
+    func keys(of workspace: String) -> Set<Key> {
+        state.withLock { Set($0.letters.filter { $0.value.workspace == workspace }.keys) }
+    }
 
     /// The ledger knows for ever that this one was delivered.
     func wrote(_ delivery: DeliveryID) { state.withLock { _ = $0.durableYes.insert(delivery) } }
@@ -111,7 +114,8 @@ final class Receiver: Sendable {
                 if known.body != body { state.violations.append("a copy of \(outgoing.delivery) has another body") }
                 if known.delivery != outgoing.delivery { state.violations.append("\(key) was decided twice") }
             } else {
-                state.letters[key] = Letter(delivery: outgoing.delivery, body: body)
+                state.letters[key] = Letter(
+                    delivery: outgoing.delivery, workspace: outgoing.notice.workspace, body: body)
                 state.checkOrder(outgoing)
             }
             state.letters[key]?.arrivals.append(Arrival(process: process, isAnswered: isAnswered))

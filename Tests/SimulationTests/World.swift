@@ -31,6 +31,7 @@ final class World {
     private let appender: MemoryAppender
     private var processes: [Process?]
     private var started = 0
+    private var company = Company()
     private var published: [(event: SampleEvent, since: Int)] = []
     /// When each event was appended, which may be again and again.
     private var appends: [String: [Timestamp]] = [:]
@@ -49,6 +50,7 @@ final class World {
         rulesMove = Bool.random(using: &random)
         processes = Array(repeating: nil, count: Int.random(in: 1...3, using: &random))
         try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random))
+        _ = try ledger.apply([Company.change], base: try ledger.revision(), keepPending: false, now: clock.now())
     }
 
     /// Lives the seed's life and says what was wrong with it.
@@ -86,6 +88,7 @@ final class World {
     }
 
     private func publish() throws {
+        guard !random.once(in: 3) else { return try appender.append(company.batch(&random, at: clock.now())) }
         var batch: [EncodedEvent] = []
         for _ in 0..<Int.random(in: 1...5, using: &random) {
             if !published.isEmpty, random.once(in: 5) {
@@ -226,7 +229,7 @@ final class World {
         for (partition, end) in ends where end > 0 {
             guard try ledger.position(stream.name, partition) == end else { return false }
         }
-        return try openOnes().isEmpty
+        return try openOnes().isEmpty && company.isTold(ledger)
     }
 
     private func openOnes() throws -> [String] {
@@ -245,14 +248,15 @@ final class World {
     // Checks
 
     private func check() throws {
-        let rows = try ledger.deliveries(DeliveryFilter(limit: 100_000))
+        let rows = try ledger.deliveries(DeliveryFilter(workspace: "vision", limit: 100_000))
+        outcomes.violations += try company.violations(ledger)
         outcomes.events = published.count
         outcomes.deliveries = rows.count
         let law = try ledger.verify(now: clock.now())
         outcomes.violations += law.residue.map { "verify: \($0)" }
         let decided = Set(rows.compactMap { Key($0.key) })
         if decided.count != rows.count { violate("\(rows.count) deliveries of \(decided.count) keys") }
-        let silenced = try ledger.suppressed(DeliveryFilter(limit: 100_000))
+        let silenced = try ledger.suppressed(DeliveryFilter(workspace: "vision", limit: 100_000))
         outcomes.silenced = silenced.count
         checkDecisions(decided, silenced)
         checkWindows(decided, silenced)
@@ -276,7 +280,7 @@ final class World {
             explained.formUnion(made)
         }
         if explained != decided { violate("\(decided.subtracting(explained).count) deliveries of no event") }
-        if !receiver.keys.isSubset(of: decided) { violate("something arrived that was never decided") }
+        if !receiver.keys(of: "vision").isSubset(of: decided) { violate("something arrived that was never decided") }
     }
 
     /// Of the events of a window one was sent, and what was not sent names a delivery of its window.

@@ -264,4 +264,97 @@ struct KafkaTroubles {
         #expect(error?.isRetriable == false)
         #expect(error?.description.contains(name) == true)
     }
+
+    @Test("after a fatal error of librdkafka another client appends")
+    func producerDies() throws {
+        let bed = try KafkaMock.shared.get().bed(1, WallByHand())
+        let appender = try bed.appender()
+        try appender.append([event("w", "0")])
+        try #require(appender as? any MortalClient).dieForGood()
+        let error = #expect(throws: StreamError.self) { try appender.append([event("w", "1")]) }
+        #expect(error?.isRetriable == true)
+        try appender.append([event("w", "1")])
+        let pump = try Pump(bed)
+        try pump.run { Set($0.seen.map(\.text)) == ["0", "1"] }
+        pump.reader.close()
+    }
+
+    @Test("after a fatal error of librdkafka another client reads on, from where the ledger stands")
+    func readerDies() throws {
+        let bed = try KafkaMock.shared.get().bed(1, WallByHand())
+        let appender = try bed.appender()
+        try appender.append([event("w", "0")])
+        let reader = try bed.reader(group: "dies")
+        defer { reader.close() }
+        #expect(try next(of: reader, from: nil).map(\.offset) == [0])
+        try #require(reader as? any MortalClient).dieForGood()
+        guard case .revoked([0]) = try reader.poll(wait: .seconds(30)) else {
+            Issue.record("what was ours is told to be lost")
+            return
+        }
+        let error = #expect(throws: StreamError.self) { try reader.poll(wait: .seconds(1)) }
+        #expect(error?.isRetriable == true && error?.description.contains("as a test wanted it") == true)
+        try appender.append([event("w", "1")])
+        #expect(try next(of: reader, from: 1).map(\.offset) == [1])
+    }
+
+    /// The next records, with what is assigned sought to an offset.
+    private func next(of reader: any StreamReader, from offset: Offset?) throws -> [RecordBatch.Record] {
+        while true {
+            switch try reader.poll(wait: .seconds(30)) {
+            case .assigned(let partitions): for partition in partitions { try reader.seek(partition, to: offset) }
+            case .records(let batch): return batch.records
+            case .revoked, .nothing: break
+            }
+        }
+    }
+
+    @Test(
+        "what TLS and SASL are told reaches librdkafka, which names what it cannot do; no secret is in the words",
+        arguments: [
+            (["security.protocol": "ssl", "ssl.ca.location": "/nowhere.pem"], "ssl.ca.location"),
+            (["security.protocol": "sasl_plaintext", "sasl.mechanism": "NOPE"], "NOPE"),
+            (["security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512"], "sasl.username"),
+        ])
+    func security(given: [String: String], named: String) throws {
+        let mock = try KafkaMock.shared.get()
+        let properties = ["bootstrap.servers": mock.servers, "sasl.password": "hunter2"].merging(given) { $1 }
+        let error = #expect(throws: StreamError.self) {
+            try KafkaStream.open(KafkaStream.Configuration(topics: [try mock.topic(1)], properties: properties))
+        }
+        #expect(
+            error?.isRetriable == false && error?.description.contains(named) == true, "\(String(describing: error))")
+        #expect(error?.description.contains("hunter2") == false)
+    }
+
+    @Test("a broker that speaks no TLS is away, as is one whose password is another")
+    func securityAgainstNone() throws {
+        let mock = try KafkaMock.shared.get()
+        let properties = [
+            "bootstrap.servers": mock.servers, "security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN",
+            "sasl.username": "carillon", "sasl.password": "hunter2",
+        ]
+        let error = #expect(throws: StreamError.self) {
+            try KafkaStream.open(KafkaStream.Configuration(topics: [try mock.topic(1)], properties: properties))
+        }
+        #expect(error?.isRetriable == true && error?.description.contains("hunter2") == false)
+    }
+
+    @Test("a reader may settle before it joins its group; one that leaves meanwhile was no member")
+    func settles() throws {
+        let clock = WallByHand()
+        var configuration = try KafkaMock.shared.get().bed(1, clock).configuration
+        configuration.settling = .seconds(2)
+        let stream = try KafkaStream.open(configuration, clock: clock)
+        let began = clock.uptime()
+        let reader = try stream.reader(group: "settles")
+        while true {
+            if case .assigned = try reader.poll(wait: .seconds(30)) { break }
+        }
+        #expect(clock.uptime() - began >= .seconds(2))
+        reader.close()
+        let brief = try stream.reader(group: "settles")
+        if case .assigned = try brief.poll(wait: .milliseconds(10)) { Issue.record("joined too early") }
+        brief.close()
+    }
 }

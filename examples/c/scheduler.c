@@ -1,6 +1,8 @@
 /*
- * A scheduler in C: threads that run jobs and say what happens to them. `./scheduler HOME WORKSPACE JOBS` publishes two events
- * a job, from four threads through one producer, and ends with 0 when all of them are durable.
+ * A scheduler in C: threads that run jobs and say what happens to them. `./scheduler HOME WORKSPACE JOBS [SETTING...]` publishes
+ * two events a job, from four threads through one producer, and ends with 0 when all of them are durable. Over Kafka:
+ *
+ *     ./scheduler HOME WORKSPACE JOBS stream.kind=kafka stream.properties.bootstrap.servers=kafka:9092
  */
 #include <carillon.h>
 #include <pthread.h>
@@ -46,12 +48,14 @@ static void *work(void *argument) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 4) {
-        fprintf(stderr, "usage: %s HOME WORKSPACE JOBS\n", arguments[0]);
+    if (count < 4) {
+        fprintf(stderr, "usage: %s HOME WORKSPACE JOBS [SETTING...]\n", arguments[0]);
         return 2;
     }
     char config[4096], why[256];
-    snprintf(config, sizeof config, "home=%s\n", arguments[1]);
+    int length = snprintf(config, sizeof config, "home=%s\n", arguments[1]);
+    for (int i = 4; i < count && length < (int)sizeof config; i++)
+        length += snprintf(config + length, sizeof config - length, "%s\n", arguments[i]);
     carillon_producer *producer;
     if (carillon_producer_open(config, report, arguments[0], &producer, why, sizeof why) != CARILLON_OK) {
         fprintf(stderr, "%s\n", why);

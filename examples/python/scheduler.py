@@ -1,4 +1,7 @@
-"""A scheduler in Python: `scheduler.py HOME WORKSPACE JOBS` publishes two events a job from four threads."""
+"""A scheduler in Python: `scheduler.py HOME WORKSPACE JOBS [SETTING...]` publishes two events a job from four threads.
+
+Over Kafka: scheduler.py HOME WORKSPACE JOBS stream.kind=kafka stream.properties.bootstrap.servers=kafka:9092
+"""
 
 import sys
 import threading
@@ -17,11 +20,12 @@ def work(producer, workspace, jobs):
 
 
 def main():
-    if len(sys.argv) != 4:
-        sys.exit("usage: scheduler.py HOME WORKSPACE JOBS")
+    if len(sys.argv) < 4:
+        sys.exit("usage: scheduler.py HOME WORKSPACE JOBS [SETTING...]")
     home, workspace, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     told = []
-    producer = carillon.Producer(f"home={home}", report=lambda first, count, fate: told.append((first, count, fate)))
+    config = "\n".join([f"home={home}", *sys.argv[4:]])
+    producer = carillon.Producer(config, report=lambda first, count, fate: told.append((first, count, fate)))
     try:
         producer.append({"id": "1", "source": "/examples/python", "workspace": workspace})
     except carillon.Refused as refused:

@@ -63,7 +63,7 @@ struct Kafka: ParsableCommand {
     private func match(_ rules: String, _ reader: any StreamReader, _ rows: Int) throws {
         let rehearsal = try Rehearsal(reader: reader, ledger: nil, rules: rules, concurrency: 256)
         let meter = Meter()
-        try rehearsal.runUntilIdle()
+        try rehearsal.runUntilQuiet()
         try meter.report(rows: rows)
         let counted = try rehearsal.close()
         StandardError.say("matched \(counted.matched), unmatched \(counted.unmatched), parked \(counted.parked)")

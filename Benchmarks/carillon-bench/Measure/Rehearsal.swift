@@ -105,6 +105,13 @@ struct Rehearsal {
         }
     }
 
+    /// The same for a stream that is asked over the network where it ends: only when a turn found nothing.
+    func runUntilQuiet() throws {
+        while true {
+            if try !path.turn(), try path.isIdle() { break }
+        }
+    }
+
     /// Works for a time, whatever there is to do.
     func run(for time: Duration) throws {
         let end = ContinuousClock.now + time

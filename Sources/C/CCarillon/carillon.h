@@ -86,8 +86,11 @@ const char *carillon_result_name(int result);
  * file with such lines. Empty lines and lines that begin with # say nothing. NULL or "" is the home of `carillon`.
  *
  *     home=/var/lib/carillon           the folder for data: the stream is stream.db in it, the spool is spool in it
- *     stream.kind=sqlite               the backend
+ *     stream.kind=sqlite               the backend: sqlite or kafka
  *     stream.path=/srv/stream.db
+ *     stream.topics=carillon.events    of kafka: the first is appended to; commas between
+ *     stream.properties.bootstrap.servers=kafka:9092
+ *     stream.properties.NAME=VALUE     of kafka: librdkafka's settings; NAME_file=PATH reads the value from a file
  *     spool.path=/srv/spool            empty: no spool, events wait in memory
  *     spool.bytes=1073741824           the spool's size over all processes that share it
  *     memory.events=65536              events waiting in memory

@@ -7,8 +7,8 @@ struct Work: AsyncParsableCommand {
         abstract: "Runs one stateless worker; several may run at a time.",
         discussion: """
             All state is in the stream and the ledger, so a worker may be killed at any moment. Makes them when they \
-            are not there. Reads its configuration again on SIGHUP. With --until-idle it ends with 0 once the stream \
-            is read to its end and nothing is leased or due.
+            are not there, and waits for them while they are away. Reads its configuration again on SIGHUP. With \
+            --until-idle it ends with 0 once the stream is read to its end and nothing is leased or due.
 
               carillon worker
               carillon publish events.jsonl && carillon worker --until-idle
@@ -26,7 +26,7 @@ struct Work: AsyncParsableCommand {
         let configuration = try deployment.configuration()
         Log.set(configuration.logging)
         let roles = Roles(configuration: configuration, reread: { try deployment.configuration() })
-        let watch = try roles.prepare()
+        let watch = try roles.prepare(waiting: prepare || untilIdle ? .seconds(30) : nil)
         if prepare { return }
         try await roles.run(
             [HangupSignal(reloading: roles.reloading(watch))] + roles.keepers(watch)

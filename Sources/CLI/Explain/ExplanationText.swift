@@ -163,6 +163,7 @@ enum SuppressionWords {
         return switch reason {
         case "stale": "stale: it was older than delivery.max_event_age when it was decided"
         case "expired": "expired: the rule's expire_after had passed when it was decided"
+        case "after": "after: \(by ?? "fewer than the rule asks for")"
         case "dedup": "dedup: an earlier event of the window was sent\(by.map { ", as delivery \($0)" } ?? "")"
         case "silence": "silence\(by.map { " \($0)" } ?? "") held; `carillon silence list` shows it"
         case "already_sent": "already_sent: \(by.map { "rule \($0)" } ?? "another rule") told the same person"

@@ -17,15 +17,31 @@ struct Roles {
     let logger = Log.logger("carillon")
 
     /// Makes stream and ledger where they are not there, and applies the watched rules, before anything runs.
-    func prepare() throws -> RuleWatch? {
-        try configuration.prepareStream()
-        _ = try configuration.createLedger()
+    ///
+    /// Waits for a stream or a ledger that is away, as whatever starts them may start us first.
+    /// - Parameter limit: for how long; without end unless given.
+    func prepare(waiting limit: Duration? = nil) throws -> RuleWatch? {
+        let end = limit.map { clock.uptime() + $0 }
+        try patiently(until: end) { try configuration.prepareStream() }
+        try patiently(until: end) { _ = try configuration.createLedger() }
         configuration.sealClearSecrets()
-        try SpoolWatch.drain(configuration)
+        try patiently(until: end) { try SpoolWatch.drain(configuration) }
         guard let folder = configuration.rulesDirectory else { return nil }
         let watch = RuleWatch(configuration: configuration, folder: folder, logger: Log.logger("carillon.rules"))
         watch.applyIfChanged()
         return watch
+    }
+
+    private func patiently(until end: Duration?, _ work: () throws -> Void) throws {
+        var patience = Patience()
+        while true {
+            do { return try work() } catch {
+                let isOver = end.map { clock.uptime() + patience.next > $0 } ?? false
+                guard !isOver, Patience.isWorthwhile(after: error) else { throw error }
+                logger.error("\(error); trying again", metadata: ["in": "\(patience.next)"])
+                patience.take()
+            }
+        }
     }
 
     /// What keeps the house beside a worker.

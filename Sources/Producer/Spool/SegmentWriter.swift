@@ -21,8 +21,8 @@ final class SegmentWriter {
         guard descriptor >= 0 else { throw PlatformError(errno, doing: "begin spool file \(path)") }
         self.path = path
         size = 0
+        // One that throws is whole by now: `deinit` closes the file, and nobody else may, as its number may be another's.
         do throws(PlatformError) { try publish(from: passing) } catch {
-            Glibc.close(descriptor)
             unsafe unlink(passing)
             throw error
         }

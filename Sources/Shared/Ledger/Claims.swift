@@ -84,3 +84,13 @@ public struct Claimed: Sendable {
         (self.appended, self.event) = (appended, event)
     }
 }
+
+extension Claimed {
+    /// The target that is told.
+    public var destination: String { via ?? target }
+    /// What a tariff is asked about it.
+    public var candidate: Candidate {
+        Candidate(
+            delivery: delivery, workspace: workspace, rule: rule, target: target, via: via, revision: revision)
+    }
+}

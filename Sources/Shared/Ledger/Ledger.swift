@@ -84,6 +84,15 @@ public protocol Ledger: AnyObject {
     func note(_ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp)
         throws(LedgerError)
 
+    // Quotas
+
+    /// What contacts were not sent and are due to be told in a message, the oldest first.
+    func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice]
+    /// Says that the message about each was decided.
+    ///
+    /// Its event is the same whoever decides it, so a death before this call makes a duplicate and no second message.
+    func told(_ notices: [QuotaNotice]) throws(LedgerError)
+
     // Rules and secrets
 
     /// The newest revision of rules, secrets and suspended endpoints.
@@ -165,14 +174,17 @@ public struct Decisions: Sendable {
         public var deliveries: Range<Int>
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
+        /// What has to be reached before it is sent, in `thresholds`; `nil` for nothing.
+        public var threshold: Int?
         /// The group that it joins instead of making a notification of its own, in `groups`; `nil` for none.
         public var group: Int?
         /// Makes one.
         public init(
             rule: String, of workspace: String? = nil, suppressed: Suppression?, by: String? = nil,
-            target: String? = nil, deliveries: Range<Int>, window: Window? = nil, group: Int? = nil
+            target: String? = nil, deliveries: Range<Int>, window: Window? = nil, threshold: Int? = nil,
+            group: Int? = nil
         ) {
-            self.group = group
+            (self.threshold, self.group) = (threshold, group)
             (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
             (self.by, self.target, self.deliveries, self.window) = (by, target, deliveries, window)
         }
@@ -271,6 +283,8 @@ public struct Decisions: Sendable {
     public var selections: [Selection] = []
     /// What that makes to deliver.
     public var deliveries: [Delivery] = []
+    /// What selections have to reach.
+    public var thresholds: [Threshold] = []
     /// The groups that selections join.
     public var groups: [Group] = []
     /// What could not be decided.

@@ -4,6 +4,8 @@ public enum Suppression: String, Sendable, CaseIterable {
     case stale
     /// The rule's `expire_after` had passed when it was decided.
     case expired
+    /// Too few events had come within the span that the rule asks for; `by` says how many of them had.
+    case after
     /// An earlier event of the rule's dedup window was sent.
     case dedup
     /// The deployment lets no channel of the target carry this event: its type or its region is not among the channel's.

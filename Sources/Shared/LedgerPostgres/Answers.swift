@@ -35,9 +35,6 @@ extension PostgresLedger: LedgerAnswers {
         }
     }
 
-    /// None: rules with groups are refused for this ledger.
-    public func memberships(of event: Int64) throws(LedgerError) -> [Membership] { [] }
-
     private static func range(_ rows: Rows, _ row: Int, from column: Int) -> DecidedRange {
         DecidedRange(
             offsets: rows.int(row, column)..<rows.int(row, column + 1), revision: rows.int(row, column + 2),

@@ -16,12 +16,14 @@ extension PostgresLedger {
             let row = try connection().run(
                 """
                 SELECT \(sums), (SELECT count(*) FROM suppressed WHERE at >= $1 AND at < $2),
-                    (SELECT count(*) FROM parked WHERE at >= $1 AND at < $2) FROM batch WHERE at >= $1 AND at < $2
+                    (SELECT count(*) FROM parked WHERE at >= $1 AND at < $2),
+                    (SELECT count(*) FROM member WHERE at >= $1 AND at < $2) FROM batch WHERE at >= $1 AND at < $2
                 """, Parameters(window.first, window.end))
             var law = Conservation(
                 read: row.int(0, 0), unmatched: row.int(0, 1), matched: row.int(0, 2), duplicate: row.int(0, 3),
                 parked: row.int(0, 4), lost: row.int(0, 5), selected: row.int(0, 6), notified: 0,
                 suppressed: row.int(0, 7), deliveries: [:], residue: [])
+            law.grouped = row.int(0, 9)
             law.compareRecords(parkedKept: row.int(0, 8))
             return law
         }
@@ -66,22 +68,29 @@ extension PostgresLedger {
         _ table: VerificationStart.Table, after cursor: Int64, upTo last: Int64
     ) throws(LedgerError) -> CountedPiece {
         let (name, id) = table.columns
+        // What groups say are events of their own, which no batch has read.
+        let isCounted = table == .matched ? "p.partition <> \(Self.groupPartition)" : "true"
+        let more = table == .matched ? ", partition" : ""
         return try attempting("count \(name)") { () throws(PostgresFailure) in
             let row = try connection().run(
                 """
-                SELECT (SELECT min(\(id)) FROM \(name)), count(p.id), max(p.id),
-                    (SELECT coalesce(sum(n), 0)::int8 FROM tally WHERE name = 'retired.\(table.rawValue)')
-                FROM (SELECT \(id) AS id FROM \(name) WHERE \(id) > $1 AND \(id) <= $2 ORDER BY \(id) LIMIT $3) AS p
+                SELECT (SELECT min(\(id)) FROM \(name)), count(p.id) FILTER (WHERE \(isCounted)), max(p.id),
+                    (SELECT coalesce(sum(n), 0)::int8 FROM tally WHERE name = 'retired.\(table.rawValue)'), count(p.id)
+                FROM (SELECT \(id) AS id\(more) FROM \(name) WHERE \(id) > $1 AND \(id) <= $2 ORDER BY \(id) LIMIT $3) AS p
                 """, Parameters(cursor, last, Self.page))
             return CountedPiece(
                 count: row.int(0, 1), behind: max(cursor, (row.optionalInt(0, 0) ?? (last + 1)) - 1),
-                retired: row.int(0, 3), next: row.int(0, 1) == Self.page ? row.optionalInt(0, 2) : nil)
+                retired: row.int(0, 3), next: row.int(0, 4) == Self.page ? row.optionalInt(0, 2) : nil)
         }
     }
 
-    /// A segment's keys beside its events: each was written with the other.
+    /// A segment's keys beside its events: each was written with the other; behind the last segment, groups.
     public func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?) {
         try transaction("verify keys") { connection throws(PostgresFailure) -> (residue: [String], next: [Int64]?) in
+            if cursor.count == 2 {
+                let (residue, next) = try groupResidue(after: cursor[1], connection)
+                return (residue, next.map { [0, $0] })
+            }
             let found = try connection.run([
                 .snapshot, Command("SET LOCAL statement_timeout = 0"),
                 Command(
@@ -90,13 +99,14 @@ extension PostgresLedger {
                     FROM segment WHERE id > $1 ORDER BY id LIMIT 1
                     """, Parameters(cursor.first ?? -1)),
             ])[2]
-            guard !found.isEmpty else { return ([], nil) }
+            guard !found.isEmpty else { return ([], [0, 0]) }
             let id = found.int(0, 0)
             guard found.int(0, 1) != 0 else { return ([], [id]) }
             let counts = try connection.run(
                 """
                 SELECT (SELECT count(*) FROM seen WHERE segment = $1), (
-                    SELECT count(*) FROM event WHERE seq >= $1 << \(Self.segmentBits) AND seq < ($1 + 1) << \(Self.segmentBits))
+                    SELECT count(*) FROM event WHERE seq >= $1 << \(Self.segmentBits) AND seq < ($1 + 1) << \(Self.segmentBits)
+                        AND partition <> \(Self.groupPartition))
                 """, Parameters(id))
             try connection.run([.commit])
             let (keys, events) = (counts.int(0, 0), counts.int(0, 1))
@@ -110,7 +120,7 @@ extension VerificationStart.Table {
         switch self {
         case .matched: ("event", "seq")
         case .suppressed: ("suppressed", "id")
-        case .grouped: ("member", "id")  // never asked for: no ends are told of a table that is not here
+        case .grouped: ("member", "id")
         case .parked: ("parked", "id")
         case .notified: ("delivery", "id")
         }

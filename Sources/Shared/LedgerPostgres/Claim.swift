@@ -18,10 +18,17 @@ extension PostgresLedger {
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
         moment = now.milliseconds
-        let lanes = try attempting("look for due deliveries") { () throws(PostgresFailure) in
-            Self.lanes(try connection().run([waitingLanes])[0], room)
+        func look() throws(LedgerError) -> [Lane] {
+            try attempting("look for due deliveries") { () throws(PostgresFailure) in
+                Self.lanes(try connection().run([waitingLanes])[0], room)
+            }
         }
-        let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
+        var lanes = try look()
+        if let first = lanes.first, first.lane == Self.groupLane, first.at <= moment {
+            try letGroupsSpeak()
+            lanes = try look()
+        }
+        let ready = lanes.filter { $0.lane != Self.groupLane && $0.at <= moment && room.free(in: $0.lane) > 0 }
         guard room.total > 0, !ready.isEmpty else { return left(lanes, isFull: false) }
         var charged: Set<Int64> = []
         for lane in ready where try tariff?.isCharged(lane.target, of: lane.workspace) ?? false {
@@ -79,7 +86,8 @@ extension PostgresLedger {
             leftBehind: isFull || lanes.contains { $0.at <= moment })
     }
 
-    /// Each lane that has something waiting and is not suspended: two index probes a lane.
+    /// Each lane that has something waiting and is not suspended: two index probes a lane; before them the first group's
+    /// time, as if groups had a lane.
     private var waitingLanes: Command {
         Command(
             """
@@ -92,7 +100,9 @@ extension PostgresLedger {
                 SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace,
                 n.target
             FROM l JOIN lane n ON n.id = l.lane
-            WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes))) ORDER BY l.lane
+            WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes)))
+            UNION ALL (SELECT \(Self.groupLane)::int8, due, NULL, '', '' FROM grp WHERE due IS NOT NULL ORDER BY due LIMIT 1)
+            ORDER BY 1
             """, Parameters(moment))
     }
 
@@ -172,14 +182,21 @@ extension PostgresLedger {
                 FROM picked p WHERE d.id = p.id
                 RETURNING d.id, d.epoch, d.attempts, d.key, d.revision, d.round, d.expires, d.pair, d.event, d.rule, d.lane,
                     d.via, p.turn, p.due)
-            SELECT t.id, t.epoch, t.attempts, t.key, l.workspace, r.name, l.target, t.revision, t.round, t.expires,
-                e.appended, e.bytes, t.pair, t.lane, t.via
+            SELECT \(Self.claimedColumns)
             FROM taken t JOIN event e ON e.seq = t.event JOIN rule r ON r.id = t.rule JOIN lane l ON l.id = t.lane
             ORDER BY t.turn, t.due, t.id
             """, values)
         claimCursor = rows.isEmpty ? claimCursor : rows.int(rows.count - 1, 13)
-        return rows.indices.map { Self.claimed(rows, $0) }
+        var claims = rows.indices.map { Self.claimed(rows, $0) }
+        try addGroups(to: &claims, rows, connection)
+        return claims
     }
+
+    /// What `claimed` and `addGroups` read, of `taken t`, `event e`, `rule r` and `lane l`.
+    static let claimedColumns = """
+        t.id, t.epoch, t.attempts, t.key, l.workspace, r.name, l.target, t.revision, t.round, t.expires, e.appended, e.bytes,
+            t.pair, t.lane, t.via, CASE e.partition WHEN \(groupPartition) THEN t.event END
+        """
 
     static func claimed(_ rows: Rows, _ row: Int) -> Claimed {
         var claimed = Claimed(

@@ -6,7 +6,8 @@ import CarillonPostgres
 // known; the second writes and commits. Between them nothing is asked of the server, so the locks are held as long as the
 // network needs, not as long as we think.
 //
-// Locks are taken in one order everywhere: rules and segments (shared), position, session, lanes, rules with windows, keys.
+// Locks are taken in one order everywhere: rules and segments (shared), position, session, lanes, keys, rules with windows,
+// thresholds, groups.
 
 // What these do is said once, by the contract.
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
@@ -22,9 +23,6 @@ extension PostgresLedger: Ledger {
     ) throws(LedgerError) -> Decided {
         moment = now.milliseconds
         let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
-        guard batch.groups.isEmpty else {
-            throw LedgerError(.other, doing: doing, cause: "groups of events are not kept in PostgreSQL yet")
-        }
         return try transaction(doing) { connection throws(PostgresFailure) -> Decided in
             try learnNames(of: batch, connection)
             let reading = DecisionReading(self, batch, session: session, now: now.milliseconds)
@@ -104,6 +102,7 @@ struct DecisionReading {
         /// All open deliveries, and locked, of the pairs in which something is superseded.
         var queues: [Int64: [Superseding.Open]] = [:]
         var windows: Windows?
+        var thresholds: Thresholds?
         /// The batch row that this one prolongs.
         var last: Int64?
     }
@@ -131,6 +130,8 @@ struct DecisionReading {
         if !windows.keys.isEmpty {
             commands += Windows.reading(batch, windows.keys, rules: windows.rules, horizon: horizon)
         }
+        let thresholds = Set(batch.thresholds.lazy.map(\.key))
+        if !thresholds.isEmpty { commands.append(Thresholds.reading(thresholds)) }
         let rows = try connection.run(commands)
         var known = Known()
         known.revision = rows[3].isEmpty ? 0 : rows[3].int(0, 0)
@@ -143,6 +144,9 @@ struct DecisionReading {
         known.queues = Superseding.queues(of: superseding, rows[10])
         for row in rows[11].indices { known.pairs[rows[11].int(row, 0)] = DecisionWriter.Pair(rows[11], row) }
         for (pair, queue) in known.queues { known.pairs[pair] = DecisionWriter.Pair(queue) }
+        if !thresholds.isEmpty {
+            known.thresholds = try Thresholds(rows[rows.count - 1], partition: batch.partition)
+        }
         if !windows.keys.isEmpty { known.windows = Windows(clock: rows[13], living: rows[14], horizon: horizon) }
         return known
     }

@@ -61,6 +61,8 @@ struct DecisionWriter {
     private var superseded: [DeliveryID] = []
     private var resent = 0
     private var selected = 0
+    /// The groups that it meets; `nil` as long as it meets none.
+    private var groups: OpenGroups?
     /// Where the answer of `insertDeliveries` stands.
     private var insertIndex: Int?
 
@@ -90,39 +92,66 @@ struct DecisionWriter {
             let rule = ledger.names.rule(workspace, selection.rule)
             if let reason = selection.suppressed {
                 suppress(Suppressed(event: row, rule: rule, reason: reason, by: selection.by, target: selection.target))
+            } else if let shortfall = seen(selection.threshold, event) {
+                suppress(Suppressed(event: row, rule: rule, reason: .after, by: shortfall))
+                births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
             } else if let window = selection.window, let earlier = enter(window, event, selection) {
                 suppress(Suppressed(event: row, rule: rule, reason: .dedup, earlier: earlier))
                 births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+                if let group = selection.group {
+                    let targets = batch.deliveries[selection.deliveries].map(\.target)
+                    groups = groups ?? OpenGroups()
+                    groups?.keepOut(batch.groups[group], targets)
+                }
             } else {
                 let name = workspace == event.workspace ? selection.rule : "\(workspace)/\(selection.rule)"
-                send(selection, as: name, of: workspace, event: row, rule: rule, &reached)
+                send(selection, as: name, of: workspace, event, row: row, rule: rule, &reached)
             }
         }
+    }
+
+    /// Counts an event: by how far it falls short of a threshold; `nil` when it does not.
+    private mutating func seen(_ threshold: Int?, _ event: Decisions.Event) -> String? {
+        threshold.flatMap { known.thresholds?.see(batch.thresholds[$0], at: event.appended) }
     }
 
     /// Adds what a selection sends.
     ///
     /// - Parameter reached: the addresses that other rules tell of the event, each with the rule.
     private mutating func send(
-        _ selection: Decisions.Selection, as name: String, of workspace: String, event: Int64, rule: Int64,
-        _ reached: inout [String: String]
+        _ selection: Decisions.Selection, as name: String, of workspace: String, _ event: Decisions.Event, row: Int64,
+        rule: Int64, _ reached: inout [String: String]
     ) {
         var part: Int64 = 0
+        var company: (targets: [String], lanes: [Int64]) = ([], [])
         for delivery in batch.deliveries[selection.deliveries] {
             if let copy = delivery.copy {
                 if let other = reached[copy] {
                     suppress(
-                        Suppressed(event: event, rule: rule, reason: .alreadySent, by: other, target: delivery.target))
+                        Suppressed(event: row, rule: rule, reason: .alreadySent, by: other, target: delivery.target))
                     births.append(.suppressed)
                     continue
                 }
                 reached[copy] = name
             }
             let lane = ledger.names.lane(workspace, delivery.target)
-            add(delivery, event: event, rule: rule, lane: lane, part: part)
+            if selection.group != nil {
+                births.append(.grouped)
+                company.targets.append(delivery.target)
+                company.lanes.append(lane)
+                continue
+            }
+            add(delivery, event: row, rule: rule, lane: lane, part: part)
             part += 1
         }
         if part > 0 { selected += 1 }
+        guard let group = selection.group, !company.targets.isEmpty else { return }
+        groups = groups ?? OpenGroups()
+        groups?.join(
+            batch.groups[group],
+            OpenGroups.Member(
+                event: row, key: event.key, rule: rule, targets: company.targets, lanes: company.lanes))
+        selected += 1
     }
 
     private mutating func add(_ delivery: Decisions.Delivery, event: Int64, rule: Int64, lane: Int64, part: Int64) {
@@ -229,12 +258,16 @@ struct DecisionWriter {
         if !superseded.isEmpty { commands.append(Superseding.end(superseded, now)) }
         if !sooner.isEmpty { commands.append(pullForward) }
         if !held.isEmpty { commands.append(insertSuppressed) }
-        if !batch.parked.isEmpty { commands.append(insertParked) }
+        if !batch.parked.isEmpty { commands.append(batch.insertParked(now)) }
         commands += known.windows?.writing ?? []
-        commands.append(noteBatch)
+        commands += known.thresholds?.writing ?? []
+        commands += groups?.writing(revision: batch.revision, now: now) ?? []
+        let counts = BatchCounts(matched: events.count, duplicates: duplicates, selected: selected)
+        commands.append(batch.note(counts, prolonging: known.last, now))
         var changes = [
             "delivery.pending": -superseded.count, "delivery.expired": superseded.count - resent,
             "delivery.delivered": resent, "suppressed": held.count, "seen": events.count,
+            "grouped": groups?.count ?? 0,
         ]
         for row in rows { changes["delivery.\(row.state.rawValue)", default: 0] += 1 }
         for (reason, count) in suppressed { changes["suppressed.\(reason.rawValue)"] = count }
@@ -333,48 +366,6 @@ struct DecisionWriter {
             SELECT s.event, s.rule, s.reason, $6, CASE s.has WHEN 1 THEN s.earlier END, s.by, s.target
             FROM unnest($1::int8[], $2::int8[], $3::text[], $4::uuid[], $5::int8[], $7::text[], $8::text[])
                 AS s(event, rule, reason, earlier, has, by, target)
-            """, values)
-    }
-
-    private var insertParked: Command {
-        var values = Parameters()
-        values.add(batch.stream)
-        values.add(Int64(batch.partition))
-        values.add(batch.parked.map(\.offset))
-        values.add(batch.parked.map { $0.reason as String? })
-        values.add(pieces: batch.parked.map(\.value), of: batch.bytes)
-        values.add(now)
-        return Command(
-            """
-            INSERT INTO parked (stream, partition, place, reason, bytes, at)
-            SELECT $1, $2, p.*, $6 FROM unnest($3::int8[], $4::text[], $5::bytea[]) AS p
-            """, values)
-    }
-
-    /// Writes the batch down; a batch that goes on where the last one of the same hour and revision ended prolongs it, so
-    /// that a trickle of single events does not fill the ledger with rows.
-    private var noteBatch: Command {
-        let counts = [
-            batch.next, Int64(batch.read), batch.gap, Int64(batch.unmatched), Int64(events.count), Int64(duplicates),
-            Int64(batch.parked.count), Int64(selected),
-        ]
-        var values = Parameters()
-        for count in counts { values.add(count) }
-        if let last = known.last {
-            values.add(last)
-            return Command(
-                """
-                UPDATE batch SET next = $1, read = read + $2, gap = gap + $3, unmatched = unmatched + $4,
-                    matched = matched + $5, duplicate = duplicate + $6, parked = parked + $7, selected = selected + $8
-                WHERE id = $9
-                """, values)
-        }
-        values.add(batch.stream)
-        for number in [Int64(batch.partition), batch.from, batch.revision, now] { values.add(number) }
-        return Command(
-            """
-            INSERT INTO batch (next, read, gap, unmatched, matched, duplicate, parked, selected, stream, partition, first,
-                revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
             """, values)
     }
 }

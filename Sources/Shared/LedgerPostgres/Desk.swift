@@ -6,7 +6,7 @@ import CarillonPostgres
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension PostgresLedger: LedgerDesk {
     /// A rule's name, with its workspace before it when that is not the event's.
-    private static let ruleName =
+    static let ruleName =
         "CASE WHEN r.workspace = e.workspace THEN r.name ELSE r.workspace || '/' || r.name END"
 
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {

@@ -75,6 +75,7 @@ extension PostgresLedger {
             SELECT id FROM segment WHERE sealed < $1 AND to_regclass('event_' || id) IS NOT NULL
                 AND coalesce((SELECT event FROM delivery ORDER BY id LIMIT 1) >> \(Self.segmentBits) > id, true)
                 AND coalesce((SELECT event FROM suppressed ORDER BY id LIMIT 1) >> \(Self.segmentBits) > id, true)
+                AND coalesce((SELECT event FROM member ORDER BY id LIMIT 1) >> \(Self.segmentBits) > id, true)
             ORDER BY id LIMIT 1
             """, Parameters(old))
         for row in keys.indices { try drop("seen", keys.int(row, 0), as: "retired.seen", connection) }
@@ -95,7 +96,9 @@ extension PostgresLedger {
         _ table: String, _ segment: Int64, as tally: String, _ connection: Connection
     ) throws(PostgresFailure) {
         try connection.run(Gate.exclusive, Parameters(space, Gate.segments))
-        let count = try connection.run("SELECT count(*) FROM \(table)_\(segment)").int(0, 0)
+        // What groups say are events of their own, which no batch has read.
+        let isCounted = table == "event" ? "partition <> \(Self.groupPartition)" : "true"
+        let count = try connection.run("SELECT count(*) FROM \(table)_\(segment) WHERE \(isCounted)").int(0, 0)
         try connection.run([Command("DROP TABLE \(table)_\(segment)")] + tallies([tally: Int(count)], connection))
     }
 
@@ -105,6 +108,8 @@ extension PostgresLedger {
     private func retire(_ connection: Connection) throws(PostgresFailure) -> Int {
         var changes: [String: Int] = [:]
         let deliveries = try retireDeliveries(&changes, connection)
+        let members = try retireMembers(old, atMost: Self.step, connection)
+        changes["retired.grouped"] = members
         let rows = try connection.run([
             Command(
                 """
@@ -120,6 +125,9 @@ extension PostgresLedger {
                     ON d.clock = c.id AND d.ends <= greatest(c.reached - $3, $1) LIMIT $2)
                 """, Parameters(horizon, Self.step, Windows.grace)),
             Command("DELETE FROM silence WHERE until < $1", Parameters(old)),
+            Command(
+                "DELETE FROM threshold WHERE key IN (SELECT key FROM threshold WHERE ends <= $1 ORDER BY ends LIMIT $2)",
+                Parameters(horizon, Self.step)),
             Command("DELETE FROM quota WHERE open = 0 AND ends < $1 AND log <> ''", Parameters(old)),
             Command("DELETE FROM quota_notice WHERE until < $1", Parameters(old)),
         ])
@@ -127,7 +135,7 @@ extension PostgresLedger {
         changes["retired.suppressed"] = rows[0].affected
         changes["retired.parked"] = rows[1].affected
         try connection.run(tallies(changes, connection))
-        return deliveries + batches + rows.reduce(0) { $0 + $1.affected }
+        return deliveries + members + batches + rows.reduce(0) { $0 + $1.affected }
     }
 
     private func retireDeliveries(

@@ -15,6 +15,9 @@ import CarillonPostgres
 // - `endpoint_state` is usually empty: endpoints that are paused or disabled (`session` 0), or down in the eyes of a session.
 //   The first two change under `Gate.rules`, as silences do.
 // - `quota` and `quota_notice`: see `Quota`.
+// - `grp` holds groups of events, `member` who joined which, `notice` what each of their notifications counted. The
+//   notifications stand in `event` too, in partition -1.
+// - `threshold` has a row for each key of a rule with `after`: `Sightings` as bytes, and until when they may matter.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go, and where the rows of
 //   their events stand; `lookup_mark` is where the next ends; see `Lookup`.
@@ -27,7 +30,9 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas)]
+    static let steps: [(usableFrom: Int, sql: String)] = [
+        (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices), (2, groups), (2, thresholds),
+    ]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
@@ -146,6 +151,43 @@ enum LedgerSchema {
             workspace text COLLATE "C" NOT NULL, target text COLLATE "C" NOT NULL, spent text COLLATE "C" NOT NULL,
             since bigint NOT NULL, until bigint NOT NULL, count bigint NOT NULL,
             PRIMARY KEY (workspace, target, spent, since)) WITH (fillfactor = 50);
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at bigint;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
+        """
+
+    /// A group is open as long as it has a `due`; `lanes` are its targets, in order.
+    ///
+    /// A worker of the version before works on, but for rules with groups, which it cannot read.
+    private static let groups = """
+        CREATE TABLE grp (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key uuid NOT NULL, opener uuid NOT NULL, rule bigint NOT NULL,
+            lanes text COLLATE "C" NOT NULL, name text COLLATE "C" NOT NULL, ordered int NOT NULL, opened bigint NOT NULL,
+            due bigint, closed bigint, every bigint NOT NULL, life bigint NOT NULL, revision bigint NOT NULL,
+            notices bigint NOT NULL DEFAULT 0, told bigint NOT NULL DEFAULT 0, total bigint NOT NULL DEFAULT 0,
+            size bigint NOT NULL DEFAULT 0, failed bigint NOT NULL DEFAULT 0, suppressed bigint NOT NULL DEFAULT 0,
+            since bigint NOT NULL) WITH (fillfactor = 50);
+        CREATE UNIQUE INDEX grp_open ON grp (key) WHERE due IS NOT NULL;
+        CREATE INDEX grp_due ON grp (due, id) WHERE due IS NOT NULL;
+        CREATE INDEX grp_closed ON grp (closed) WHERE closed IS NOT NULL;
+        CREATE TABLE member (
+            id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, event bigint NOT NULL, grp bigint NOT NULL,
+            at bigint NOT NULL);
+        CREATE INDEX member_grp ON member (grp, id);
+        CREATE INDEX member_event ON member (event);
+        CREATE TABLE notice (
+            event bigint PRIMARY KEY, grp bigint NOT NULL, number bigint NOT NULL, first bigint NOT NULL,
+            last bigint NOT NULL, size bigint NOT NULL, failed bigint NOT NULL, suppressed bigint NOT NULL,
+            total bigint NOT NULL, since bigint NOT NULL, events bytea NOT NULL);
+        CREATE INDEX notice_grp ON notice (grp, number);
+        """
+
+    private static let thresholds = """
+        CREATE TABLE threshold (key uuid PRIMARY KEY, ends bigint NOT NULL, log bytea NOT NULL) WITH (fillfactor = 50);
+        CREATE INDEX threshold_over ON threshold (ends);
         """
 
     /// Endpoints that get nothing for a while, deliveries that are sent once or take the place of older ones, what

@@ -139,18 +139,15 @@ struct Purse {
 
     private mutating func tell(_ toll: Toll, _ candidate: Candidate, _ fate: Turned.Fate) {
         turn(candidate, fate)
-        guard let inbox = toll.notice else { return }
-        let window = toll.routes.first?.charges.flatMap(\.limits).map(\.window).max() ?? 1
-        let now = ledger.moment
+        guard let target = toll.notice else { return }
         if let known = notices.firstIndex(where: {
-            $0.workspace == candidate.workspace && $0.target == inbox && $0.spent == candidate.target
+            $0.workspace == candidate.workspace && $0.target == target && $0.spent == candidate.target
         }) {
             notices[known].count += 1
         } else {
             notices.append(
                 QuotaNotice(
-                    workspace: candidate.workspace, target: inbox, spent: candidate.target, since: now,
-                    until: now + window, count: 1))
+                    toll, of: candidate.workspace, spent: candidate.target, at: ledger.moment, to: target))
         }
     }
 
@@ -173,11 +170,9 @@ struct Purse {
         try ledger.keepDelivered(withheld.map(\.due.candidate.delivery), connection)
         guard !leased.isEmpty else { return [] }
         let rows = answers[0]
-        let claims = Dictionary(
-            uniqueKeysWithValues: rows.indices.map { row in
-                let claimed = PostgresLedger.claimed(rows, row)
-                return (claimed.delivery, claimed)
-            })
+        var taken = rows.indices.map { PostgresLedger.claimed(rows, $0) }
+        try ledger.addGroups(to: &taken, rows, connection)
+        let claims = Dictionary(uniqueKeysWithValues: taken.map { ($0.delivery, $0) })
         return leased.compactMap { leased in
             var claimed = claims[leased.due.candidate.delivery]
             claimed?.scopes = leased.scopes
@@ -197,8 +192,7 @@ struct Purse {
                 FROM unnest($1::int8[], $2::text[]) AS c(id, via) WHERE d.id = c.id
                 RETURNING d.id, d.epoch, d.attempts, d.key, d.revision, d.round, d.expires, d.pair, d.event, d.rule, d.lane,
                     d.via)
-            SELECT t.id, t.epoch, t.attempts, t.key, l.workspace, r.name, l.target, t.revision, t.round, t.expires,
-                e.appended, e.bytes, t.pair, t.lane, t.via
+            SELECT \(PostgresLedger.claimedColumns)
             FROM taken t JOIN event e ON e.seq = t.event JOIN rule r ON r.id = t.rule JOIN lane l ON l.id = t.lane
             """, values)
     }

@@ -66,8 +66,13 @@ extension PostgresLedger {
             let revision = try nextRevision(connection)
             for change in changes { try store(change, revision, connection) }
             var ended: [Open] = []
-            if !keepPending { for change in changes { ended += try gone(by: change, connection) } }
-            let expired = try expire(ended, connection)
+            var groups: [EndingGroup] = []
+            for change in keepPending ? [] : changes {
+                ended += try gone(by: change, connection)
+                groups += try self.groups(losing: change, connection)
+            }
+            if !groups.isEmpty { try connection.run([Order.lock(ended.map(\.lane) + groups.flatMap(\.lanes))]) }
+            let expired = try expire(ended, connection) + end(groups, connection)
             try connection.run([.commit])
             return (revision, expired)
         }

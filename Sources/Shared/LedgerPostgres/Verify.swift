@@ -60,11 +60,12 @@ extension PostgresLedger {
             Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM suppressed"),
             Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM parked"),
             Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM delivery"),
+            Command("SELECT coalesce(min(id), 1) - 1, coalesce(max(id), 0) FROM member"),
         ])
         func ends(_ index: Int) -> (before: Int64, last: Int64) { (rows[index].int(0, 0), rows[index].int(0, 1)) }
         return VerificationStart(
             law: law, tallies: tallies,
-            ends: [.matched: ends(0), .suppressed: ends(1), .parked: ends(2), .notified: ends(3)])
+            ends: [.matched: ends(0), .suppressed: ends(1), .parked: ends(2), .notified: ends(3), .grouped: ends(4)])
     }
 
     public func tallies() throws(LedgerError) -> [String: Int64] {

@@ -75,6 +75,7 @@ private struct DecisionWriter {
     private(set) var duplicates = 0
     private(set) var suppressed: [Suppression: Int] = [:]
     private var windows: Windows?
+    private var thresholds: Thresholds?
     private var groups: OpenGroups?
     private var selected = 0, leased = 0, pending = 0, grouped = 0
 
@@ -112,6 +113,7 @@ private struct DecisionWriter {
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
         try windows?.close()
+        try thresholds?.close()
         try groups?.close()
         try ledger.tally("grouped", grouped)
         try ledger.tally("suppressed", suppressed.values.reduce(0, +))
@@ -140,6 +142,13 @@ private struct DecisionWriter {
         let rule = try ledger.names.rule(workspace, selection.rule, in: ledger.database)
         if let reason = selection.suppressed {
             return try suppress(row, rule, reason, by: selection.by, target: selection.target)
+        }
+        if let threshold = selection.threshold {
+            thresholds = thresholds ?? Thresholds(ledger, partition: batch.partition)
+            if let shortfall = try thresholds?.see(batch.thresholds[threshold], at: event.appended) {
+                births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+                return try suppress(row, rule, .after, by: shortfall)
+            }
         }
         if let window = selection.window, let earlier = try enter(window, event, selection) {
             births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))

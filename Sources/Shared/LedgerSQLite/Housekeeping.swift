@@ -45,6 +45,7 @@ extension SQLiteLedger {
                     OR (SELECT at FROM parked ORDER BY id LIMIT 1) < \(old)
                     OR \(Self.isOrphan)
                     OR \(Self.hasWindowsOver(horizon))
+                    OR (SELECT min(ends) FROM threshold) <= \(horizon)
                     OR EXISTS (SELECT 1 FROM segment WHERE newest < \(horizon))
                     OR EXISTS (SELECT 1 FROM silence WHERE until < \(old))
                     OR EXISTS (SELECT 1 FROM quota WHERE open = 0 AND ends < \(old))
@@ -62,7 +63,8 @@ extension SQLiteLedger {
             let events = try retireEvents(old)
             let batches = try retireBatches(old)
             let windows = try retireWindows(horizon, atMost: Self.step)
-            return deliveries + members + events + batches + windows > 0
+            let thresholds = try retireThresholds(horizon, atMost: Self.step)
+            return deliveries + members + events + batches + windows + thresholds > 0
         }
     }
 

@@ -18,6 +18,7 @@ import CarillonSQLite
 // - `quota` and `quota_notice`: see `Quota`.
 // - `grp` holds groups of events, `member` who joined which, `notice` what each of their notifications counted; see
 //   `Groups`. The notifications stand in `event` too, in partition -1.
+// - `threshold` has a row for each key of a rule with `after`: `Sightings` as bytes, and until when they may matter.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
@@ -27,7 +28,10 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups])
+        steps: [
+            first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
+            thresholds,
+        ])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -172,6 +176,17 @@ enum LedgerSchema {
             last INTEGER NOT NULL, size INTEGER NOT NULL, failed INTEGER NOT NULL, suppressed INTEGER NOT NULL,
             total INTEGER NOT NULL, since INTEGER NOT NULL, events BLOB NOT NULL);
         CREATE INDEX notice_grp ON notice (grp, number);
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at INTEGER;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
+        """
+
+    private static let thresholds = """
+        CREATE TABLE threshold (key BLOB PRIMARY KEY, ends INTEGER NOT NULL, log BLOB NOT NULL) WITHOUT ROWID;
+        CREATE INDEX threshold_over ON threshold (ends);
         """
 
     /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.

@@ -28,6 +28,14 @@ public struct Command: Sendable {
     /// - Parameter url: a URL or `key=value` words, as libpq reads them, with every option it knows.
     /// - Throws: `.unreachable` or `.refused`; never with the password in its words.
     public init(_ url: String) throws(PostgresFailure) {
+        do { unsafe raw = try Self.connected(url) } catch {
+            // A server that just ended its recovery had refused us as one that will never let us in.
+            guard error.kind == .refused else { throw error }
+            unsafe raw = try Self.connected(url)
+        }
+    }
+
+    private static func connected(_ url: String) throws(PostgresFailure) -> OpaquePointer {
         let password = try ConnectionURL.password(in: url)
         // What stands before `dbname` gives way to what the URL says.
         let keys = [
@@ -46,7 +54,7 @@ public struct Command: Sendable {
             unsafe PQfinish(opened)
             throw PostgresFailure(isThere ? .refused : .unreachable, cause: words)
         }
-        unsafe raw = opened
+        return unsafe opened
     }
 
     deinit { unsafe PQfinish(raw) }

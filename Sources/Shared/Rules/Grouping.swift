@@ -89,9 +89,6 @@ extension TargetLinking {
     /// Reports what of a rule's targets or of the deployment cannot do with a group.
     func check(groupOf draft: RuleDraft, _ targets: [String], _ findings: inout Findings) {
         guard draft.rule.group != nil else { return }
-        if !limits.canGroup {
-            findings.notYet("'group' (grouped notifications) with this deployment's ledger", at: draft.place)
-        }
         for target in targets where endpoints[target]?.spec?.format == .cloudevents {
             findings.report(
                 "endpoint '\(target)' is sent single events (format: cloudevents), and rule '\(draft.rule.name)' groups them",

@@ -80,6 +80,8 @@ public final class Rule: Sendable {
     public let line: Int
     /// When it hears of the same thing again; `nil` for every time.
     public let dedup: Dedup?
+    /// How many events it takes before it says anything; `nil` for one.
+    public let after: Threshold?
     /// Which of its events make one message; `nil` when each makes its own.
     public let group: Grouping?
     /// What its notifications are to a pager.
@@ -97,10 +99,10 @@ public final class Rule: Sendable {
         name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
         targets: [String], owner ownerChannels: [PeopleChannel] = [], condition: Condition?, onError: OnError,
         title: Template?, message: Template?, expireAfter: Duration, order: Order, file: String, line: Int,
-        dedup: Dedup?, group: Grouping? = nil,
+        dedup: Dedup?, after: Threshold? = nil, group: Grouping? = nil,
         incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false, overflow: [String: Overflow] = [:]
     ) {
-        self.overflow = overflow
+        (self.overflow, self.after) = (overflow, after)
         (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
         (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
         (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
@@ -113,7 +115,7 @@ public final class Rule: Sendable {
         Rule(
             name: name, identity: identity, enabled: enabled, events: events, scope: scope, severity: severity,
             targets: targets, owner: owner, condition: condition, onError: onError, title: title, message: message,
-            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, group: group,
+            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, after: after, group: group,
             incident: incident, pattern: pattern, isPerRule: isPerRule, overflow: overflow)
     }
 

@@ -58,6 +58,11 @@ import Synchronization
         }
     }
 
+    /// Ends this client as a fatal error does; for tests.
+    func dieForGood() {
+        unsafe _ = rd_kafka_test_fatal_error(raw, RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, "as a test wanted it")
+    }
+
     /// What the cluster has of the stream.
     func cluster(_ topics: TopicSelection) throws(StreamError) -> Cluster {
         var found: UnsafePointer<rd_kafka_metadata>?
@@ -122,6 +127,12 @@ import Synchronization
         }
         return offsets
     }
+}
+
+/// What has a client of librdkafka that a test can end for good.
+package protocol MortalClient {
+    /// Ends it as a fatal error does.
+    func dieForGood()
 }
 
 /// Owns one `rd_kafka_topic_partition_list_t`.

@@ -25,6 +25,9 @@ struct KafkaFailure {
     /// Whether the library can go on after it by itself.
     var isPassing: Bool { kind == .unreachable || kind == .busy || kind == .full }
 
+    /// Whether another client of the same name has taken our place.
+    var isFence: Bool { [RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, RD_KAFKA_RESP_ERR__FENCED].contains(code) }
+
     var cause: String {
         let text = unsafe words ?? String(cString: rd_kafka_err2str(code))
         return advice.map { "\(text); \($0)" } ?? text

@@ -21,6 +21,11 @@ public struct KafkaStream: Sendable {
         public var partitions: Partition
         /// How long a topic keeps its records when it is made.
         public var retention: Duration
+        /// How long a reader looks on before it joins its group.
+        ///
+        /// A worker that dies as it starts then does not have its whole group rebalance each time; one that was killed and
+        /// started again gains nothing by joining sooner, as its old self is a member until its session ends.
+        public var settling: Duration = .zero
         /// Makes one.
         public init(
             topics: [String], properties: [String: String], partitions: Partition = 8,

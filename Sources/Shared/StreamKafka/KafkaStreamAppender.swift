@@ -38,15 +38,19 @@ final class KafkaStreamAppender: StreamAppender {
         }
         // Reports name `delivery` without keeping it, so this waits for all of them whatever happened.
         let failure = delivery.wait(for: accepted)
-        if client.fatal != nil { current.withLock { if $0 === client { $0 = nil } } }
+        let fatal = client.fatal
+        if fatal != nil { current.withLock { if $0 === client { $0 = nil } } }
+        if let fatal, failure != nil || refusal != nil {
+            // A new client may well succeed, and equal events count once.
+            throw StreamError(
+                .unreachable, doing: "append \(events.count) events to \(stream.servers)", cause: fatal.cause)
+        }
         if let refusal { throw refusal }
         if let failure { throw error(of: failure, events.count, client) }
     }
 
     private func error(of failure: KafkaFailure, _ count: Int, _ client: ProducingClient) -> StreamError {
         let doing = "append \(count) events to \(stream.servers)"
-        // After a fatal error a new client may well succeed, and equal events count once.
-        if let fatal = client.fatal { return StreamError(.unreachable, doing: doing, cause: fatal.cause) }
         guard failure.isPassing else { return failure.error(doing: doing) }
         let trouble = client.trouble.map { "; the last trouble was: \($0)" } ?? ""
         return StreamError(
@@ -63,6 +67,10 @@ final class KafkaStreamAppender: StreamAppender {
             return fresh
         }
     }
+}
+
+extension KafkaStreamAppender: MortalClient {
+    package func dieForGood() { current.withLock { $0?.dieForGood() } }
 }
 
 /// An event as Kafka carries it.
@@ -152,6 +160,7 @@ private final class Delivery: Sendable {
     }
 
     var fatal: KafkaFailure? { client.fatal }
+    func dieForGood() { client.dieForGood() }
     var trouble: String? { troubles.last }
 
     /// Hands one record over; waits while the queue is full.

@@ -14,9 +14,15 @@ import Synchronization
     private static let hintEvery = Duration.seconds(1)
 
     private let stream: KafkaStream
-    private let client: KafkaClient
+    private let name: String
     private let wakeup: Wakeup
-    private let group: OpaquePointer
+    private var client: KafkaClient
+    /// The group's business of this client.
+    private var group: OpaquePointer
+    /// When the group is joined; `nil` once it was.
+    private var joinsAt: Duration?
+    /// Why the last client was replaced; told by the next poll.
+    private var trouble: StreamError?
     private var atlas: PartitionAtlas
     private(set) var feeds: [Partition: PartitionFeed] = [:]
     /// Ours, in the order of turns.
@@ -31,28 +37,48 @@ import Synchronization
     private var lastHint: Duration
     private var isClosed = false
 
-    init(_ stream: KafkaStream, group: String) throws(StreamError) {
-        self.stream = stream
+    init(_ stream: KafkaStream, group name: String) throws(StreamError) {
+        (self.stream, self.name) = (stream, name)
         wakeup = try Wakeup()
-        client = try unsafe KafkaClient(.member(group: group), stream) { configuration in
-            unsafe rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR)
-        }
+        let client = try Self.member(of: name, stream)
+        self.client = client
+        try unsafe group = Self.queue(of: client, name, wakeup)
         atlas = PartitionAtlas(try client.cluster(stream.topics))
         taker = RecordTaker(clock: stream.clock)
         lastHint = stream.clock.uptime()
-        unsafe rd_kafka_poll_set_consumer(client.raw)
-        guard let queue = unsafe rd_kafka_queue_get_consumer(client.raw) else {
-            throw StreamError(.other, doing: "join group \(group)", cause: "the client has no group")
+        joinsAt = lastHint + stream.configuration.settling
+        try joinInTime()
+    }
+
+    private static func member(of name: String, _ stream: KafkaStream) throws(StreamError) -> KafkaClient {
+        let client = try unsafe KafkaClient(.member(group: name), stream) { configuration in
+            unsafe rd_kafka_conf_set_events(configuration, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_ERROR)
         }
-        unsafe self.group = unsafe queue
+        unsafe rd_kafka_poll_set_consumer(client.raw)
+        return client
+    }
+
+    private static func queue(
+        of client: KafkaClient, _ name: String, _ wakeup: Wakeup
+    ) throws(StreamError) -> OpaquePointer {
+        guard let queue = unsafe rd_kafka_queue_get_consumer(client.raw) else {
+            throw StreamError(.other, doing: "join group \(name)", cause: "the client has no group")
+        }
         unsafe wakeup.watch(queue)
+        return unsafe queue
+    }
+
+    /// Joins the group once it is time.
+    private func joinInTime() throws(StreamError) {
+        guard let joinsAt, stream.clock.uptime() >= joinsAt else { return }
         let raw = unsafe client.raw
         client.isDestroyable.store(false, ordering: .relaxed)
         try unsafe PartitionList(stream.topics.subscription.map { (TopicPartition(topic: $0, partition: -1), 0) }).with
         {
             list throws(StreamError) in
-            try calling("join group \(group)") { unsafe rd_kafka_subscribe(raw, list) }
+            try calling("join group \(name)") { unsafe rd_kafka_subscribe(raw, list) }
         }
+        self.joinsAt = nil
     }
 
     deinit {
@@ -76,13 +102,21 @@ import Synchronization
     func poll(wait: Duration, limit: Int) throws(StreamError) -> Polled {
         let deadline = stream.clock.uptime() + wait
         ends = nil
+        if let trouble {
+            self.trouble = nil
+            throw trouble
+        }
         while true {
+            if let fatal = client.fatal, let change = try startAnew(after: fatal) { return change }
+            try joinInTime()
             try tellLibrary()
             if let change = try nextChange() { return change }
+            if client.fatal != nil { continue }
             if limit > 0, let batch = try nextBatch(limit) { return .records(batch) }
             writeHints()
-            let left = deadline - stream.clock.uptime()
-            guard left > .zero else { return .nothing }
+            let now = stream.clock.uptime()
+            let left = min(deadline - now, joinsAt.map { max(.zero, $0 - now) } ?? deadline - now)
+            guard deadline > now else { return .nothing }
             // Rounded up, so that what is left is never waited for in turns of zero.
             if wakeup.wait(milliseconds: min(left, Self.hintEvery).milliseconds + 1) { return .nothing }
         }
@@ -120,7 +154,7 @@ import Synchronization
 
     /// What the group decided, or an error that does not pass.
     private func nextChange() throws(StreamError) -> Polled? {
-        while let event = unsafe rd_kafka_queue_poll(group, 0) {
+        while client.fatal == nil, let event = unsafe rd_kafka_queue_poll(group, 0) {
             defer { unsafe rd_kafka_event_destroy(event) }
             switch unsafe rd_kafka_event_type(event) {
             case RD_KAFKA_EVENT_REBALANCE:
@@ -132,12 +166,30 @@ import Synchronization
                 if let change = try isGain ? gain(places) : lose(places) { return change }
             case RD_KAFKA_EVENT_ERROR:
                 let words = unsafe String(cString: rd_kafka_event_error_string(event))
-                let failure = client.fatal ?? KafkaFailure(unsafe rd_kafka_event_error(event), words)
-                if client.fatal != nil || !failure.isPassing { throw failure.error(doing: "read \(stream.servers)") }
+                let failure = KafkaFailure(unsafe rd_kafka_event_error(event), words)
+                if client.fatal == nil, !failure.isPassing { throw failure.error(doing: "read \(stream.servers)") }
             default: break
             }
         }
         return nil
+    }
+
+    /// A fatal error ends a client for good: another takes its place, as a new member.
+    ///
+    /// What was ours is another's until the group says otherwise.
+    private func startAnew(after fatal: KafkaFailure) throws(StreamError) -> Polled? {
+        let doing = "read \(stream.servers)"
+        // Two of one name would push each other out without end.
+        guard !fatal.isFence else { throw fatal.error(doing: doing) }
+        let fresh = try Self.member(of: name, stream)
+        let queue = try unsafe Self.queue(of: fresh, name, wakeup)
+        let lost = order
+        (feeds, order, hints, owesAnswer) = ([:], [], [:], false)
+        leaveQueue()
+        (client, joinsAt) = (fresh, stream.clock.uptime())
+        unsafe group = unsafe queue
+        trouble = StreamError(.unreachable, doing: doing, cause: fatal.cause + "; a new client takes over")
+        return lost.isEmpty ? nil : .revoked(lost)
     }
 
     private func gain(_ places: [TopicPartition]) throws(StreamError) -> Polled? {
@@ -297,6 +349,7 @@ import Synchronization
         (feeds, order) = ([:], [])
         let raw = unsafe client.raw
         defer { leaveQueue() }
+        guard joinsAt == nil else { return }
         guard (try? unsafe calling("leave the group") { unsafe rd_kafka_consumer_close_queue(raw, group) }) != nil
         else {
             return
@@ -309,4 +362,8 @@ import Synchronization
             unsafe rd_kafka_event_destroy(event)
         }
     }
+}
+
+extension KafkaStreamReader: MortalClient {
+    package func dieForGood() { client.dieForGood() }
 }

@@ -1,13 +1,24 @@
 import CarillonEvents
 
 /// A small JSON document that a channel builds: members in the order they are given, compact.
-indirect enum JSONBody {
+///
+/// `Sendable` is said, as the compiler goes in circles where it has to find it out.
+indirect enum JSONBody: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral,
+    ExpressibleByDictionaryLiteral, Sendable
+{
     case text(String)
     case flag(Bool)
     case list([JSONBody])
     case object([(name: String, value: JSONBody)])
     /// JSON that is written already.
     case raw(ArraySlice<UInt8>)
+
+    init(stringLiteral value: String) { self = .text(value) }
+    init(booleanLiteral value: Bool) { self = .flag(value) }
+    init(arrayLiteral elements: JSONBody...) { self = .list(elements) }
+    init(dictionaryLiteral members: (String, JSONBody)...) {
+        self = .object(members.map { (name: $0.0, value: $0.1) })
+    }
 
     /// The same with one more member; traps on what is no object, which is our own mistake.
     func with(_ name: String, _ value: JSONBody?) -> JSONBody {
@@ -45,27 +56,6 @@ indirect enum JSONBody {
             }
             bytes.append(UInt8(ascii: "}"))
         }
-    }
-}
-
-extension JSONBody: ExpressibleByStringLiteral {
-    init(stringLiteral value: String) { self = .text(value) }
-}
-
-extension JSONBody: ExpressibleByBooleanLiteral {
-    init(booleanLiteral value: Bool) { self = .flag(value) }
-}
-
-extension JSONBody: ExpressibleByArrayLiteral {
-    typealias ArrayLiteralElement = JSONBody
-    init(arrayLiteral elements: JSONBody...) { self = .list(elements) }
-}
-
-extension JSONBody: ExpressibleByDictionaryLiteral {
-    typealias Key = String
-    typealias Value = JSONBody
-    init(dictionaryLiteral members: (String, JSONBody)...) {
-        self = .object(members.map { (name: $0.0, value: $0.1) })
     }
 }
 

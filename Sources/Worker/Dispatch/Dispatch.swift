@@ -98,8 +98,7 @@ extension Path {
             let later = Settlement.Ending.retry(at: clock.now() + .seconds(60))
             return end(claimed.delivery, claimed.epoch, held, later, reason: "rules_unreadable")
         }
-        guard let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
-            let notice = Notice(claimed, rule, configuration.links)
+        guard let rule = rules.rule(claimed.rule), let notice = Notice(claimed, rule, configuration.links)
         else {
             return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
         }

@@ -11,6 +11,26 @@ extension Matched {
         return decisions.groups.count - 1
     }
 
+    /// Notes what a rule counts before it says anything of an event, and says where.
+    mutating func count(_ threshold: Threshold, _ selection: Selecting) -> Int {
+        let counted = counted(threshold, selection)
+        decisions.thresholds.append(counted)
+        return decisions.thresholds.count - 1
+    }
+
+    private func counted(_ threshold: Threshold, _ selection: Selecting) -> Decisions.Threshold {
+        let text = batch.bytes.span.extracting(batch.records[selection.event.record].value.range)
+        let outline = selection.event.outline
+        return Decisions.Threshold(
+            key: .threshold(
+                workspace: selection.rules.workspace, rule: selection.rule.identity, asking: threshold.words,
+                values: threshold.values(in: text, outline)),
+            count: threshold.count, within: threshold.within,
+            value: threshold.distinct.map { Key.sighting($0.canonical(in: text, outline)) }
+                ?? selection.event.facts.key.high,
+            words: threshold.words)
+    }
+
     private func group(_ grouping: Grouping, _ selection: Selecting) -> Decisions.Group {
         let text = batch.bytes.span.extracting(batch.records[selection.event.record].value.range)
         let values = grouping.values(in: text, selection.event.outline)

@@ -169,6 +169,7 @@ extension Path {
             Decisions.Selection(
                 rule: rule.identity, of: selection.foreignWorkspace, suppressed: nil, deliveries: deliveries,
                 window: resolves ? nil : rule.dedup.map { window($0, rule, of: rules, event, matched.batch) },
+                threshold: resolves ? nil : rule.after.map { matched.count($0, selection) },
                 group: rule.group.map { matched.join($0, selection) }))
     }
 
