@@ -258,21 +258,7 @@ extension Explainer {
         let bytes = answer.bytes
         guard let outline = try? CloudEvents.outline(bytes.span) else { return }
         let revision = answer.batch?.revision ?? newest
-        var deliveries: [DeliveryRow] = []
-        var suppressed: [SuppressedRow] = []
-        if let number = answer.number {
-            var filter = DeliveryFilter(limit: 10_000)
-            filter.event = number
-            deliveries = try ledger.deliveries(filter)
-            suppressed = try ledger.suppressed(filter)
-        }
-        let memberships =
-            try answer.number.map { number throws(LedgerError) in try ledger.memberships(of: number) } ?? []
-        for told in memberships.compactMap(\.told) where told.event != answer.number {
-            var filter = DeliveryFilter(limit: 10_000)
-            filter.event = told.event
-            deliveries += try ledger.deliveries(filter)
-        }
+        let (deliveries, suppressed, memberships) = try answer.number.map(results) ?? ([], [], [])
         for workspace in [answer.workspace, RuleBook.everywhereName] {
             guard let rules = try rules(of: workspace, at: revision) else { continue }
             for said in rules.explain(bytes.span, outline) {
@@ -284,11 +270,11 @@ extension Explainer {
                     line.deliveries.append((row, try ledger.attempts(of: row.id)))
                 }
                 line.suppressed = suppressed.filter { $0.rule == identity && question.means($0) }.reversed()
+                line.groups = memberships.filter { $0.rule == identity }
+                // What a group says is said by its rule alone, and what a replay sent too.
+                if answer.partition < 0, line.groups.isEmpty, line.isEmpty { continue }
                 try addReplayed(to: &line, of: answer, workspace, said.rule.identity, question)
                 line.deliveries.sort { $0.row.id < $1.row.id }
-                line.groups = memberships.filter { $0.rule == identity }
-                // What a group says is said by its rule alone.
-                if answer.partition < 0, line.groups.isEmpty { continue }
                 // Of a contact nothing is asked but what rules make for it.
                 if case .contact(let contact) = question.about, line.isEmpty, !said.rule.tells(contact) { continue }
                 answer.rules.append(line)
@@ -305,12 +291,29 @@ extension Explainer {
         let key = Key.replayed(event: answer.key, workspace: workspace, rule: rule)
         guard let event = try ledger.events(.key(key), limit: 1).first else { return }
         line.replayed = event.batch?.at ?? event.appended
-        var filter = DeliveryFilter(limit: 10_000)
-        filter.event = event.number
-        for row in try ledger.deliveries(filter) where question.means(row.target) {
+        let (deliveries, suppressed, memberships) = try results(event.number)
+        for row in deliveries where question.means(row.target) {
             line.deliveries.append((row, try ledger.attempts(of: row.id)))
         }
-        line.suppressed += try ledger.suppressed(filter).filter(question.means).reversed()
+        line.suppressed += suppressed.filter(question.means).reversed()
+        line.groups += memberships
+    }
+
+    /// What became of an event by its number: its own deliveries and those of the groups that tell it, what was suppressed,
+    /// and the groups.
+    private func results(
+        _ number: Int64
+    ) throws(LedgerError) -> (deliveries: [DeliveryRow], suppressed: [SuppressedRow], memberships: [Membership]) {
+        var filter = DeliveryFilter(limit: 10_000)
+        filter.event = number
+        var deliveries = try ledger.deliveries(filter)
+        let suppressed = try ledger.suppressed(filter)
+        let memberships = try ledger.memberships(of: number)
+        for told in memberships.compactMap(\.told) where told.event != number {
+            filter.event = told.event
+            deliveries += try ledger.deliveries(filter)
+        }
+        return (deliveries, suppressed, memberships)
     }
 
     private func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> WorkspaceRules? {

@@ -74,6 +74,8 @@ public struct ReplayCount: Sendable {
     public var reopened = 0
     /// Those of them that were suppressed for their whole rule: by a silence, or because they were too old.
     public var held = 0
+    /// Events that join a group, which tells them together.
+    public var grouped = 0
     /// Deliveries that the receiver turned out to have.
     public var received = 0
     /// Records that nobody had decided, and events of them that rules selected.
@@ -84,6 +86,7 @@ public struct ReplayCount: Sendable {
     public var deliveries: Int { targets.values.reduce(0, +) }
 
     mutating func addHeld(_ decided: ReplayPath.Decided) {
+        grouped += decided.grouped
         for (target, count) in decided.deliveries {
             targets[target, default: 0] += count
             held += count
@@ -92,6 +95,7 @@ public struct ReplayCount: Sendable {
 
     mutating func add(_ decided: ReplayPath.Decided) {
         events += decided.events
+        grouped += decided.grouped
         for (target, count) in decided.deliveries { targets[target, default: 0] += count }
     }
 }

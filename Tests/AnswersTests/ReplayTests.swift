@@ -200,6 +200,28 @@ struct ReplayTests {
         #expect(targets.mapValues(\.count) == ["*/failures mail/alice": 16, "failures mail/wei": 16])
     }
 
+    @Test("what a silence held of a rule that groups joins a group when it is replayed, once, and is explained with it")
+    func silencedAndGrouped() throws {
+        try house.apply("  - {name: failures, events: [job.failed], group: {by: [workspace], wait: 1m}, notify: [hook]}")
+        try silence()
+        try house.publish(events(0..<20))
+        try house.work()
+        var question = question()
+        question.includesWithheld = true
+        for joined in [16, 0] {
+            #expect(try replayer().preview(question).grouped == joined)
+            let done = try replayer().run(question)
+            #expect(done.grouped == joined && done.deliveries == 0)
+        }
+        house.clock.advance(by: .seconds(61))
+        try house.work()
+        #expect(house.receiver.received.count == 1)
+        let told = try house.explain(ExplainQuestion(about: .subject("job-1"), since: house.now - .seconds(120)))
+        let line = try #require(told.events.flatMap(\.rules).first { $0.answer.isSelected })
+        #expect(line.groups.map(\.told?.size) == [16] && line.deliveries.map(\.row.state) == [.delivered])
+        #expect(try residue() == [])
+    }
+
     @Test("a silence's replay keeps to dedup windows")
     func silencedWithWindows() throws {
         try house.apply("  - {name: once, events: [job.failed], dedup: {by: [subject], within: 10m}, notify: [hook]}")

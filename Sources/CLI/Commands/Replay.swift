@@ -75,13 +75,11 @@ struct Replay: ParsableCommand {
             meter.end()
             show(count, isDone: false)
             if dryRun { return }
-            guard count.deliveries + Int(count.undecided) + count.received > 0 else { return }
+            guard count.deliveries + count.grouped + Int(count.undecided) + count.received > 0 else { return }
             Console.flush()
             Console.show("send them? [y/N] ")
             guard ["y", "yes"].contains((readLine() ?? "").lowercased()) else { throw Failure("nothing was sent") }
         }
-        // Live work goes first, also where the machine has no processor left.
-        if rate == nil { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
         var pace = Pacer(rate: rate)
         let done = try replayer.run(question) { pace.wait(after: $0) }
         meter.end()
@@ -138,7 +136,7 @@ struct Replay: ParsableCommand {
                 JSONValue.object([
                     JSONValue.Member("done", .bool(isDone)), .integer("deliveries", count.deliveries),
                     .integer("reopened", count.reopened), .integer("suppressed", count.held),
-                    .integer("received", count.received),
+                    .integer("grouped", count.grouped), .integer("received", count.received),
                     .integer("records", count.undecided), .integer("events", count.events),
                     JSONValue.Member("targets", .array(targets)),
                 ]).text)
@@ -154,6 +152,9 @@ struct Replay: ParsableCommand {
                 + (count.held > 0 ? "\(count.held) that were suppressed, " : "")
                 + "\(count.deliveries - count.reopened - count.held) of \(count.events) events in \(count.undecided) records nobody had decided"
         )
+        if count.grouped > 0 {
+            Console.out("\(count.grouped) events \(isDone ? "joined" : "would join") a group, which tells them together")
+        }
         if count.received > 0 {
             Console.out(
                 "\(count.received) deliveries the receiver has already: \(isDone ? "now" : "would be") delivered")

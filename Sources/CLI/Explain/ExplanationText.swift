@@ -81,6 +81,8 @@ extension EventAnswer {
         let place = "partition \(partition), offset \(offset)"
         let by = batch.map { " by rule revision \($0.revision), decided about \($0.at.rfc3339)" } ?? ""
         return switch fate {
+        case .matched where partition == Replayed.partition:
+            "suppressed at first, which is kept no more, and sent by a replay"
         case .matched: partition < 0 ? "what a group says; its newest event is shown" : "selected\(by); \(place)"
         case .unmatched: "no rule selected it\(by); \(place)"
         case .duplicate(let first, let offset):

@@ -10,6 +10,7 @@ extension SQLiteLedger: LedgerDesk {
 
     public func deliveries(_ filter: DeliveryFilter) throws(LedgerError) -> [DeliveryRow] {
         try attempting("list deliveries") { () throws(SQLiteFailure) in
+            guard try filter.contact.map(hasLane) ?? true else { return [] }
             let query = try select(
                 """
                 d.id, d.key, e.workspace, \(Self.ruleName), l.target, e.type, e.subject, d.state, d.attempts, d.reason, d.decided,
@@ -19,6 +20,14 @@ extension SQLiteLedger: LedgerDesk {
             while try query.step() { rows.append(row(query)) }
             return rows
         }
+    }
+
+    /// Whether anything was ever to go to a contact or an endpoint: else no row needs to be looked at.
+    private func hasLane(_ contact: String) throws(SQLiteFailure) -> Bool {
+        let query = try database.prepare(
+            "SELECT 1 FROM lane WHERE target = ?1 OR instr(target, '/') > 0 AND substr(target, instr(target, '/') + 1) = ?1")
+        query.bind(1, contact)
+        return try query.step()
     }
 
     private func row(_ query: Statement) -> DeliveryRow {

@@ -153,12 +153,12 @@ extension SQLiteLedger {
         }
         let probe = try database.statement(
             "SELECT first, entries FROM lookup WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1")
-        for hash in hashes {
+        for hash in hashes.sorted() {
             probe.bind(1, run)
             probe.bind(2, hash)
             defer { probe.reset() }
             guard try probe.step() else { continue }
-            found.formUnion(LookupBlock(first: probe.int(0), bytes: probe.blob(1)).events(of: [hash], last: last))
+            found.formUnion(LookupBlock(first: probe.int(0), bytes: probe.blob(1)).events(of: hash, last: last))
         }
         return found.sorted(by: >)
     }

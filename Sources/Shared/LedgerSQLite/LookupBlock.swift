@@ -34,6 +34,21 @@ struct LookupBlock {
         return blocks
     }
 
+    /// The events of a hash.
+    func events(of hash: Int64, last: Int64) -> [Int64] {
+        var (low, high) = (0, bytes.count / Self.entry)
+        while low < high {
+            let middle = (low + high) / 2
+            if number(at: middle * Self.entry, bytes: 8) < hash { low = middle + 1 } else { high = middle }
+        }
+        var events: [Int64] = []
+        while low < bytes.count / Self.entry, number(at: low * Self.entry, bytes: 8) == hash {
+            events.append(last - number(at: low * Self.entry + 8, bytes: 4))
+            low += 1
+        }
+        return events
+    }
+
     /// The events that have one of these hashes.
     func events(of hashes: Set<Int64>, last: Int64) -> [Int64] {
         var events: [Int64] = []

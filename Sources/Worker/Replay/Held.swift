@@ -104,7 +104,7 @@ extension ReplayPath {
                 deliveries.append(delivery)
             }
             guard !deliveries.isEmpty || selection.deliveries.isEmpty else { continue }
-            batch.add(row.key, event, selection, deliveries)
+            batch.add(row.key, event, selection, deliveries, selection.group.map { matched.decisions.groups[$0] })
         }
     }
 
@@ -140,12 +140,17 @@ private struct HeldBatch {
     }
 
     mutating func add(
-        _ key: Key, _ event: Decisions.Event, _ selection: Decisions.Selection, _ deliveries: [Decisions.Delivery]
+        _ key: Key, _ event: Decisions.Event, _ selection: Decisions.Selection, _ deliveries: [Decisions.Delivery],
+        _ group: Decisions.Group?
     ) {
         let (place, first) = (decisions.selections.count, decisions.deliveries.count)
         decisions.deliveries += deliveries
         var selection = selection
         selection.deliveries = first..<decisions.deliveries.count
+        if let group {
+            selection.group = decisions.groups.count
+            decisions.groups.append(group)
+        }
         decisions.selections.append(selection)
         var event = event
         (event.key, event.offset, event.selections) = (key, Int64(place), place..<place + 1)
@@ -170,6 +175,10 @@ extension ReplayPath.Decided {
             guard opens(selection.window, event) else { continue }
             if let births, selection.deliveries.contains(where: { births[$0] == .duplicate }) { continue }
             events += 1
+            if selection.group != nil {
+                grouped += 1
+                continue
+            }
             for place in selection.deliveries where births?[place] != .suppressed {
                 let delivery = batch.decisions.deliveries[place]
                 guard try !(received?.has(delivery.key) ?? false) else { continue }

@@ -28,6 +28,8 @@ public final class ReplayPath {
     public struct Decided: Sendable {
         /// Events that were selected and decided here for the first time.
         public var events = 0
+        /// Events that joined a group, which tells them when its time comes.
+        public var grouped = 0
         /// Deliveries by target: whose, and the target's name.
         public var deliveries: [ReplayTarget: Int] = [:]
     }
@@ -181,6 +183,11 @@ extension ReplayPath.Decided {
             var isNew = births == nil
             for selection in matched.decisions.selections[event.selections] {
                 if selection.suppressed == nil, !opens(selection.window, event) { continue }
+                if selection.group != nil {
+                    if let births, selection.deliveries.contains(where: { births[$0] != .grouped }) { continue }
+                    (isNew, grouped) = (true, grouped + 1)
+                    continue
+                }
                 for place in selection.deliveries {
                     if let births, births[place] == .duplicate { continue }
                     isNew = true
