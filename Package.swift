@@ -151,7 +151,8 @@ let package = Package(
             name: "carillon-bench",
             dependencies: [
                 "CMallocCount",
-                "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonStreamKafka",
+                "CarillonAnswers", "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream",
+                "CarillonStreamKafka",
                 "CarillonStreamSQLite",
                 "CarillonLedger", "CarillonLedgerPostgres",
                 "CarillonLedgerSQLite", "CarillonProducer", "CarillonWorker", "CarillonSQLite",
@@ -240,7 +241,8 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "carillon", "CarillonKit", "CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonRules",
-                "CarillonWorker", "CarillonServer", "kafka-mock", .product(name: "Yams", package: "Yams"),
+                "CarillonWorker", "CarillonServer", "CarillonSQLite", "kafka-mock",
+                .product(name: "Yams", package: "Yams"),
             ], exclude: ["Fixtures"]),
         .testTarget(
             name: "CrashTests",

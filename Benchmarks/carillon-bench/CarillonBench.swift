@@ -9,7 +9,8 @@ struct CarillonBench: AsyncParsableCommand {
         commandName: "carillon-bench",
         abstract: "Makes realistic job events and measures Carillon with them.",
         subcommands: [
-            Generate.self, Append.self, Away.self, Pace.self, Scan.self, LedgerCost.self, Match.self, Work.self,
+            Generate.self, Append.self, Ask.self, Away.self, Pace.self, Scan.self, LedgerCost.self, Match.self,
+            Work.self,
             Send.self, QueueTimes.self, Kafka.self,
             Report.self,
         ])

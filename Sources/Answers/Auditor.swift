@@ -58,10 +58,10 @@ public final class Auditor {
             let isStill = before.read == after.read && before.selected == after.selected
             guard isStill || tries == 3 else { continue }
             audit.isMoving = !isStill
-            if isStill, audit.law.selected != audit.law.notified + audit.law.suppressed {
+            if isStill, audit.law.selected != audit.law.notified + audit.law.grouped + audit.law.suppressed {
                 audit.law.residue.append(
-                    "selected = notified + suppressed: \(audit.law.selected) ≠ \(audit.law.notified) + "
-                        + "\(audit.law.suppressed)")
+                    "selected = notified + grouped + suppressed: \(audit.law.selected) ≠ \(audit.law.notified) + "
+                        + "\(audit.law.grouped) + \(audit.law.suppressed)")
             }
             if let received { try nameExtra(received, &audit) }
             return audit

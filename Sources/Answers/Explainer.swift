@@ -9,8 +9,9 @@ public import CarillonStream
 /// Finds out why.
 public final class Explainer {
     private let ledger: any AnsweringLedger
-    private let stream: any StreamScanner
-    private let ends: [Partition: StreamEnds.Ends]
+    /// Opened by the first question that the ledger cannot answer alone.
+    private lazy var stream = Result { try opening() }
+    private let opening: () throws -> any StreamScanner
     private var decided: [Place: [DecidedRange]] = [:]
     private var compiled: [String: WorkspaceRules?] = [:]
     private let newest: Revision
@@ -19,11 +20,10 @@ public final class Explainer {
 
     /// Makes one that asks this ledger and this stream.
     public init(
-        ledger: any AnsweringLedger, stream: any StreamScanner,
+        ledger: any AnsweringLedger, stream: @autoclosure @escaping () throws -> any StreamScanner,
         progress: @escaping (_ records: Int, _ all: Int64) -> Void = { _, _ in }
     ) throws {
-        (self.ledger, self.stream, self.progress) = (ledger, stream, progress)
-        ends = try stream.ends()
+        (self.ledger, opening, self.progress) = (ledger, stream, progress)
         newest = try ledger.revision()
     }
 
@@ -58,7 +58,7 @@ public final class Explainer {
         switch question.about {
         case .subject: true
         case .event: known.isEmpty
-        case .delivery: false
+        case .delivery, .contact: false
         }
     }
 }
@@ -66,31 +66,62 @@ public final class Explainer {
 // MARK: - From the ledger
 
 extension Explainer {
-    private func knownEvents(_ question: ExplainQuestion) throws(LedgerError) -> [DecidedEvent] {
+    private func knownEvents(_ question: ExplainQuestion) throws -> [DecidedEvent] {
         switch question.about {
-        case .delivery(let key): return try ledger.events(.delivery(key), limit: question.limit)
-        case .subject(let subject): return try ledger.events(.subject(subject), limit: max(1_000, question.limit))
+        case .delivery(let key): return try originals(ledger.events(.delivery(key), limit: question.limit))
+        case .subject(let subject):
+            return try originals(ledger.events(.subject(subject), limit: max(1_000, question.limit)))
+        case .contact(let contact): return try events(for: contact, question)
         case .event(let source, let id):
-            var events: [DecidedEvent] = []
-            for workspace in try workspaces(question) {
-                let key = Key.event(
-                    workspace: workspace.utf8.span, source: source.utf8.span, id: id.utf8.span)
-                events += try ledger.events(.key(key), limit: 1)
+            let workspaces = try question.workspace.map { [$0] } ?? ledger.workspaces()
+            let keys = workspaces.map {
+                Key.event(workspace: $0.utf8.span, source: source.utf8.span, id: id.utf8.span)
             }
-            return events
+            return try ledger.events(.keys(Set(keys)), limit: max(100, question.limit))
         }
     }
 
-    private func workspaces(_ question: ExplainQuestion) throws(LedgerError) -> [String] {
-        if let workspace = question.workspace { return [workspace] }
-        return try ledger.rules().workspaces.keys.filter { $0 != RuleBook.everywhereName }.sorted()
+    /// Events that were decided first, in the place of those that a replay sent after all.
+    private func originals(_ events: [DecidedEvent]) throws -> [DecidedEvent] {
+        guard events.contains(where: { $0.partition == Replayed.partition }) else { return events }
+        var originals = events.filter { $0.partition != Replayed.partition }
+        for event in events where event.partition == Replayed.partition {
+            let outline = try CloudEvents.outline(event.bytes.span)
+            let key = EventAnswer(outline, in: event.bytes.span, event.partition, event.offset, event.appended).key
+            guard !originals.contains(where: { $0.key == key }) else { continue }
+            // Retention may have taken the first one, and then the later one speaks for it.
+            originals += try ledger.events(.key(key), limit: 1).first.map { [$0] } ?? [event]
+        }
+        return originals
+    }
+
+    /// The newest events that some rule would have told a contact, or an endpoint, of.
+    private func events(for contact: String, _ question: ExplainQuestion) throws -> [DecidedEvent] {
+        let filter = DeliveryFilter(
+            workspace: question.workspace, rule: question.rule, contact: contact, since: question.since,
+            limit: question.limit)
+        var found: [DecidedEvent] = []
+        for row in try ledger.deliveries(filter) {
+            guard let key = Key(row.key) else { continue }
+            found += try ledger.events(.delivery(key), limit: 1)
+        }
+        for row in try ledger.suppressed(filter) {
+            guard let outline = try? CloudEvents.outline(row.event.span) else { continue }
+            let key = EventAnswer(outline, in: row.event.span, 0, 0, question.since).key
+            found += try ledger.events(.key(key), limit: 1)
+        }
+        var seen: Set<Key> = []
+        return try originals(found).filter { seen.insert($0.key).inserted }
     }
 
     private func answer(_ event: DecidedEvent, _ question: ExplainQuestion) throws -> EventAnswer? {
         guard let outline = try? CloudEvents.outline(event.bytes.span) else { return nil }
         var answer = EventAnswer(outline, in: event.bytes.span, event.partition, event.offset, event.appended)
         if let workspace = question.workspace, answer.workspace != workspace { return nil }
-        if event.appended < question.since, case .subject = question.about { return nil }
+        switch question.about {
+        case .subject, .contact: if event.appended < question.since { return nil }
+        case .event, .delivery: break
+        }
         answer.fate = .matched
         answer.batch = event.batch
         (answer.number, answer.bytes) = (event.number, event.bytes)
@@ -105,8 +136,9 @@ extension Explainer {
         _ question: ExplainQuestion, _ places: inout [Record: EventAnswer], _ explanation: inout Explanation
     ) throws {
         let filter = ScanFilter(question)
+        let stream = try stream.get()
         var ranges: [(partition: Partition, range: Range<Offset>)] = []
-        for (partition, ends) in ends.sorted(by: { $0.key < $1.key }) {
+        for (partition, ends) in try stream.ends().sorted(by: { $0.key < $1.key }) {
             let first = try stream.offset(in: partition, since: question.since)
             if first < ends.next { ranges.append((partition, first..<ends.next)) }
         }
@@ -119,7 +151,7 @@ extension Explainer {
                 from = batch.next
                 explanation.scanned += batch.records.count
                 for record in batch.records where filter.mayBe(record, in: batch) {
-                    try take(record, of: batch, filter, &places)
+                    try take(record, of: batch, at: stream.place(of: partition), filter, &places)
                 }
                 progress(explanation.scanned, all)
             }
@@ -127,16 +159,15 @@ extension Explainer {
     }
 
     private func take(
-        _ record: RecordBatch.Record, of batch: RecordBatch, _ filter: ScanFilter, _ places: inout [Record: EventAnswer]
+        _ record: RecordBatch.Record, of batch: RecordBatch, at place: Place, _ filter: ScanFilter,
+        _ places: inout [Record: EventAnswer]
     ) throws {
-        let place = stream.place(of: batch.partition)
         let text = batch.bytes.span.extracting(record.value.range)
         guard let outline = try? CloudEvents.outline(text) else { return }
         var answer = EventAnswer(outline, in: text, place.partition, record.offset, record.appended)
         guard filter.means(answer) else { return }
         answer.stream = place.stream
-        let key = Key.event(
-            workspace: answer.workspace.utf8.span, source: answer.source.utf8.span, id: answer.id.utf8.span)
+        let key = answer.key
         let known = Record(partition: place.partition, offset: record.offset, key: key)
         guard places[known] == nil else {
             places[known]?.stream = place.stream
@@ -185,7 +216,7 @@ private struct ScanFilter {
         switch question.about {
         case .event(_, let id): JSON.append(quoted: id, to: &quoted)
         case .subject(let subject): JSON.append(quoted: subject, to: &quoted)
-        case .delivery: break
+        case .delivery, .contact: break
         }
         needle = quoted
     }
@@ -215,7 +246,7 @@ private struct ScanFilter {
         return switch about {
         case .event(let source, let id): answer.source == source && answer.id == id
         case .subject(let subject): answer.subject == subject
-        case .delivery: false
+        case .delivery, .contact: false
         }
     }
 }
@@ -235,6 +266,13 @@ extension Explainer {
             deliveries = try ledger.deliveries(filter)
             suppressed = try ledger.suppressed(filter)
         }
+        let memberships =
+            try answer.number.map { number throws(LedgerError) in try ledger.memberships(of: number) } ?? []
+        for told in memberships.compactMap(\.told) where told.event != answer.number {
+            var filter = DeliveryFilter(limit: 10_000)
+            filter.event = told.event
+            deliveries += try ledger.deliveries(filter)
+        }
         for workspace in [answer.workspace, RuleBook.everywhereName] {
             guard let rules = try rules(of: workspace, at: revision) else { continue }
             for said in rules.explain(bytes.span, outline) {
@@ -245,11 +283,34 @@ extension Explainer {
                 for row in deliveries where row.rule == identity && question.means(row.target) {
                     line.deliveries.append((row, try ledger.attempts(of: row.id)))
                 }
+                line.suppressed = suppressed.filter { $0.rule == identity && question.means($0) }.reversed()
+                try addReplayed(to: &line, of: answer, workspace, said.rule.identity, question)
                 line.deliveries.sort { $0.row.id < $1.row.id }
-                line.suppressed = suppressed.filter { $0.rule == identity }.reversed()
+                line.groups = memberships.filter { $0.rule == identity }
+                // What a group says is said by its rule alone.
+                if answer.partition < 0, line.groups.isEmpty { continue }
+                // Of a contact nothing is asked but what rules make for it.
+                if case .contact(let contact) = question.about, line.isEmpty, !said.rule.tells(contact) { continue }
                 answer.rules.append(line)
             }
         }
+    }
+
+    /// Adds what a replay has sent after all of what was suppressed.
+    private func addReplayed(
+        to line: inout RuleLine, of answer: EventAnswer, _ workspace: String, _ rule: String,
+        _ question: ExplainQuestion
+    ) throws {
+        guard line.suppressed.contains(where: { $0.target == nil }) else { return }
+        let key = Key.replayed(event: answer.key, workspace: workspace, rule: rule)
+        guard let event = try ledger.events(.key(key), limit: 1).first else { return }
+        line.replayed = event.batch?.at ?? event.appended
+        var filter = DeliveryFilter(limit: 10_000)
+        filter.event = event.number
+        for row in try ledger.deliveries(filter) where question.means(row.target) {
+            line.deliveries.append((row, try ledger.attempts(of: row.id)))
+        }
+        line.suppressed += try ledger.suppressed(filter).filter(question.means).reversed()
     }
 
     private func rules(of workspace: String, at revision: Revision) throws(LedgerError) -> WorkspaceRules? {
@@ -264,7 +325,9 @@ extension Explainer {
     }
 
     private func addAbsences(to explanation: inout Explanation, _ question: ExplainQuestion) throws {
-        let workspaces = Set(explanation.events.map(\.workspace)).union([question.workspace].compactMap(\.self))
+        var workspaces = Set(explanation.events.map(\.workspace)).union([question.workspace].compactMap(\.self))
+        if case .contact = question.about, workspaces.isEmpty { workspaces = Set(try ledger.workspaces()) }
+        workspaces.remove(RuleBook.everywhereName)
         var isKnown = question.rule == nil
         for workspace in workspaces.sorted() + [RuleBook.everywhereName] {
             guard let rules = try rules(of: workspace, at: newest) else { continue }
@@ -272,6 +335,7 @@ extension Explainer {
                 let name = workspace == RuleBook.everywhereName ? "\(workspace)/\(rule.name)" : rule.name
                 if let asked = question.rule, asked != name, asked != rule.name { continue }
                 isKnown = true
+                if case .contact(let contact) = question.about, !rule.tells(contact) { continue }
                 guard rule.enabled,
                     !explanation.types.keys.contains(where: { type in rule.events.contains { $0.selects(type) } })
                 else { continue }
@@ -285,8 +349,25 @@ extension Explainer {
 extension ExplainQuestion {
     /// Whether a target is the contact that was asked for.
     fileprivate func means(_ target: String) -> Bool {
-        guard let contact else { return true }
-        return target == contact || target.hasSuffix("/" + contact)
+        let asked: String? = if case .contact(let contact) = about { contact } else { contact }
+        return asked.map { target == $0 || target.hasSuffix("/" + $0) } ?? true
+    }
+
+    /// Whether what was suppressed may have been for the contact that was asked for: what has no target was for all.
+    fileprivate func means(_ row: SuppressedRow) -> Bool { row.target.map(means) ?? true }
+}
+
+extension Rule {
+    /// Whether a contact or an endpoint is among those it tells, other than as an event's owner.
+    fileprivate func tells(_ contact: String) -> Bool {
+        targets.contains { $0 == contact || $0.hasSuffix("/" + contact) }
+    }
+}
+
+extension EventAnswer {
+    /// Its identity.
+    fileprivate var key: Key {
+        .event(workspace: workspace.utf8.span, source: source.utf8.span, id: id.utf8.span)
     }
 }
 

@@ -18,6 +18,8 @@ public struct ExplainQuestion: Sendable {
         case subject(String)
         /// The event behind a delivery.
         case delivery(Key)
+        /// All events that rules tell a contact, or an endpoint, of.
+        case contact(String)
     }
     /// What it is about.
     public var about: About
@@ -121,6 +123,13 @@ public struct RuleLine: Sendable {
     public var answer: RuleAnswer
     /// What it made, with the tries that failed.
     public var deliveries: [(row: DeliveryRow, attempts: [AttemptRow])] = []
+    /// The groups that the event joined, each with what was made of the notification that counts it.
+    public var groups: [Membership] = []
     /// What kept it from making more.
     public var suppressed: [SuppressedRow] = []
+    /// When a replay sent it although it had been suppressed; `nil` when none did.
+    public var replayed: Timestamp?
+
+    /// Whether it made nothing, and nothing kept it from that.
+    var isEmpty: Bool { deliveries.isEmpty && suppressed.isEmpty && groups.isEmpty }
 }

@@ -23,7 +23,7 @@ public struct ReplayQuestion {
     public var state: DeliveryState?
     /// Also what was delivered, with the same ids and bodies.
     public var all = false
-    /// Also what was withheld; also what expired or was too old.
+    /// Also what was withheld, by a quota or by a silence; also what expired or was too old.
     public var includesWithheld = false, includesExpired = false
     /// Whose rules; `nil` for the rules of now where nothing was decided, and the old text where something was.
     public var rules: RulesOf?
@@ -39,6 +39,16 @@ public struct ReplayQuestion {
     /// Whether it names some of the deliveries, and not a span of time.
     public var isFiltered: Bool { workspace != nil || rule != nil || subject != nil || state != nil }
 
+    /// Whether what expired or is too old is sent.
+    var sendsExpired: Bool { includesExpired || state == .expired }
+
+    /// Why the selections were suppressed that it sends after all.
+    var reasons: Set<Suppression> {
+        let sendsSilenced = state.map { $0 == .withheld } ?? includesWithheld
+        let sendsOld = state.map { $0 == .expired } ?? includesExpired
+        return Set(sendsSilenced ? [.silence] : []).union(sendsOld ? [.stale, .expired] : [])
+    }
+
     /// The states of what it reopens.
     var states: Set<DeliveryState> {
         if let state { return [state] }
@@ -50,7 +60,7 @@ public struct ReplayQuestion {
         return states
     }
 
-    func owed(since: Timestamp, until: Timestamp) -> OwedQuestion {
+    package func owed(since: Timestamp, until: Timestamp) -> OwedQuestion {
         OwedQuestion(
             since: since, until: until, workspace: workspace, rule: rule, subject: subject, states: states)
     }
@@ -62,6 +72,8 @@ public struct ReplayCount: Sendable {
     public var targets: [ReplayTarget: Int] = [:]
     /// Those of them that are reopened.
     public var reopened = 0
+    /// Those of them that were suppressed for their whole rule: by a silence, or because they were too old.
+    public var held = 0
     /// Deliveries that the receiver turned out to have.
     public var received = 0
     /// Records that nobody had decided, and events of them that rules selected.
@@ -70,6 +82,13 @@ public struct ReplayCount: Sendable {
     public var events = 0
     /// All deliveries.
     public var deliveries: Int { targets.values.reduce(0, +) }
+
+    mutating func addHeld(_ decided: ReplayPath.Decided) {
+        for (target, count) in decided.deliveries {
+            targets[target, default: 0] += count
+            held += count
+        }
+    }
 
     mutating func add(_ decided: ReplayPath.Decided) {
         events += decided.events

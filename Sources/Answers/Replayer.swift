@@ -54,6 +54,10 @@ public final class Replayer {
         }
         let path = try path(question)
         defer { try? path.close() }
+        try eachHeld(question, since: question.since, until: question.until) { rows in
+            count.addHeld(try path.preview(rows))
+            progress(count, 0)
+        }
         let records = try undecided(question)
         try eachUndecided(question, since: question.since, until: question.until) { batch, _ in
             count.undecided += Int64(batch.records.count)
@@ -68,15 +72,26 @@ public final class Replayer {
     ///
     /// - Parameters:
     ///   - question: what to do. The same question asked again after a kill goes on where it was.
-    ///   - pace: called before each piece with how many deliveries went on their way since the last call; may wait.
+    ///   - pace: called after each piece; may wait.
     /// - Returns: what was done in this run.
-    public func run(_ question: ReplayQuestion, pace: (Int) -> Void = { _ in }) throws -> ReplayCount {
+    public func run(_ question: ReplayQuestion, pace: (Step) -> Void = { _ in }) throws -> ReplayCount {
+        var watch = try Watch(ledger)
+        func step(_ sent: Int, movesPosition: Bool = false) throws(LedgerError) {
+            let moved = try watch.moved(ledger)
+            pace(Step(sent: sent, live: movesPosition ? 0 : moved))
+        }
         let replay = try ledger.begin(
             replay: question.signature, since: question.since, until: question.until, now: clock.now())
         var count = ReplayCount()
-        try reopen(question, replay, &count, pace)
+        try reopen(question, replay, &count) { sent throws(LedgerError) in try step(sent) }
         let path = try path(question)
         defer { try? path.close() }
+        try eachHeld(question, since: replay.since, until: replay.until) { rows in
+            let decided = try path.decide(rows)
+            count.addHeld(decided)
+            progress(count, 0)
+            try step(decided.deliveries.values.reduce(0, +))
+        }
         let records = try undecided(question)
         try eachUndecided(question, since: replay.since, until: replay.until) { batch, isFirst in
             guard let decided = try path.decide(batch, isFirst: isFirst) else { return false }
@@ -84,7 +99,7 @@ public final class Replayer {
             count.add(decided)
             try ledger.note(replay: replay.id, decided: Int64(decided.events), ended: false, now: clock.now())
             progress(count, records)
-            pace(decided.deliveries.values.reduce(0, +))
+            try step(decided.deliveries.values.reduce(0, +), movesPosition: isFirst)
             return true
         }
         try ledger.note(replay: replay.id, decided: 0, ended: true, now: clock.now())
@@ -107,8 +122,9 @@ public final class Replayer {
 
     private func path(_ question: ReplayQuestion) throws(LedgerError) -> ReplayPath {
         var options = ReplayPath.Options()
-        options.includesExpired = question.includesExpired
+        options.includesExpired = question.sendsExpired
         options.byRulesOfThen = question.rules == .then
+        options.byRulesOfNow = question.rules == .now
         options.received = question.received
         return try ReplayPath(
             ledger: ledger, place: { [stream] in stream.place(of: $0) }, configuration: configuration, options: options,
@@ -117,11 +133,38 @@ public final class Replayer {
     }
 }
 
+extension Replayer {
+    /// A piece of a replay was done.
+    public struct Step: Sendable {
+        /// Deliveries that went on their way with it.
+        public var sent: Int
+        /// Records that workers have decided meanwhile; none where a lost ledger is rebuilt, as a replay moves positions then.
+        public var live: Int64
+    }
+
+    /// Sees how far workers are that read live.
+    private struct Watch {
+        private var position: Int64
+
+        init(_ ledger: any AnsweringLedger) throws(LedgerError) { position = try Self.position(ledger) }
+
+        mutating func moved(_ ledger: any AnsweringLedger) throws(LedgerError) -> Int64 {
+            let now = try Self.position(ledger)
+            defer { position = now }
+            return max(0, now - position)
+        }
+
+        private static func position(_ ledger: any AnsweringLedger) throws(LedgerError) -> Int64 {
+            try ledger.positions().filter { $0.stream != Replayed.stream }.reduce(0) { $0 + $1.next }
+        }
+    }
+}
+
 // MARK: - What the ledger has given up
 
 extension Replayer {
     private func reopen(
-        _ question: ReplayQuestion, _ replay: ReplayRow, _ count: inout ReplayCount, _ pace: (Int) -> Void
+        _ question: ReplayQuestion, _ replay: ReplayRow, _ count: inout ReplayCount, _ pace: (Int) throws -> Void
     ) throws {
         let owed = question.owed(since: replay.since, until: replay.until)
         let revision = question.rules == .now ? try ledger.revision() : nil
@@ -140,7 +183,7 @@ extension Replayer {
                 count.received += received.count
                 for row in reopened { count.add(row) }
                 progress(count, 0)
-                pace(done)
+                try pace(done)
             }
             cursor = page.next
         }
@@ -160,6 +203,24 @@ extension Replayer {
             }
         }
         return (reopened, received)
+    }
+}
+
+// MARK: - What was suppressed
+
+extension Replayer {
+    /// Goes through the selections that were suppressed for one of the question's reasons.
+    private func eachHeld(
+        _ question: ReplayQuestion, since: Timestamp, until: Timestamp, _ body: ([HeldPage.Row]) throws -> Void
+    ) throws {
+        guard !question.reasons.isEmpty else { return }
+        var cursor: Int64? = 0
+        while let after = cursor {
+            let page = try ledger.held(
+                question.owed(since: since, until: until), for: question.reasons, after: after)
+            if !page.rows.isEmpty { try body(page.rows) }
+            cursor = page.next
+        }
     }
 }
 
@@ -241,7 +302,7 @@ extension ReplayCount {
 
 extension ReplayQuestion {
     /// What makes it the same replay when it is asked again: everything but the moment it is asked at.
-    var signature: String {
+    package var signature: String {
         let names = [workspace, rule, subject, state?.rawValue, rules?.rawValue].map { $0.map { "=" + $0 } ?? "-" }
         let signs = [all, includesWithheld, includesExpired, received != nil].map { $0 ? "1" : "0" }
         return (names + signs).joined(separator: "\u{1F}") + "\u{1F}" + window

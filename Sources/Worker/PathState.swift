@@ -62,6 +62,8 @@ public final class Path {
     var hasMoreToTend = false
     /// Whether what is stale or has expired is sent all the same, as a replay may ask for.
     var ignoresAge = false
+    /// Whether silences hold nothing back, as a replay of what they held asks for.
+    var ignoresSilences = false
     /// What deliveries are charged.
     private(set) lazy var tariff = PathTariff(self, configuration.quotas)
     /// Reused by every match.

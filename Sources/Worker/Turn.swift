@@ -113,6 +113,7 @@ extension Path {
             nextReap = clock.uptime() + .seconds(1)
             let released = try ledger.reap(now: clock.now())
             if released > 0 { logger.notice("took over \(released) deliveries of a worker that died") }
+            try tellOfWithheld()
             hasWaiting = true
         }
         try hastenReturning()

@@ -146,4 +146,52 @@ struct ExplainTests {
         let both = try house.explain(ExplainQuestion(about: .subject("dlc-8"), since: house.now - .seconds(60)))
         #expect(both.events.map(\.fate.word).sorted() == ["duplicate", "matched"])
     }
+
+    @Test(
+        "a contact's question is answered with what rules made for it, and with those that would tell it of other types"
+    )
+    func contact() throws {
+        let house = try House()
+        try house.apply(
+            """
+              - {name: failures, events: [job.failed], notify: [hook]}
+              - {name: ends, events: [job.*], notify: [room]}
+              - {name: stops, events: [job.stopped], notify: [hook]}
+            """)
+        try house.publish(
+            ["job.failed", "job.running", "job.failed"].enumerated().map { number, type in
+                SampleEvent(workspace: "vision", id: "7/\(number)", type: type, subject: "dlc-7", time: house.now)
+            })
+        try house.work()
+        var question = ExplainQuestion(about: .contact("hook"), since: house.now - .seconds(60))
+        let told = try house.explain(question)
+        #expect(told.events.map(\.id).sorted() == ["7/0", "7/2"] && told.scanned == 0)
+        #expect(told.events.allSatisfy { $0.rules.map(\.name) == ["failures", "stops"] })
+        #expect(told.absences.map(\.rule) == ["stops"])
+        question.limit = 1
+        #expect(try house.explain(question).events.map(\.id) == ["7/2"])
+        question.about = .contact("nobody")
+        #expect(try house.explain(question).events.isEmpty && house.explain(question).absences.isEmpty)
+    }
+
+    @Test("what the ledger answers alone needs no stream, and an event is found in whichever workspace it is")
+    func withoutStream() throws {
+        struct Away: Error {}
+        let house = try House()
+        try house.apply("  - {name: failures, events: [job.failed], notify: [hook]}")
+        try house.apply("  - {name: all, events: [job.*], notify: [room]}", workspace: "speech")
+        try house.publish([SampleEvent(workspace: "speech", id: "9/0", subject: "dlc-9", time: house.now)])
+        try house.work()
+        let explainer = try Explainer(ledger: house.ledger(), stream: { throw Away() }())
+        let source = SampleEvent(workspace: "speech", id: "9/0", subject: "dlc-9", time: house.now).source
+        let answer = try explainer.explain(
+            ExplainQuestion(about: .event(source: source, id: "9/0"), since: house.now - .seconds(60)))
+        #expect(answer.events.map(\.workspace) == ["speech"] && answer.events.map(\.fate) == [.matched])
+        let key = try #require(answer.events.first?.rules.flatMap(\.deliveries).first?.row.key)
+        let about = ExplainQuestion.About.delivery(try #require(Key(key)))
+        #expect(try explainer.explain(ExplainQuestion(about: about, since: house.now)).events.count == 1)
+        #expect(throws: Away.self) {
+            try explainer.explain(ExplainQuestion(about: .subject("dlc-9"), since: house.now - .seconds(60)))
+        }
+    }
 }

@@ -52,6 +52,11 @@ final class House {
             rules:
             \(rules)
             """
+        try apply(document: document, workspace: workspace)
+    }
+
+    /// Puts a whole document in force.
+    func apply(document: String, workspace: String) throws {
         let ledger = try ledger()
         let change = RuleChange(
             workspace: workspace, sources: [SourceText(file: "rules.yaml", text: document)], living: [:])
@@ -74,7 +79,7 @@ final class House {
     }
 
     func explain(_ question: ExplainQuestion) throws -> Explanation {
-        try Explainer(ledger: ledger(), stream: stream().scanner()).explain(question)
+        try Explainer(ledger: ledger(), stream: self.stream().scanner()).explain(question)
     }
 }
 

@@ -2,6 +2,7 @@ import CarillonAnswers
 import CarillonEvents
 import CarillonKit
 import CarillonLedger
+import CarillonRules
 import CarillonStream
 import CarillonStreamSQLite
 import CarillonWorker
@@ -104,6 +105,157 @@ struct ReplayTests {
         #expect(try replayer().run(question).reopened == (isAsked ? 8 : 0))
         try house.work()
         #expect(house.receiver.received.count == (isAsked ? 8 : 0))
+        #expect(try residue() == [])
+    }
+
+    private func silence(_ pattern: String = #"{"type":["job.failed"]}"#) throws {
+        _ = try house.ledger().add(
+            NewSilence(workspace: "vision", pattern: pattern, comment: "rack moves", until: house.now + .seconds(600)),
+            now: house.now)
+    }
+
+    private func reasons() throws -> [String: Int] {
+        Dictionary(grouping: try house.ledger().suppressed(DeliveryFilter(limit: 1_000)), by: \.reason)
+            .mapValues(\.count)
+    }
+
+    /// Replays, works, and replays again, which has to find nothing.
+    private func replay(_ question: ReplayQuestion, sends count: Int) throws {
+        let before = house.receiver.received.count
+        #expect(try replayer().preview(question).deliveries == count)
+        let done = try replayer().run(question)
+        #expect(done.deliveries == count && done.held + done.reopened == count && done.events == 0)
+        try house.work()
+        #expect(house.receiver.received.count == before + count)
+        let again = try replayer().run(question)
+        #expect(again.deliveries == 0 && again.held == 0)
+        #expect(try replayer().preview(question).deliveries == 0)
+        try house.work()
+        #expect(house.receiver.received.count == before + count)
+        #expect(try residue() == [])
+    }
+
+    @Test(
+        "what a silence held is sent when it is asked for, also while it still holds, by the rules of then or of now",
+        arguments: [nil, ReplayQuestion.RulesOf.then, .now])
+    func silenced(rules: ReplayQuestion.RulesOf?) throws {
+        try house.apply(rule)
+        try silence()
+        try house.publish(events(0..<20))
+        try house.work()
+        #expect(house.receiver.received.isEmpty)
+        #expect(try reasons() == ["silence": 16])
+        try house.apply("  - {name: failures, events: [job.failed], notify: [hook, room]}")
+        try replay(question(), sends: 0)
+        var question = question()
+        (question.includesExpired, question.state) = (true, .dead)
+        try replay(question, sends: 0)
+        question = self.question()
+        (question.includesWithheld, question.rules, question.subject) = (true, rules, "job-1")
+        try replay(question, sends: rules == .now ? 4 : 2)
+        question.subject = nil
+        try replay(question, sends: rules == .now ? 28 : 14)
+        #expect(Set(house.receiver.received).count == house.receiver.received.count)
+        let keys = events(0..<20).filter { $0.type == "job.failed" }.map { event in
+            Key.delivery(
+                event: .event(
+                    workspace: event.workspace.utf8.span, source: event.source.utf8.span, id: event.id.utf8.span),
+                rule: "failures", target: "hook")
+        }
+        #expect(Set(keys.map(\.description)).isSubset(of: house.receiver.received), "the keys are those of the events")
+        #expect(try reasons() == ["silence": 16], "what was decided stays what it was")
+        let told = try house.explain(ExplainQuestion(about: .subject("job-1"), since: house.now - .seconds(60)))
+        let lines = told.events.flatMap(\.rules).filter(\.answer.isSelected)
+        #expect(lines.count == 2 && told.events.count == 3)
+        #expect(lines.allSatisfy { $0.replayed != nil && $0.deliveries.allSatisfy { $0.row.state == .delivered } })
+        let delivery = try #require(Key(house.receiver.received[0]))
+        let asked = try house.explain(ExplainQuestion(about: .delivery(delivery), since: house.now))
+        #expect(asked.events.map(\.fate) == [.matched] && asked.events[0].partition >= 0)
+    }
+
+    @Test("a silence's replay tells nobody of an event whom a rule that was not silenced has told")
+    func silencedAndTold() throws {
+        for workspace in ["vision", "*"] {
+            let document = """
+                version: 1
+                workspace: "\(workspace)"
+                contacts: {alice: {mail: alice@example.com}, wei: {mail: wei@example.com}}
+                rules:
+                  - {name: failures, events: [job.failed], notify: [{mail: [\(workspace == "*" ? "alice" : "alice, wei")]}]}
+                """
+            try house.apply(document: document, workspace: workspace)
+        }
+        try silence()
+        try house.publish(events(0..<20))
+        try house.work()
+        var question = question()
+        question.includesWithheld = true
+        for sent in [16, 0] {
+            #expect(try replayer().preview(question).deliveries == sent)
+            #expect(try replayer().run(question).held == sent)
+        }
+        #expect(try residue() == [])
+        let targets = Dictionary(
+            grouping: try house.ledger().deliveries(DeliveryFilter(limit: 100)), by: { "\($0.rule) \($0.target)" })
+        #expect(targets.mapValues(\.count) == ["*/failures mail/alice": 16, "failures mail/wei": 16])
+    }
+
+    @Test("a silence's replay keeps to dedup windows")
+    func silencedWithWindows() throws {
+        try house.apply("  - {name: once, events: [job.failed], dedup: {by: [subject], within: 10m}, notify: [hook]}")
+        try silence()
+        try house.publish(events(0..<20))
+        try house.work()
+        var question = question()
+        question.includesWithheld = true
+        try replay(question, sends: 7)
+        #expect(try reasons() == ["silence": 16, "dedup": 9])
+    }
+
+    @Test("what was too old goes when expired is asked for, with a time of its own to be worth sending")
+    func stale() throws {
+        try house.apply(rule + "\n  - {name: brief, events: [job.failed], expire_after: 1m, notify: [room]}")
+        try house.publish(events(0..<10))
+        house.clock.advance(by: .seconds(3_600))
+        try house.work()
+        #expect(try reasons() == ["expired": 8])
+        var question = question()
+        question.includesWithheld = true
+        try replay(question, sends: 0)
+        try house.publish(events(10..<12))
+        house.clock.advance(by: .seconds(100_000))
+        try house.work()
+        question.since = house.now - .seconds(200_000)
+        question.until = house.now
+        #expect(try reasons() == ["expired": 8, "stale": 2])
+        (question.includesWithheld, question.state) = (false, .expired)
+        try replay(question, sends: 10)
+        (question.includesExpired, question.state) = (true, nil)
+        try replay(question, sends: 0)
+    }
+
+    @Test("killed between pieces, a replay of what a silence held sends each once")
+    func silencedAndKilled() throws {
+        try house.apply(rule)
+        try silence()
+        try house.publish(events(0..<30))
+        try house.work()
+        var question = question()
+        question.includesWithheld = true
+        // The piece is decided; the process dies before it can say so.
+        let replay = try house.ledger().begin(
+            replay: question.signature, since: question.since, until: question.until, now: house.now)
+        let path = try ReplayPath(
+            ledger: house.ledger(), place: { Place(stream: "s", partition: $0) }, configuration: Worker.Configuration(),
+            options: .init(), clock: house.clock, logger: quiet)
+        let page = try house.ledger().held(
+            question.owed(since: replay.since, until: replay.until), for: [.silence], after: 0)
+        let some = Array(page.rows.prefix(10))
+        #expect(try path.decide(some).deliveries.values.reduce(0, +) == 10)
+        #expect(try path.decide(some).deliveries.isEmpty, "they are sent already")
+        #expect(try replayer().run(question).deliveries == 14)
+        try house.work()
+        #expect(house.receiver.received.count == 24 && Set(house.receiver.received).count == 24)
         #expect(try residue() == [])
     }
 

@@ -42,6 +42,12 @@ struct AnswersContract {
             }
             try rows(ledger, of: draft, try #require(events.first?.number))
         }
+        let three: Set<Key> = [draft(3).key, draft(all - 2).key, Draft("absent").key]
+        #expect(try ledger.events(.keys(three), limit: 9).map(\.offset) == [Int64(all - 2), 3])
+        // More than are looked for one by one.
+        let many = Set((0..<300).map { draft($0 * 80).key })
+        #expect(Set(try ledger.events(.keys(many), limit: .max).map(\.key)) == many)
+        #expect(try ledger.events(.keys([]), limit: 1).isEmpty && ledger.workspaces() == ["vision"])
         #expect(try ledger.events(.key(Draft("absent").key), limit: 1).isEmpty)
         #expect(try ledger.events(.subject("job"), limit: 1).isEmpty)
         #expect(try ledger.events(.delivery(Draft("e0").key), limit: 1).isEmpty)
@@ -174,6 +180,47 @@ struct AnswersContract {
         }
         #expect(try bed.states().first == .delivered)
         #expect(try bed.residue() == [])
+    }
+
+    @Test(
+        "what was suppressed as a whole is found by why, when and whose it was, also behind much else",
+        arguments: Backend.available)
+    func held(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let reasons: [Suppression] = [.silence, .stale, .expired, .dedup]
+        let drafts = (0..<2_500).map { number in
+            Draft(
+                "e\(number)", workspace: number % 2 == 0 ? "vision" : "speech", subject: "job-\(number % 5)",
+                rule: number % 3 == 0 ? "failures" : "ends", suppressed: number % 10 < 4 ? reasons[number % 10] : nil,
+                wanted: false)
+        }
+        _ = try worker.live.decide(Decisions(drafts, now: bed.now), for: worker.session, now: bed.now)
+        let ledger = try bed.open()
+        func found(_ question: OwedQuestion, _ reasons: Set<Suppression>) throws -> [HeldPage.Row] {
+            var rows: [HeldPage.Row] = []
+            var cursor: Int64? = 0
+            while let after = cursor {
+                let page = try ledger.held(question, for: reasons, after: after)
+                rows += page.rows
+                cursor = page.next
+            }
+            return rows
+        }
+        let all = OwedQuestion(since: bed.now - .seconds(60), until: bed.now + .seconds(60), states: [])
+        let silenced = try found(all, [.silence])
+        #expect(silenced.map(\.event.offset) == stride(from: 0, to: 2_500, by: 10).map { Int64($0) })
+        #expect(silenced.allSatisfy { $0.reason == "silence" && $0.event.batch != nil })
+        #expect(silenced[1].event.bytes == drafts[10].bytes && silenced[1].event.key == drafts[10].key)
+        #expect(silenced[1].rule == "ends" && silenced[1].workspace == "vision")
+        #expect(try found(all, [.stale, .expired]).count == 500 && found(all, []).isEmpty)
+        var some = all
+        (some.workspace, some.rule, some.subject) = ("vision", "failures", "job-0")
+        #expect(try found(some, [.silence]).allSatisfy { $0.event.offset % 30 == 0 })
+        #expect(try found(some, [.silence]).count == 84)
+        some.until = bed.now
+        #expect(try found(some, [.silence]).isEmpty)
+        #expect(try ledger.positions().map(\.next) == [2_500])
     }
 
     @Test("what the receiver has ends as delivered and frees the next of its pair", arguments: Backend.available)

@@ -280,7 +280,7 @@ extension Birth {
     var id: DeliveryID? {
         switch self {
         case .leased(let id, _, _, _), .pending(let id): id
-        case .duplicate, .suppressed: nil
+        case .duplicate, .suppressed, .grouped: nil
         }
     }
     var isLeased: Bool { if case .leased = self { true } else { false } }

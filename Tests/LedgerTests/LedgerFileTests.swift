@@ -103,7 +103,7 @@ struct LedgerFileTests {
             DROP TABLE replay; DROP TABLE resend; ALTER TABLE parked DROP COLUMN retried;
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             DROP TABLE inbox; DROP TABLE endpoint_state; DROP TABLE quota; DROP TABLE quota_notice;
-            ALTER TABLE delivery DROP COLUMN via;
+            DROP TABLE grp; DROP TABLE member; DROP TABLE notice; ALTER TABLE delivery DROP COLUMN via;
             ALTER TABLE delivery DROP COLUMN started; ALTER TABLE delivery DROP COLUMN supersedes; PRAGMA user_version=1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

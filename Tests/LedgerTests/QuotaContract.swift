@@ -266,6 +266,54 @@ struct QuotaContract {
         #expect(try bed.open().quotaNotices(of: "vision", limit: 10).map(\.spent) == ["sms/alice", "sms/alice"])
     }
 
+    @Test("a budget counts what messages cost, whoever is told", arguments: Backend.available)
+    func budget(backend: Backend) throws {
+        let bed = try backend.make()
+        let (first, second) = (try bed.worker(), try bed.worker("second"))
+        let tariff = TestTariff { candidate in
+            let price = candidate.target == "sms/alice" ? 300 : 500
+            return Toll([.init(to: nil, [Charge("cost vision", [SendLimit(1_000, in: .seconds(60))], weight: price)])])
+        }
+        try bed.owe(2, first)
+        #expect(try bed.claim(first, by: tariff).deliveries.count == 2)
+        try bed.owe(1, first, to: "sms/wei")
+        #expect(try bed.claim(second, by: tariff).deliveries.isEmpty, "600 and 500 are more than 1,000")
+        try bed.owe(1, first)
+        let cheap = try bed.claim(second, by: tariff).deliveries
+        #expect(cheap.map(\.target) == ["sms/alice"], "what fits goes before what does not")
+        try bed.settle(second, cheap, .dead, isSpent: false)
+        let row = try #require(try bed.open().quotas().first)
+        #expect(row.log.used(in: SendLimit(1_000, in: minute), now: bed.now) == 600)
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a notice that is a message is due once, after its pause, and stands in no inbox", arguments: Backend.available)
+    func message(backend: Backend) throws {
+        let bed = try backend.make()
+        let worker = try bed.worker()
+        let tariff = TestTariff { candidate in
+            Toll(
+                [.init(to: nil, [Charge(candidate.target, [SendLimit(1, in: .seconds(600))])])], notice: "mail/alice",
+                noticeAfter: .seconds(60))
+        }
+        for _ in 0..<2 {
+            try bed.owe(3, worker)
+            try bed.settle(worker, bed.claim(worker, by: tariff).deliveries)
+            bed.clock.advance(by: .seconds(20))
+        }
+        #expect(try worker.live.untoldNotices(limit: 10, now: bed.now).isEmpty, "its pause is not over")
+        bed.clock.advance(by: .seconds(20))
+        let due = try worker.live.untoldNotices(limit: 10, now: bed.now)
+        #expect(due.map(\.target) == ["mail/alice"] && due.map(\.count) == [5] && due.map(\.spent) == ["sms/alice"])
+        #expect(try bed.open().inbox(of: "inbox/alice", in: "vision", limit: 10).isEmpty)
+        try worker.live.told(due)
+        try bed.owe(2, worker)
+        try bed.settle(worker, bed.claim(worker, by: tariff).deliveries)
+        bed.clock.advance(by: .seconds(300))
+        #expect(try worker.live.untoldNotices(limit: 10, now: bed.now).isEmpty, "once a window")
+        #expect(try bed.open().quotaNotices(of: "vision", limit: 10).map(\.count) == [7])
+    }
+
     @Test("a reset forgets what counts, says who did it, and wakes what waits", arguments: Backend.available)
     func reset(backend: Backend) throws {
         let (bed, tariff) = (try backend.make(), TestTariff.each(SendLimit(1, in: minute)))

@@ -19,8 +19,12 @@ struct QuotaProcessTests {
         ProcessInfo.processInfo.environment["CARILLON_QUOTA_WORKERS"].flatMap { Int($0) } ?? 5
     private static let seed = ProcessInfo.processInfo.environment["CARILLON_SEED"].flatMap { UInt64($0) } ?? 20_262
     private static let contacts = max(10, min(50, deliveries / 40))
-    /// Count, milliseconds, reserve.
-    private static let limits = [(4, 300, 1), (12, 2_000, 3)]
+    /// Count, milliseconds, reserve; wider in the long form, which would otherwise wait for room most of the time.
+    private static let limits =
+        deliveries < 10_000 ? [(4, 300, 1), (12, 2_000, 3)] : [(10, 300, 2), (30, 2_000, 6)]
+    private static let blows = max(12, deliveries / 200)
+    /// The server comes back in about a second, in which everybody stands still.
+    private static let crashEvery = max(5, blows / 20)
 
     @Test("over one SQLite file")
     func sqlite() throws {
@@ -49,22 +53,28 @@ struct QuotaProcessTests {
         let limits = Self.limits.map { "\($0.0)/\($0.1)/\($0.2)" }
         func probe() throws -> QuotaProbe { try QuotaProbe(place + [log, clock] + limits) }
         var probes = try (0..<Self.workers).map { _ in try probe() }
-        var offset = 0
-        for blow in 0..<max(12, Self.deliveries / 200) {
+        var (offset, steps, crashes) = (0, 0, 0)
+        for blow in 0..<Self.blows {
             let victim = Int.random(in: 0..<probes.count, using: &random)
             for _ in 0..<Int.random(in: 3...25, using: &random) where probes[victim].line() == nil { break }
             probes[victim].kill()
             if blow % 3 == 0 {
                 offset -= Int.random(in: 0...400, using: &random)
                 try Data("\(offset)".utf8).write(to: URL(filePath: clock), options: .atomic)
+                steps += 1
             }
-            if blow % 5 == 3 { try crash() }
+            if blow % Self.crashEvery == 3 {
+                try crash()
+                crashes += 1
+            }
             probes[victim] = try probe()
         }
         for probe in probes { #expect(probe.join() == 0, "seed \(Self.seed)") }
         // What looked on while the server crashed has lost its connection.
         let whole: any WholeLedger =
             place[0] == "postgres" ? try PostgresLedger.open(at: place[1]) : try SQLiteLedger.open(at: place[1])
+        print("quota test over \(place[0]): \(Self.workers) workers, seed \(Self.seed): \(Self.blows) kills, \(steps) steps")
+        print("    of the clock back" + (place[0] == "postgres" ? ", \(crashes) crashes of the server" : ""))
         try check(whole, Receivers(log))
     }
 
@@ -99,7 +109,8 @@ struct QuotaProcessTests {
         #expect(critical.count == (Self.deliveries + 6) / 7 && critical.allSatisfy { $0.state == .delivered })
         #expect(try ledger.quotas().allSatisfy { $0.log.open.isEmpty })
         print(
-            "quota test: seed \(Self.seed), \(receivers.count) arrivals, \(law.deliveries.sorted { $0.key < $1.key })")
+            "    \(receivers.count) arrivals, \(critical.count) critical ones all delivered, "
+                + law.deliveries.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", "))
     }
 }
 

@@ -67,6 +67,56 @@ struct SendLogTests {
         }
     }
 
+    @Test("what messages cost keeps a budget in every window of arrivals, and its bytes", arguments: UInt64(1)...50)
+    func weights(seed: UInt64) {
+        var random = SplitMix(seed: seed)
+        let limits = [
+            SendLimit(1_000, in: .milliseconds(200), reserve: 100), SendLimit(4_000, in: .milliseconds(1_500)),
+        ]
+        var log = SendLog()
+        var (sent, open) = ([(at: Int64, cost: Int)](), [(delivery: DeliveryID, cost: Int)]())
+        var now: Int64 = 1
+        for delivery in DeliveryID(1)...500 {
+            now += Int64.random(in: 0...10, using: &random)
+            let cost = Int.random(in: 1...450, using: &random)
+            if case .full(let until) = log.room(limits, weight: cost, now: Self.at(now)) {
+                if open.isEmpty, let until { #expect(log.room(limits, weight: cost, now: until) == .free, "seed \(seed)") }
+            } else {
+                var send = Self.send(delivery)
+                send.weight = cost
+                log.begin(send, limits, now: Self.at(now))
+                open.append((delivery, cost))
+            }
+            while open.count > Int.random(in: 0...3, using: &random) {
+                let ended = open.removeFirst()
+                let counts = Bool.random(using: &random)
+                log.settle(ended.delivery, epoch: 1, counts: counts, now: Self.at(now))
+                if counts { sent.append((now, ended.cost)) }
+            }
+            log = SendLog(bytes: log.bytes.span) ?? SendLog()
+        }
+        for limit in limits {
+            for last in sent {
+                let spent = sent.filter { $0.at <= last.at && last.at - $0.at < limit.window }.reduce(0) { $0 + $1.cost }
+                #expect(spent <= limit.count - limit.reserve, "seed \(seed)")
+            }
+        }
+        #expect(sent.count > 25, "something is let through")
+    }
+
+    @Test("a log of the version before, whose sends had no weights, is read")
+    func versionOne() throws {
+        func bytes(_ numbers: [Int64]) -> [UInt8] {
+            numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } }
+        }
+        let old = bytes([1, 500, 60_000, 0, 0, 0, 0, 1, 5, 60_000, 1, 1, 77, 3, 9, 400, 2])
+        let read = SendLog(bytes: old.span)
+        let log = try #require(read)
+        #expect(log.open == [SendLog.Open(delivery: 77, epoch: 3, session: 9)])
+        #expect(log.used(in: SendLimit(5, in: .seconds(60)), now: Self.at(500)) == 3)
+        #expect(SendLog(bytes: log.bytes.span) == log)
+    }
+
     @Test("many moments are rounded, and count longer, never shorter", arguments: UInt64(1)...4)
     func rounding(seed: UInt64) {
         var random = SplitMix(seed: seed)

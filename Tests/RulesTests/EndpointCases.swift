@@ -334,6 +334,13 @@ extension DocumentCase {
             [
                 "4:58: the value of header 'X-Team' has a line break or another control character"
             ]),
+        .init("an endpoint may want fewer messages", "{webhook: \"https://x.example\", quota: [20/1m, 500/1d]}", []),
+        .init(
+            "what it wants is a list of limits",
+            "{webhook: \"https://x.example\", quota: [20/1m, many]}",
+            [
+                "4:55: a limit is a number of messages in a span, such as 3/15m or 20/1d, not 'many'"
+            ]),
         .init(
             "content-type is ours",
             "{webhook: \"https://x.example\", headers: {Content-Type: text/plain}}",

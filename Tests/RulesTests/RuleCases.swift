@@ -141,11 +141,24 @@ extension DocumentCase {
                 "9:15: 'on_error' is one of send, skip, not 'maybe'"
             ]),
         .init("on_error works", "on_error: skip", []),
+        .init("a group has a wait and an every of its own accord", "group: {by: [data.x]}", []),
+        .init("a group says how long it waits", "group: {by: [data.array.id, type], wait: 1m, every: 30m}", []),
+        .init("a group may speak at once", "group: {by: [workspace], wait: 0s}", []),
         .init(
-            "groups of notifications are not built",
-            "group: {by: [data.x], wait: 1m}",
+            "a group needs what tells groups apart", "group: {wait: 1m}", ["9:12: a group needs 'by'"]),
+        .init(
+            "a group by nothing", "group: {by: []}",
+            ["9:17: 'by' is empty; name what tells events apart, such as subject, or workspace for one group in all"]),
+        .init(
+            "a group knows its keys", "group: {by: [data.x], wait: 1m, evry: 1h}",
+            ["9:37: unknown key 'evry' in a group; did you mean 'every'?"]),
+        .init(
+            "a group's times have bounds", "group: {by: [data.x], wait: 2d, every: 0s}",
+            ["9:33: 'wait' is between 0s and 1d, not 2d", "9:44: 'every' is between 1s and 7d, not 0s"]),
+        .init(
+            "a group keeps all its messages", "group: {by: [data.x]}\n    order: supersede",
             [
-                "9:5: not yet: 'group' (grouped notifications)"
+                "10:5: 'order: supersede' drops older messages, and those of a group tell of different events; drop one of both"
             ]),
         .init(
             "thresholds are not built",

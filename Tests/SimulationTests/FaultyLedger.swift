@@ -194,6 +194,12 @@ final class FaultyLedger: Ledger {
     func hasten(_ lane: Int64, atMost count: Int, now: Timestamp) throws(LedgerError) -> Int {
         try fate.pass("hasten") { () throws(LedgerError) in try inner.hasten(lane, atMost: count, now: now) }
     }
+    func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice] {
+        try fate.pass("untold") { () throws(LedgerError) in try inner.untoldNotices(limit: limit, now: now) }
+    }
+    func told(_ notices: [QuotaNotice]) throws(LedgerError) {
+        try fate.pass("told") { () throws(LedgerError) in try inner.told(notices) }
+    }
     func suspended() throws(LedgerError) -> Set<Int64> {
         try fate.pass("suspended") { () throws(LedgerError) in try inner.suspended() }
     }

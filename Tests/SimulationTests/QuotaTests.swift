@@ -116,6 +116,121 @@ struct QuotaTests {
         }
     }
 
+    /// Who is told of what is withheld.
+    struct Notice: CustomTestStringConvertible, Sendable {
+        let testDescription: String
+        var alice = "mail: alice@example.com, phone: \"+8613800000001\""
+        var ladder = "[defer]"
+        var mails: [QuotaLimit] = []
+        /// Where the message goes; `nil` when there is a page in the inbox instead.
+        var told: String?
+    }
+
+    static let notices = [
+        Notice(testDescription: "by mail", told: "mail/alice"),
+        Notice(testDescription: "by mail of what is suppressed", ladder: "[suppress]", told: "mail/alice"),
+        Notice(
+            testDescription: "in the inbox where the mail is not confirmed",
+            alice: "mail: alice@example.com, phone: \"+8613800000001\", verified: false"),
+        Notice(testDescription: "in the inbox without mail", alice: "phone: \"+8613800000001\""),
+        Notice(
+            testDescription: "in the inbox where the mail is spent too", ladder: "[mail, defer]",
+            mails: [limit("1/1h")]),
+        Notice(
+            testDescription: "in the inbox where the mail's own quota has no room by then", mails: [limit("1/1h")],
+            told: "inbox/alice"),
+    ]
+
+    @Test("a contact is told once a window how much was withheld", arguments: notices)
+    func notice(fact: Notice) throws {
+        let rules = [
+            "{name: other, events: [job.hung], notify: [{mail: [alice]}]}",
+            "{name: own, events: [job.failed], notify: [{sms: [alice], overflow: \(fact.ladder)}]}",
+        ]
+        let bed = try PeopleBed(
+            "contacts: {alice: {\(fact.alice)}}",
+            rules[(fact.alice.contains("mail") ? 0 : 1)...].joined(separator: "\n  - "),
+            quotas: QuotaCeilings(each: ["sms": [Self.limit("2/1h")], "mail": fact.mails], reserve: 0))
+        if !fact.mails.isEmpty, fact.ladder == "[defer]" {
+            try bed.publish("spends-the-mail", type: "job.hung")
+            #expect(try bed.run().map(\.endpoint.name) == ["mail/alice"])
+        }
+        for number in 0..<10 { try bed.publish("job-\(number)") }
+        let first = try bed.run().map(\.endpoint.name)
+        #expect(first.count { $0 == "sms/alice" } == 2)
+        bed.clock.advance(by: .seconds(61))
+        let later = try bed.run()
+        #expect(later.map(\.endpoint.name) == [fact.told].compactMap(\.self))
+        for told in later {
+            #expect(told.notice.title.hasPrefix("8 withheld since ") && told.notice.message.contains("for sms/alice"))
+            #expect(told.notice.rule == Rule.withheld.name && told.notice.severity == "warning")
+        }
+        try bed.publish("one-more")
+        _ = try bed.run()
+        bed.clock.advance(by: .seconds(1200))
+        #expect(try bed.run().isEmpty, "once a window")
+        let pages = try bed.ledger.inbox(of: "inbox/alice", in: "vision", limit: 10)
+        #expect(pages.count == (fact.told == nil ? 1 : 0))
+        #expect(pages.allSatisfy { $0.page.title.contains(" withheld since ") })
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a message about what was withheld survives new rules, and ends when its contact is gone")
+    func noticeAndRules() throws {
+        let rule = "{name: own, events: [job.failed], notify: [{sms: [alice], overflow: [defer]}]}"
+        let alice = "alice: {mail: a@example.com, phone: \"+8613800000001\", zone: UTC, quiet: \"00:00-23:59\"}"
+        let other = "wei: {mail: wei@example.com}"
+        for (people, state) in [("\(alice), \(other)", DeliveryState.pending), (other, .expired)] {
+            let bed = try PeopleBed(
+                "contacts: {\(alice)}", rule.replacing("[job.failed],", with: "[job.failed], severity: critical,"),
+                quotas: QuotaCeilings(each: ["sms": [Self.limit("1/1h")]], reserve: 0))
+            for number in 0..<3 { try bed.publish("job-\(number)") }
+            _ = try bed.run()
+            bed.clock.advance(by: .seconds(61))
+            #expect(try bed.run().isEmpty, "the night is quiet")
+            let now = people == other ? rule.replacing("sms: [alice], overflow: [defer]", with: "mail: [wei]") : rule
+            try bed.apply("vision", "contacts: {\(people)}", now)
+            let rows = try bed.ledger.deliveries(DeliveryFilter(rule: Rule.withheld.identity))
+            #expect(rows.map(\.target) == ["mail/alice"] && rows.map(\.state) == [state])
+            #expect(try bed.residue() == [])
+        }
+    }
+
+    @Test("a budget of money: dear numbers are told less often, and what it does not pay for goes by mail")
+    func budget() throws {
+        var quotas = QuotaCeilings(reserve: 0)
+        quotas.cost = try [#require(QuotaLimit(ofMoney: "0.10/1h"))]
+        quotas.prices = ["sms": try PriceList(["+": "0.05", "+86": "0.02"])]
+        let bed = try PeopleBed(
+            "contacts: {alice: {mail: a@b.co, phone: \"+8613800000001\"}, bob: {phone: \"+4915100000001\"}}",
+            "{name: own, events: [job.failed], notify: [{sms: [$owner]}]}", quotas: quotas)
+        try bed.publish("dear", owner: "bob")
+        #expect(try bed.run().map(\.endpoint.name) == ["sms/bob"])
+        for number in 0..<4 { try bed.publish("cheap-\(number)", owner: "alice") }
+        #expect(
+            try bed.run().map(\.endpoint.name).sorted() == ["mail/alice", "mail/alice", "sms/alice", "sms/alice"])
+        try bed.publish("dear-again", owner: "bob")
+        #expect(try bed.run().isEmpty)
+        bed.clock.advance(by: .seconds(3600))
+        #expect(try bed.run().map(\.notice.subject) == ["dear-again"])
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("an endpoint's own quota holds in every window, and what finds no room waits")
+    func endpointQuota() throws {
+        let bed = try PeopleBed(
+            "endpoints: {room: {kind: webhook, url: \"https://x.example/\", quota: [2/1m]}}",
+            "{name: own, events: [job.failed], notify: [room]}")
+        for number in 0..<5 { try bed.publish("job-\(number)") }
+        #expect(try bed.run().count == 2)
+        #expect(try bed.ledger.deliveries(DeliveryFilter(state: .pending, reason: "quota")).count == 3)
+        bed.clock.advance(by: .seconds(60))
+        #expect(try bed.run().count == 2)
+        bed.clock.advance(by: .seconds(60))
+        #expect(try bed.run().count == 1)
+        #expect(try bed.residue() == [])
+    }
+
     private static func limit(_ text: String) -> QuotaLimit {
         guard let limit = QuotaLimit(text) else { preconditionFailure("\(text) is no limit") }
         return limit
@@ -143,5 +258,27 @@ struct CeilingTests {
             """
         let problems = RuleDocuments.load([("r.yaml", text)], limits: limits).problems
         #expect(problems.isEmpty == isFine, "\(problems)")
+    }
+
+    @Test("so is what an endpoint wants beyond the ceiling of its kind")
+    func endpoints() {
+        var limits = RuleLimits()
+        limits.quotas = QuotaCeilings(each: ["slack": ["1/1s"].compactMap { QuotaLimit($0) }])
+        let text = """
+            version: 1
+            workspace: vision
+            endpoints:
+              a: {kind: slack, url: {secret: s}, quota: [1/2s]}
+              b: {kind: slack, url: {secret: s}, quota: [30/1m, 90/1m]}
+              c: {webhook: "https://x.example/", quota: [900/1m]}
+            rules:
+              - {name: own, events: [job.failed], notify: [a, b, c]}
+
+            """
+        let problems = RuleDocuments.load([("r.yaml", text)], limits: limits).problems
+        #expect(
+            problems.map(\.description) == [
+                "r.yaml:5:53: 90/1m is more than the deployment's 1/1s of slack; a document may only lower it"
+            ])
     }
 }

@@ -53,7 +53,7 @@ final class Receiver: Sendable {
                 case .leased(let id, _, _, _), .pending(let id):
                     state.replaced[Place(pair: pair, rule: rule)] = id
                     state.givingWay.insert(id)
-                case .duplicate, .suppressed: break
+                case .duplicate, .suppressed, .grouped: break
                 }
             }
         }

@@ -15,6 +15,7 @@ struct Explain: ParsableCommand {
               carillon explain --subject dlc-7f3a
               carillon explain --subject dlc-7f3a --rule failures --since 2d
               carillon explain --event /schedulers/volcano-a dlc-7f3a/2/failed
+              carillon explain --contact alice --since 2h
               carillon explain --delivery 4c1f0d2e9a7b45c68d0e1f2a3b4c5d6e -o json
             """)
 
@@ -23,7 +24,8 @@ struct Explain: ParsableCommand {
     @Option(help: "All events of this job, pipeline or model.") var subject: String?
     @Option(help: "The event behind this delivery.") var delivery: String?
     @Option(help: "Only in this workspace.") var workspace: String?
-    @Option(help: "Only what goes to this contact or endpoint.") var contact: String?
+    @Option(help: "Only what goes to this contact or endpoint; without an event or a subject, the newest of that.")
+    var contact: String?
     @Option(help: "Only this rule.") var rule: String?
     @Option(help: "Look through the stream since: RFC 3339, or how long ago, such as 2h.") var since: Moment?
     @Option(help: "At most this many events, the newest.") var limit = 10
@@ -36,13 +38,16 @@ struct Explain: ParsableCommand {
             throw ValidationError("--event takes two values, the event's source and its id")
         }
         let count = [!event.isEmpty, subject != nil, delivery != nil].count { $0 }
-        if count != 1 { throw ValidationError("give one of --event SOURCE ID, --subject S and --delivery KEY") }
+        if count > 1 || count == 0 && contact == nil {
+            throw ValidationError("give one of --event SOURCE ID, --subject S and --delivery KEY, or --contact C")
+        }
     }
 
     private var about: ExplainQuestion.About {
         get throws {
             if let delivery { return .delivery(try Deliveries.key(delivery)) }
             if let subject { return .subject(subject) }
+            if event.isEmpty, let contact { return .contact(contact) }
             return .event(source: event[0], id: event[1])
         }
     }

@@ -9,8 +9,8 @@ struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sends what is still owed, and nothing that was sent.",
         discussion: """
-            Reopens what was given up (dead; expired and withheld only when asked) with a new round of tries, then \
-            decides the records of the stream that nobody decided, because the ledger was lost or moved. The workers send \
+            Reopens what was given up (dead; expired and withheld, also by a silence, only when asked) with a new round \
+            of tries, then decides the records of the stream that nobody decided, because the ledger was lost or moved. The workers send \
             it, beside what is live. A second run finds nothing left; one that was killed goes on where it was. --all \
             sends again what was delivered, with the same ids and bodies.
 
@@ -27,8 +27,8 @@ struct Replay: ParsableCommand {
     @Option(help: "Only about this job, pipeline or model.") var subject: String?
     @Option(help: "Only what is in this state, such as dead.", transform: Self.state) var state: DeliveryState?
     @Flag(help: "Also what was delivered, with the same ids and bodies.") var all = false
-    @Flag(help: "Also what was withheld.") var includeWithheld = false
-    @Flag(help: "Also what expired, and events that are too old by now.") var includeExpired = false
+    @Flag(help: "Also what was withheld, by a quota or by a silence.") var includeWithheld = false
+    @Flag(help: "Also what expired or was stale, and events that are too old by now.") var includeExpired = false
     @Option(
         help:
             "Whose rules decide: then, or now. Unless said, what was decided keeps its text and the rest is decided by the rules of now.",
@@ -36,7 +36,11 @@ struct Replay: ParsableCommand {
     @Option(help: "A receiver's log, JSON lines of `carillon sink`: only what it lacks is sent.", completion: .file())
     var received: [String] = []
     @Flag(help: "Only count.") var dryRun = false
-    @Option(help: "At most so many deliveries a second, such as 100/s.") var rate: Rate?
+    @Option(
+        help:
+            "At most so many deliveries a second, such as 100/s. Unless said, few while workers read live, else as many as go."
+    )
+    var rate: Rate?
     @Flag(help: "Wait until the workers have sent it.") var wait = false
     @Flag(help: "Do not ask.") var yes = false
     @OptionGroup var listing: ListingOptions
@@ -44,7 +48,9 @@ struct Replay: ParsableCommand {
 
     private static func state(_ text: String) throws -> DeliveryState {
         if let state = DeliveryState(rawValue: text), state != .pending, state != .leased { return state }
-        throw ValidationError("a replay reopens what is delivered, dead, expired, withheld or cancelled")
+        throw ValidationError(
+            "a replay reopens what is delivered, dead, expired, withheld or cancelled; what a silence held is sent with "
+                + "--include-withheld, what was stale with --include-expired")
     }
 
     private static func rules(_ text: String) throws -> ReplayQuestion.RulesOf {
@@ -74,6 +80,8 @@ struct Replay: ParsableCommand {
             Console.show("send them? [y/N] ")
             guard ["y", "yes"].contains((readLine() ?? "").lowercased()) else { throw Failure("nothing was sent") }
         }
+        // Live work goes first, also where the machine has no processor left.
+        if rate == nil { _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10) }
         var pace = Pacer(rate: rate)
         let done = try replayer.run(question) { pace.wait(after: $0) }
         meter.end()
@@ -129,7 +137,8 @@ struct Replay: ParsableCommand {
             Console.out(
                 JSONValue.object([
                     JSONValue.Member("done", .bool(isDone)), .integer("deliveries", count.deliveries),
-                    .integer("reopened", count.reopened), .integer("received", count.received),
+                    .integer("reopened", count.reopened), .integer("suppressed", count.held),
+                    .integer("received", count.received),
                     .integer("records", count.undecided), .integer("events", count.events),
                     JSONValue.Member("targets", .array(targets)),
                 ]).text)
@@ -142,7 +151,8 @@ struct Replay: ParsableCommand {
         let verb = isDone ? "on their way" : "would be sent"
         Console.out(
             "\(count.deliveries) deliveries \(verb): \(count.reopened) reopened, "
-                + "\(count.deliveries - count.reopened) of \(count.events) events in \(count.undecided) records nobody had decided"
+                + (count.held > 0 ? "\(count.held) that were suppressed, " : "")
+                + "\(count.deliveries - count.reopened - count.held) of \(count.events) events in \(count.undecided) records nobody had decided"
         )
         if count.received > 0 {
             Console.out(
@@ -192,18 +202,33 @@ struct Rate: ExpressibleByArgument {
     }
 }
 
-/// Keeps to a rate by waiting after each piece.
+/// Keeps to a rate by waiting after each piece; without one, steps aside while workers read live.
 private struct Pacer {
+    /// Beside live reading: the share of the time it works, and how many deliveries a second it sends at most.
+    private static let share = 10, besideLive = 500.0
+    /// So long after live reading was seen it is thought to go on.
+    private static let memory = Duration.seconds(2)
     private let rate: Double?
     private let start = clock.uptime()
     private var sent = 0
+    private var lastStep = clock.uptime()
+    private var lastLive: Duration?
 
     init(rate: Rate?) { self.rate = rate?.perSecond }
 
-    mutating func wait(after count: Int) {
-        guard let rate else { return }
-        sent += count
-        let ahead = Duration.seconds(Double(sent) / rate) - (clock.uptime() - start)
-        if ahead > .zero { usleep(useconds_t(clamping: ahead.milliseconds * 1_000)) }
+    mutating func wait(after step: Replayer.Step) {
+        let now = clock.uptime()
+        if step.live > 0 { lastLive = now }
+        if let rate {
+            sent += step.sent
+            pause(.seconds(Double(sent) / rate) - (now - start))
+        } else if let lastLive, now - lastLive < Self.memory {
+            pause(max((now - lastStep) * (Self.share - 1), .seconds(Double(step.sent) / Self.besideLive)))
+        }
+        lastStep = clock.uptime()
+    }
+
+    private func pause(_ time: Duration) {
+        if time > .zero { usleep(useconds_t(clamping: time.milliseconds * 1_000)) }
     }
 }

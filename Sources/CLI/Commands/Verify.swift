@@ -10,7 +10,7 @@ struct Verify: ParsableCommand {
         abstract: "Proves that nothing disappeared: counts every record, decision and delivery.",
         discussion: """
             Every record of the stream is read or unread; records read = unmatched + matched + duplicate + parked; \
-            selected = notified + suppressed; every delivery is in exactly one state. Exit code 3 and the residue \
+            selected = notified + grouped + suppressed; every delivery is in exactly one state. Exit code 3 and the residue \
             when that does not hold. With a window, each delivery decided in it is looked at, a piece at a time beside \
             the workers, and what is wrong with one is named; its ends are rounded to hours. With a receiver's log, \
             ledger and receiver are compared: what is missing, extra, or came more than once.
@@ -72,7 +72,9 @@ struct Verify: ParsableCommand {
         Console.out(
             "records    \(law.read) read = \(law.unmatched) unmatched + \(law.matched) matched + \(law.duplicate) duplicate "
                 + "+ \(law.parked) parked; \(law.lost) lost to retention")
-        Console.out("decisions  \(law.selected) selected = \(law.notified) notified + \(law.suppressed) suppressed")
+        let grouped = law.grouped > 0 ? " + \(law.grouped) grouped" : ""
+        Console.out(
+            "decisions  \(law.selected) selected = \(law.notified) notified\(grouped) + \(law.suppressed) suppressed")
         let states = DeliveryState.allCases.compactMap { state in
             law.deliveries[state.rawValue].map { "\($0) \(state.rawValue)" }
         }
@@ -116,7 +118,8 @@ extension Conservation {
             .integer("unmatched", unmatched),
             .integer("matched", matched),
             .integer("duplicate", duplicate), .integer("parked", parked), .integer("lost", lost),
-            .integer("selected", selected), .integer("notified", notified), .integer("suppressed", suppressed),
+            .integer("selected", selected), .integer("notified", notified), .integer("grouped", grouped),
+            .integer("suppressed", suppressed),
             JSONValue.Member("deliveries", .object(states)),
             JSONValue.Member("residue", .array(residue.map { .string($0) })),
         ])

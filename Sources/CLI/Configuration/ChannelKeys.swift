@@ -18,8 +18,8 @@ enum ChannelKeys {
         (common + (own[channel] ?? [])).map { Setting("channels.\(channel).\($0.key)", $0.kind, nil) }
     }
 
-    /// Keys that say to whom a channel is offered; all others are the channel's own.
-    static let terms: Set<String> = ["enabled", "events", "regions"]
+    /// Keys that say to whom a channel is offered, and for how much; all others are the channel's own.
+    static let terms: Set<String> = ["enabled", "events", "regions", "price"]
 
     private typealias Key = (key: String, kind: Setting.Kind)
 
@@ -43,7 +43,7 @@ enum ChannelKeys {
     /// Of both providers; each refuses the other's.
     private static let sms: [Key] =
         base + [
-            ("provider", .choice(["twilio", "aliyun"])), onAmbiguous,
+            ("provider", .choice(["twilio", "aliyun"])), onAmbiguous, ("price", .map),
             ("account", .text), ("token", .secret), ("from", .text), ("length", .text),
             ("access_key_id", .text), ("access_key_secret", .secret), ("sign_name", .text),
             ("template_code", .text), ("template_param", .text), ("region", .text),

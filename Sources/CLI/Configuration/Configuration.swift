@@ -132,6 +132,7 @@ extension Configuration {
                         + "(\(ledger.retention.text)): what is forgotten cannot be recognised"
                 ))
         }
+        found += QuotaKeys.contradictions(values)
         do throws(LinkFault) { _ = try Links(links) } catch {
             found.append((["links"], "links.\(error.word) \(error.words)"))
         }
@@ -182,6 +183,9 @@ struct Values: Sendable, Equatable {
         guard case .map(let texts) = all[key] else { preconditionFailure("\(key) is no map in Settings") }
         return texts
     }
+    func optionalMap(_ key: String) -> [String: String]? {
+        if case .map(let texts) = all[key] { texts } else { nil }
+    }
     func number(_ key: String) -> Double {
         guard case .number(let number) = all[key] else { preconditionFailure("\(key) is no number in Settings") }
         return number
@@ -192,6 +196,7 @@ struct Values: Sendable, Equatable {
     }
     var ruleLimits: RuleLimits {
         var limits = RuleLimits(targetsPerRule: integer("limits.default.targets_per_rule"))
+        limits.canGroup = text("ledger.kind") != "postgres"
         for key in all.keys {
             guard let (workspace, limit) = Settings.limited(key), limit == Settings.targets else { continue }
             limits.perWorkspace[workspace] = integer(key)

@@ -38,12 +38,14 @@ struct Setting: Sendable {
         case flag
         /// Limits such as `5/15m`; none of them lifts the limit.
         case quotas
+        /// Limits of what is spent, such as `12.50/1d`.
+        case costs
         /// Never shown; its `*_file` form is a setting of its own.
         case secret
 
         var isList: Bool {
             switch self {
-            case .networks, .events, .words, .quotas: true
+            case .networks, .events, .words, .quotas, .costs: true
             default: false
             }
         }
@@ -112,6 +114,12 @@ struct Setting: Sendable {
             let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
             for item in items where QuotaLimit(item) == nil {
                 throw unfit(item, "limits such as 5/15m or 40/1d")
+            }
+            return .list(items)
+        case .costs:
+            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+            for item in items where QuotaLimit(ofMoney: item) == nil {
+                throw unfit(item, "what may be spent in a span, such as 12.50/1d")
             }
             return .list(items)
         case .flag:

@@ -49,8 +49,7 @@ enum Settings {
     ]
 
     /// Keys the contract reserves for what is not built, each with all below it.
-    static let notYet =
-        ["limits.default.cost"] + ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
+    static let notYet = ["voice", "teams", "discord", "opsgenie", "git"].map { "channels." + $0 }
 
     /// The key that names the file of a secret.
     static func fileForm(of key: String) -> String { key + "_file" }
@@ -74,7 +73,6 @@ enum Settings {
 
     static func isNotYet(_ key: String) -> Bool {
         notYet.contains { key == $0 || key.hasPrefix($0 + ".") }
-            || key.hasPrefix(workspaces) && key.hasSuffix(".cost")
     }
 
     // Limits of single workspaces: `limits.workspaces.vision.targets_per_rule`, whatever the workspace's name.
@@ -82,13 +80,14 @@ enum Settings {
     private static let workspaces = "limits.workspaces."
     private static func workspaceLimit(_ key: String) -> Setting? {
         guard let (_, limit) = limited(key) else { return nil }
-        return Setting(key, limit == targets ? .integer(RuleLimits.range) : .quotas, nil)
+        return Setting(
+            key, limit == targets ? .integer(RuleLimits.range) : limit == QuotaKeys.cost ? .costs : .quotas, nil)
     }
 
     /// The limit of how many targets a rule has.
     static let targets = "targets_per_rule"
     /// What can be limited, the longest name first.
-    private static let workspaceLimits = [targets] + QuotaKeys.channels.map { "total.\($0)" } + QuotaKeys.channels
+    private static let workspaceLimits = [targets, QuotaKeys.cost] + QuotaKeys.channels.map { "total.\($0)" } + QuotaKeys.channels
 
     /// The workspace that a key limits, and what of it; `nil` for every other key.
     static func limited(_ key: String) -> (workspace: String, limit: String)? {

@@ -62,6 +62,18 @@ extension RuleLine {
         case .conditionFailed(let source, let error):
             members += [.string("condition", source), .string("error", error)]
         }
+        members.append(
+            JSONValue.Member(
+                "groups",
+                .array(
+                    groups.map { group in
+                        .object([
+                            .string("name", group.name), .time("opened", group.opened.milliseconds),
+                            .integer("total", group.total), .time("due", group.due?.milliseconds),
+                            JSONValue.Member("number", group.told.map { .integer($0.number) } ?? .null),
+                            JSONValue.Member("size", group.told.map { .integer($0.size) } ?? .null),
+                        ])
+                    })))
         members.append(JSONValue.Member("deliveries", .array(deliveries.map { Self.json($0.row, $0.attempts) })))
         members.append(
             JSONValue.Member(
@@ -73,6 +85,7 @@ extension RuleLine {
                             .time("decided", row.decidedAt),
                         ])
                     })))
+        members.append(.time("replayed", replayed?.milliseconds))
         return .object(members)
     }
 

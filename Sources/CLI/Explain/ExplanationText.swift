@@ -26,6 +26,7 @@ extension Explanation {
         switch question.about {
         case .subject(let subject): name = printable(subject)
         case .event(_, let id): name = printable(id)
+        case .contact(let contact): return absences(for: printable(contact), since, all)
         case .delivery:
             return all > 0
                 ? [] : ["there is no such delivery, or retention has removed it; `carillon deliveries list` names them"]
@@ -42,6 +43,17 @@ extension Explanation {
             "\(absence.rule): \(all) \(all == 1 ? "event" : "events") of \(name) reached the stream since \(since), none of type "
                 + "\(absence.types.joined(separator: " or ")) (\(known.joined(separator: ", ")))"
         }
+    }
+}
+
+extension Explanation {
+    /// What a contact was not told of.
+    private func absences(for contact: String, _ since: String, _ all: Int) -> [String] {
+        var lines: [String] = []
+        if all == 0 { lines.append("nothing was sent to \(contact) since \(since), and nothing kept from it alone") }
+        guard !absences.isEmpty else { return lines }
+        let rules = absences.map { "\($0.rule) (\($0.types.joined(separator: ", ")))" }
+        return lines + ["\(contact) is told by other rules of other types: \(rules.joined(separator: ", "))"]
     }
 }
 
@@ -69,7 +81,7 @@ extension EventAnswer {
         let place = "partition \(partition), offset \(offset)"
         let by = batch.map { " by rule revision \($0.revision), decided about \($0.at.rfc3339)" } ?? ""
         return switch fate {
-        case .matched: "selected\(by); \(place)"
+        case .matched: partition < 0 ? "what a group says; its newest event is shown" : "selected\(by); \(place)"
         case .unmatched: "no rule selected it\(by); \(place)"
         case .duplicate(let first, let offset):
             "a duplicate: source and id are those of the event at partition \(first), offset \(offset); \(place)"
@@ -89,10 +101,12 @@ extension RuleLine {
     fileprivate func lines(by fate: EventAnswer.Fate) -> [String] {
         let name = printable(self.name)
         guard answer.isSelected else { return ["✗ \(name): \(answer.words)"] }
-        var lines = deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
+        var lines = groups.map { "\($0.told == nil ? "…" : "✓") \(name): \($0.words)" }
+        lines += deliveries.flatMap { Self.lines(name, $0.row, $0.attempts) }
         lines += suppressed.map { row in
             let target = row.target.map { " → \(printable($0))" } ?? ""
-            return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))"
+            let after = row.target == nil ? replayed.map { "; a replay sent it at \($0.rfc3339)" } ?? "" : ""
+            return "– \(name)\(target): suppressed, \(SuppressionWords.words(row.reason, by: row.by))\(after)"
         }
         if lines.isEmpty { lines = [outcome(name, fate)] }
         if case .selected(let failure?) = answer.verdict {
@@ -155,6 +169,17 @@ enum SuppressionWords {
         case "no_address": "no_address: \(by ?? "the contact") has no address on the channel"
         default: printable(reason) + (by.map { " (\($0))" } ?? "")
         }
+    }
+}
+
+extension Membership {
+    /// Which group it is, and what it said of the event.
+    fileprivate var words: String {
+        let group = "joined the group \(printable(name)) (opened \(opened.rfc3339), \(total) events so far)"
+        guard let told else {
+            return group + (due.map { ", which speaks next at \($0.rfc3339)" } ?? "; nothing of that is kept")
+        }
+        return group + ", told in its message \(told.number), of \(told.size) \(told.size == 1 ? "event" : "events")"
     }
 }
 

@@ -26,12 +26,32 @@ struct QuotaScopes {
                     names[reach.copy, default: []].insert(LaneName(workspace: one.workspace, target: reach.target))
                 }
             }
-            for name in contact == nil ? Array(one.endpoints.keys) : [] {
-                names["endpoint \(one.workspace)/\(name)", default: []]
+            guard contact == nil else { continue }
+            for name in one.endpoints.keys {
+                names[QuotaScope.endpoint(name, of: one.workspace), default: []]
                     .insert(LaneName(workspace: one.workspace, target: name))
             }
+            names.merge(Self.sums(one)) { $0.union($1) }
         }
         self.names = names
+    }
+
+    /// What counts all of a workspace: channels, and money.
+    private static func sums(_ rules: WorkspaceRules) -> [String: Set<LaneName>] {
+        var sums: [String: Set<LaneName>] = [QuotaScope.cost(of: rules.workspace): []]
+        for person in rules.contacts.values {
+            for channel in PeopleChannel.allCases {
+                guard let reach = rules.reach("\(channel)/\(person.name)") else { continue }
+                let lane = LaneName(workspace: rules.workspace, target: reach.target)
+                sums[QuotaScope.total(channel.rawValue, of: rules.workspace), default: []].insert(lane)
+                if channel.key == "phone" { sums[QuotaScope.cost(of: rules.workspace), default: []].insert(lane) }
+            }
+        }
+        for (name, endpoint) in rules.endpoints {
+            sums[QuotaScope.total(endpoint.kind, of: rules.workspace), default: []]
+                .insert(LaneName(workspace: rules.workspace, target: name))
+        }
+        return sums
     }
 
     /// How many targets a rule has, of how many.
@@ -57,6 +77,8 @@ struct QuotaScopes {
     /// A window of a scope.
     struct Window {
         let target: String
+        /// Whether it counts money and not messages.
+        let isMoney: Bool
         let limit: SendLimit
         let used: Int
         /// When the next may be sent; `nil` for now.
@@ -69,16 +91,21 @@ struct QuotaScopes {
         private var reset: String {
             resetAt.map { "\(Timestamp(milliseconds: $0).rfc3339) by \(printable(resetBy ?? "?"))" } ?? ""
         }
+        private func amount(_ count: Int) -> String { isMoney ? Money.text(count) : String(count) }
+        private func number(_ name: String, _ count: Int) -> JSONValue.Member {
+            isMoney
+                ? JSONValue.Member(name, .double(Double(count) / Double(Money.unit))) : .integer(name, count)
+        }
         var cells: [String] {
             [
-                printable(target), span, String(used), String(limit.count), String(limit.reserve),
+                printable(target), span, amount(used), amount(limit.count), amount(limit.reserve),
                 free?.rfc3339 ?? "now", String(waiting), String(withheld), reset,
             ]
         }
         var members: [JSONValue.Member] {
             [
-                .string("target", target), .string("window", span), .integer("used", used),
-                .integer("limit", limit.count), .integer("reserve", limit.reserve),
+                .string("target", target), .string("window", span), number("used", used),
+                number("limit", limit.count), number("reserve", limit.reserve),
                 .time("free", free?.milliseconds), .integer("waiting", waiting), .integer("withheld", withheld),
                 .time("reset", resetAt), .string("reset_by", resetBy),
             ]
@@ -98,7 +125,7 @@ struct QuotaScopes {
         var windows: [Window] = []
         for row in try desk.quotas() {
             let lanes = names[row.scope] ?? []
-            if isChosen, lanes.isEmpty { continue }
+            if isChosen, names[row.scope] == nil { continue }
             let target = lanes.isEmpty ? row.label : lanes.map { "\($0.workspace) \($0.target)" }.sorted()[0]
             let counts = lanes.reduce(into: (waiting: 0, withheld: 0)) { sum, lane in
                 sum.waiting += held[lane]?.waiting ?? 0
@@ -109,7 +136,7 @@ struct QuotaScopes {
                 if case .full(let until) = row.log.room([limit], now: now) { free = until ?? now }
                 windows.append(
                     Window(
-                        target: row.scope.hasPrefix("workspace ") ? "all of " + row.scope.dropFirst(10) : target,
+                        target: QuotaScope.words(for: row.scope) ?? target, isMoney: QuotaScope.isCost(row.scope),
                         limit: limit, used: row.log.used(in: limit, now: now), free: free, waiting: counts.waiting,
                         withheld: counts.withheld, resetAt: row.resetAt, resetBy: row.resetBy))
             }

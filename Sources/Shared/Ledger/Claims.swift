@@ -66,6 +66,8 @@ public struct Claimed: Sendable {
     public var appended: Timestamp
     /// The event as it was published.
     public var event: [UInt8]
+    /// The group it tells of, of which `event` is the newest; `nil` for a notification of one event.
+    public var group: ClaimedGroup?
     /// The target that is told instead of its own, as its own has no quota left.
     public var via: String?
     /// The scopes it was charged to; its settlement has to name them.
@@ -80,5 +82,15 @@ public struct Claimed: Sendable {
         (self.workspace, self.rule, self.target, self.revision) = (workspace, rule, target, revision)
         (self.lane, self.roundBegan, self.expires) = (lane, roundBegan, expires)
         (self.appended, self.event) = (appended, event)
+    }
+}
+
+extension Claimed {
+    /// The target that is told.
+    public var destination: String { via ?? target }
+    /// What a tariff is asked about it.
+    public var candidate: Candidate {
+        Candidate(
+            delivery: delivery, workspace: workspace, rule: rule, target: target, via: via, revision: revision)
     }
 }

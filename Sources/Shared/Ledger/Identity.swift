@@ -114,7 +114,7 @@ extension Key {
     }
 
     /// What a rule makes of the values of its fields.
-    private static func key(
+    static func key(
         _ kind: String, workspace: String, rule: String, values: [(path: String, value: [UInt8])]
     ) -> Key {
         var hasher = KeyHasher(kind)

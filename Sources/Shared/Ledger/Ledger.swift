@@ -10,6 +10,7 @@ public import CarillonEvents
 // - `decide` writes a batch's decisions and moves its position in one durable transaction, or changes nothing.
 // - A decided event is never decided again within the dedup horizon.
 // - Of the events of one dedup window exactly one is sent, whoever decides them and in whatever order.
+// - An event of a grouped selection joins exactly one group, and is counted by exactly one of the group's notifications.
 // - A delivery is leased by one session at a time, and so are all leased ones of a (target, subject) pair: the head, and
 //   behind it those the same session decided meanwhile, for it to send one after the other. When one of them goes back
 //   to pending, those behind it do so with it.
@@ -83,6 +84,15 @@ public protocol Ledger: AnyObject {
     func note(_ state: EndpointState?, of lane: Int64, reason: String, for session: SessionID, now: Timestamp)
         throws(LedgerError)
 
+    // Quotas
+
+    /// What contacts were not sent and are due to be told in a message, the oldest first.
+    func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice]
+    /// Says that the message about each was decided.
+    ///
+    /// Its event is the same whoever decides it, so a death before this call makes a duplicate and no second message.
+    func told(_ notices: [QuotaNotice]) throws(LedgerError)
+
     // Rules and secrets
 
     /// The newest revision of rules, secrets and suspended endpoints.
@@ -111,30 +121,6 @@ extension Ledger {
     /// Leases pending deliveries that are due, charging nothing.
     public func claim(for session: SessionID, room: Room, now: Timestamp) throws(LedgerError) -> Claims {
         try claim(for: session, room: room, by: nil, now: now)
-    }
-}
-
-/// A text of a rule document with the name people know it by.
-public struct SourceText: Sendable, Hashable, Codable {
-    /// The file's name, for messages.
-    public var file: String
-    /// Its YAML.
-    public var text: String
-    /// Makes one.
-    public init(file: String, text: String) { (self.file, self.text) = (file, text) }
-}
-
-/// All documents in force.
-public struct RuleSources: Sendable {
-    /// The revision they make together.
-    public var revision: Revision
-    /// By workspace.
-    public var workspaces: [String: [SourceText]]
-    /// The revision each workspace last changed at.
-    public var changed: [String: Revision]
-    /// Makes one.
-    public init(revision: Revision, workspaces: [String: [SourceText]], changed: [String: Revision]) {
-        (self.revision, self.workspaces, self.changed) = (revision, workspaces, changed)
     }
 }
 
@@ -188,11 +174,14 @@ public struct Decisions: Sendable {
         public var deliveries: Range<Int>
         /// The window it has to be the first of; `nil` when it is sent in any case.
         public var window: Window?
+        /// The group that it joins instead of making a notification of its own, in `groups`; `nil` for none.
+        public var group: Int?
         /// Makes one.
         public init(
             rule: String, of workspace: String? = nil, suppressed: Suppression?, by: String? = nil,
-            target: String? = nil, deliveries: Range<Int>, window: Window? = nil
+            target: String? = nil, deliveries: Range<Int>, window: Window? = nil, group: Int? = nil
         ) {
+            self.group = group
             (self.rule, self.workspace, self.suppressed) = (rule, workspace, suppressed)
             (self.by, self.target, self.deliveries, self.window) = (by, target, deliveries, window)
         }
@@ -291,6 +280,8 @@ public struct Decisions: Sendable {
     public var selections: [Selection] = []
     /// What that makes to deliver.
     public var deliveries: [Delivery] = []
+    /// The groups that selections join.
+    public var groups: [Group] = []
     /// What could not be decided.
     public var parked: [Parked] = []
     /// Whether it is decided beside the position, in a range that no batch has.
@@ -333,6 +324,8 @@ public enum Birth: Sendable, Equatable {
     case pending(DeliveryID)
     /// Its event was decided before.
     case duplicate
+    /// Its event joined a group, and is told with the others of it.
+    case grouped
     /// Nothing is sent: its selection fell into a window that was open, or another delivery reaches the same address.
     case suppressed
 }

@@ -10,12 +10,15 @@ public import CarillonEvents
 
 /// By what an event that was decided is found.
 public enum EventName: Sendable, Hashable {
-    /// The event's identity.
-    case key(Key)
+    /// The identity of one of these events.
+    case keys(Set<Key>)
     /// What the events are about, whatever their workspace.
     case subject(String)
     /// A delivery of it.
     case delivery(Key)
+
+    /// The event's identity.
+    public static func key(_ key: Key) -> EventName { .keys([key]) }
 }
 
 /// An event that some rule selected, as the ledger keeps it.
@@ -116,6 +119,54 @@ public struct OwedPage: Sendable {
     public init(rows: [Row], next: DeliveryID?) { (self.rows, self.next) = (rows, next) }
 }
 
+/// Selections that were suppressed and that a replay may send after all, a piece at a time.
+public struct HeldPage: Sendable {
+    /// One of them: an event for a rule.
+    public struct Row: Sendable {
+        /// The event.
+        public var event: DecidedEvent
+        /// The rule's workspace and its identity there.
+        public var workspace, rule: String
+        /// Why nothing was sent.
+        public var reason: String
+        /// Makes one.
+        public init(event: DecidedEvent, workspace: String, rule: String, reason: String) {
+            (self.event, self.workspace, self.rule, self.reason) = (event, workspace, rule, reason)
+        }
+    }
+    /// Those found, the oldest first.
+    public var rows: [Row]
+    /// Behind which to go on looking; `nil` when all were looked at.
+    public var next: Int64?
+    /// Makes one.
+    public init(rows: [Row], next: Int64?) { (self.rows, self.next) = (rows, next) }
+}
+
+/// Where the ledger keeps selections that were suppressed and that a replay has sent after all.
+///
+/// Each is an event of its own in a partition of its own, decided in an ordinary batch, so that the law counts them as it
+/// counts all others; the suppression stays what it was. Their identity keeps them from being sent twice.
+public enum Replayed {
+    /// The name of their stream, and the partition, which no stream has.
+    public static let stream = "replay", partition: Int32 = -2
+}
+
+extension Key {
+    /// An event that is sent after all for a rule that was suppressed.
+    ///
+    /// - Parameters:
+    ///   - event: the event as it was decided first.
+    ///   - workspace: the rule's.
+    ///   - rule: its identity there.
+    public static func replayed(event: Key, workspace: String, rule: String) -> Key {
+        var hasher = KeyHasher("replayed")
+        hasher.add(event)
+        hasher.add(workspace)
+        hasher.add(rule)
+        return hasher.key()
+    }
+}
+
 /// A replay under way, or one that has ended.
 public struct ReplayRow: Sendable, Hashable {
     /// Its number.
@@ -147,7 +198,7 @@ public struct ReplayRow: Sendable, Hashable {
 public struct AuditPage: Sendable {
     /// The deliveries of the piece by state, and how many of them are the first of their notification.
     public var states: [DeliveryState: Int64]
-    /// How many notifications they are.
+    /// How many notifications of one event they are.
     public var notified: Int64
     /// What is wrong with single rows, each named.
     public var residue: [String]
@@ -224,6 +275,12 @@ public protocol LedgerAnswers: AnyObject {
 
     /// Decided events of a name, the newest first, at most `limit`.
     func events(_ name: EventName, limit: Int) throws(LedgerError) -> [DecidedEvent]
+    /// The groups that an event joined, by its number; of a notification's own number, the group that it tells of.
+    func memberships(of event: Int64) throws(LedgerError) -> [Membership]
+    /// The workspaces whose rules ever selected an event.
+    func workspaces() throws(LedgerError) -> [String]
+    /// How far each partition is decided.
+    func positions() throws(LedgerError) -> [LedgerStatus.PositionRow]
     /// The ranges of a partition that are decided, in order.
     func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange]
     /// The revision of the rules that was in force at a moment; zero before the first.
@@ -243,6 +300,10 @@ public protocol LedgerAnswers: AnyObject {
     /// Looks for deliveries behind one and up to another (`nil`: all there are), through a bounded number of rows.
     func owed(_ question: OwedQuestion, after cursor: DeliveryID, upTo last: DeliveryID?) throws(LedgerError)
         -> OwedPage
+    /// Looks for whole selections that were suppressed for one of these reasons, behind one of them, through a bounded
+    /// number of rows. The question's states mean nothing here; what a replay has sent of them already is found too.
+    func held(_ question: OwedQuestion, for reasons: Set<Suppression>, after cursor: Int64) throws(LedgerError)
+        -> HeldPage
     /// Reopens deliveries and moves the replay's cursor behind `next`: pending, due now, with a new round.
     ///
     /// One that was delivered stays delivered whatever becomes of the new try. What is open is left alone.

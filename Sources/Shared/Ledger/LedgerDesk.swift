@@ -202,6 +202,8 @@ public struct Conservation: Sendable, Codable {
     public var read, unmatched, matched, duplicate, parked, lost: Int64
     /// (event, rule) pairs selected, and what became of them.
     public var selected, notified, suppressed: Int64
+    /// Those of them that joined a group.
+    public var grouped: Int64 = 0
     /// Deliveries by state.
     public var deliveries: [String: Int64]
     /// Everything that does not add up.

@@ -25,7 +25,7 @@ public struct VerificationStart: Sendable {
 
     /// A table that is counted, in the words of the running counts of retention.
     public enum Table: String, Sendable, CaseIterable {
-        case matched, suppressed, parked, notified
+        case matched, suppressed, grouped, parked, notified
     }
     /// Makes one.
     public init(law: Conservation, tallies: [String: Int64], ends: [Table: (before: Int64, last: Int64)]) {
@@ -166,13 +166,16 @@ private struct VerificationPass {
     private mutating func balance(_ end: [String: Int64]) {
         law.notified = totals[.notified] ?? 0
         law.suppressed = totals[.suppressed] ?? 0
+        law.grouped = totals[.grouped] ?? 0
         for (state, count) in states { law.deliveries[state.rawValue] = count }
         demand(
             law.read, law.unmatched + law.matched + law.duplicate + law.parked,
             "records read = unmatched + matched + duplicate + parked")
         demand(law.matched, totals[.matched] ?? 0, "matched = events kept")
         demand(law.parked, totals[.parked] ?? 0, "parked = records kept")
-        demand(law.selected, law.notified + law.suppressed, "selected = notified + suppressed")
+        demand(
+            law.selected, law.notified + law.grouped + law.suppressed, "selected = notified + grouped + suppressed")
+        demand(start.tallies["grouped"] ?? 0, law.grouped, "tally of grouped = rows")
         demand(start.tallies["suppressed"] ?? 0, law.suppressed, "tally of suppressed = rows")
         let reasons = start.tallies.filter { $0.key.hasPrefix("suppressed.") }.values.reduce(0, +)
         demand(start.tallies["suppressed"] ?? 0, reasons, "suppressed = the sum of its reasons")

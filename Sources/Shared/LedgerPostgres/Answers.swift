@@ -10,30 +10,59 @@ extension PostgresLedger: LedgerAnswers {
             let connection = try connection()
             var values = Parameters()
             values.add(try numbers(of: name, limit: limit, connection))
-            let rows = try connection.run(
-                """
-                SELECT e.seq, e.key, e.partition, e.place, e.appended, e.bytes, b.first, b.next, b.revision, b.at
-                FROM event e LEFT JOIN LATERAL (
-                    SELECT b.* FROM (SELECT DISTINCT stream FROM position WHERE partition = e.partition) p
-                    CROSS JOIN LATERAL (
-                        SELECT first, next, revision, at FROM batch WHERE stream = p.stream AND partition = e.partition
-                            AND first <= e.place ORDER BY stream DESC, partition DESC, first DESC LIMIT 1) b
-                    WHERE b.next > e.place LIMIT 1) b ON true
-                WHERE e.seq = ANY($1) ORDER BY e.seq DESC
-                """, values)
-            return rows.indices.map { row in
-                DecidedEvent(
-                    number: rows.int(row, 0), key: Key(rows.halves(row, 1)), partition: Int32(rows.int(row, 2)),
-                    offset: rows.int(row, 3), appended: Timestamp(milliseconds: rows.int(row, 4)),
-                    batch: rows.isNull(row, 6) ? nil : Self.range(rows, row, from: 6), bytes: rows.blob(row, 5))
-            }
+            return try events(values, connection)
         }
     }
+
+    /// The events of these numbers, the newest first.
+    func events(_ numbers: Parameters, _ connection: Connection) throws(PostgresFailure) -> [DecidedEvent] {
+        let rows = try connection.run(
+            """
+            SELECT e.seq, e.key, e.partition, e.place, e.appended, e.bytes, b.first, b.next, b.revision, b.at
+            FROM event e LEFT JOIN LATERAL (
+                SELECT b.* FROM (SELECT DISTINCT stream FROM position WHERE partition = e.partition) p
+                CROSS JOIN LATERAL (
+                    SELECT first, next, revision, at FROM batch WHERE stream = p.stream AND partition = e.partition
+                        AND first <= e.place ORDER BY stream DESC, partition DESC, first DESC LIMIT 1) b
+                WHERE b.next > e.place LIMIT 1) b ON true
+            WHERE e.seq = ANY($1) ORDER BY e.seq DESC
+            """, numbers)
+        return rows.indices.map { row in
+            DecidedEvent(
+                number: rows.int(row, 0), key: Key(rows.halves(row, 1)), partition: Int32(rows.int(row, 2)),
+                offset: rows.int(row, 3), appended: Timestamp(milliseconds: rows.int(row, 4)),
+                batch: rows.isNull(row, 6) ? nil : Self.range(rows, row, from: 6), bytes: rows.blob(row, 5))
+        }
+    }
+
+    /// None: rules with groups are refused for this ledger.
+    public func memberships(of event: Int64) throws(LedgerError) -> [Membership] { [] }
 
     private static func range(_ rows: Rows, _ row: Int, from column: Int) -> DecidedRange {
         DecidedRange(
             offsets: rows.int(row, column)..<rows.int(row, column + 1), revision: rows.int(row, column + 2),
             at: Timestamp(milliseconds: rows.int(row, column + 3)))
+    }
+
+    public func positions() throws(LedgerError) -> [LedgerStatus.PositionRow] {
+        try attempting("read positions") { () throws(PostgresFailure) in
+            Self.positions(try connection().run(Self.positions))
+        }
+    }
+
+    static let positions = "SELECT stream, partition, next FROM position ORDER BY stream, partition"
+
+    static func positions(_ rows: Rows) -> [LedgerStatus.PositionRow] {
+        rows.indices.map { row in
+            .init(stream: rows.text(row, 0), partition: Int32(rows.int(row, 1)), next: rows.int(row, 2))
+        }
+    }
+
+    public func workspaces() throws(LedgerError) -> [String] {
+        try attempting("list workspaces") { () throws(PostgresFailure) in
+            let rows = try connection().run("SELECT DISTINCT workspace FROM rule ORDER BY workspace")
+            return rows.indices.map { rows.text($0, 0) }
+        }
     }
 
     public func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange] {

@@ -110,6 +110,7 @@ extension VerificationStart.Table {
         switch self {
         case .matched: ("event", "seq")
         case .suppressed: ("suppressed", "id")
+        case .grouped: ("member", "id")  // never asked for: no ends are told of a table that is not here
         case .parked: ("parked", "id")
         case .notified: ("delivery", "id")
         }

@@ -22,6 +22,9 @@ extension PostgresLedger: Ledger {
     ) throws(LedgerError) -> Decided {
         moment = now.milliseconds
         let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
+        guard batch.groups.isEmpty else {
+            throw LedgerError(.other, doing: doing, cause: "groups of events are not kept in PostgreSQL yet")
+        }
         return try transaction(doing) { connection throws(PostgresFailure) -> Decided in
             try learnNames(of: batch, connection)
             let reading = DecisionReading(self, batch, session: session, now: now.milliseconds)

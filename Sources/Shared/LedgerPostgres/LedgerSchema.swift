@@ -27,7 +27,7 @@ import CarillonPostgres
 /// The steps that make a ledger of this version.
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
-    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas)]
+    static let steps: [(usableFrom: Int, sql: String)] = [(1, first), (2, troubles), (2, answers), (2, quotas), (2, notices)]
     static var known: Int { steps.count }
 
     /// What stands in the schema the connection looks into.
@@ -146,6 +146,12 @@ enum LedgerSchema {
             workspace text COLLATE "C" NOT NULL, target text COLLATE "C" NOT NULL, spent text COLLATE "C" NOT NULL,
             since bigint NOT NULL, until bigint NOT NULL, count bigint NOT NULL,
             PRIMARY KEY (workspace, target, spent, since)) WITH (fillfactor = 50);
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at bigint;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
         """
 
     /// Endpoints that get nothing for a while, deliveries that are sent once or take the place of older ones, what

@@ -4,8 +4,8 @@ import CarillonPostgres
 
 // Finding a decided event by its key, its subject or a delivery's key. Three indexes over random hashes would cost the path
 // more than the rest of the row, for a question asked now and then. So housekeeping sums up events, thousands at a time, as
-// a run: entries of (hash, event) in 128 blocks by the hash's first bits, an array each. A question reads one block of every
-// run and looks through the events behind the last one. A run also says between which numbers the deliveries and the
+// a run: sorted entries of (hash, event) in 128 blocks by the hash's first bits, an array each. A question halves its way into
+// one block of every run and looks through the events behind the last one. A run also says between which numbers the deliveries and the
 // suppressions of its events stand, so those of an event are found without an index of them.
 //
 // Many decide at once and commit in any order, so an event below the newest may come to light later. A *mark* notes the
@@ -130,14 +130,17 @@ extension PostgresLedger {
     func numbers(of name: EventName, limit: Int, _ connection: Connection) throws(PostgresFailure) -> [Int64] {
         let covered = Covered(try connection.run(Self.covered))
         var values = Parameters()
-        let hash: String
+        let hashes: String
         switch name {
-        case .key(let key), .delivery(let key):
+        case .keys(let keys):
+            values.add(keys.map(\.halves))
+            hashes = "SELECT uuid_hash_extended(k, 0) AS h FROM unnest($1::uuid[]) AS k"
+        case .delivery(let key):
             values.add(high: key.high, low: key.low)
-            hash = "uuid_hash_extended($1, 0)"
+            hashes = "SELECT uuid_hash_extended($1, 0) AS h"
         case .subject(let subject):
             values.add(subject)
-            hash = #"hashtextextended($1 COLLATE "C", 0)"#
+            hashes = #"SELECT hashtextextended($1 COLLATE "C", 0) AS h"#
         }
         var behind = values
         behind.add(covered.event)
@@ -145,13 +148,16 @@ extension PostgresLedger {
         var deliveries = behind
         deliveries.add(covered.delivery)
         let summed = """
-            SELECT DISTINCT x.e FROM (SELECT \(hash) AS h) n
-            JOIN lookup l ON l.block = ((n.h >> 57) & 127)::int CROSS JOIN LATERAL unnest(l.hashes, l.events) AS x(h, e)
+            SELECT DISTINCT x.e FROM (\(hashes)) n
+            JOIN lookup l ON l.block = ((n.h >> 57) & 127)::int AND l.hashes[width_bucket(n.h, l.hashes)] = n.h
+            CROSS JOIN LATERAL unnest(l.hashes, l.events) AS x(h, e)
             WHERE x.h = n.h ORDER BY x.e DESC
             """
         let rest =
             switch name {
-            case .key: Command("SELECT seq FROM event WHERE seq > $2 AND key = $1 ORDER BY seq DESC LIMIT $3", behind)
+            case .keys:
+                Command(
+                    "SELECT seq FROM event WHERE seq > $2 AND key = ANY($1::uuid[]) ORDER BY seq DESC LIMIT $3", behind)
             case .subject:
                 Command("SELECT seq FROM event WHERE seq > $2 AND subject = $1 ORDER BY seq DESC LIMIT $3", behind)
             case .delivery:
@@ -176,9 +182,9 @@ extension PostgresLedger {
         var values = Parameters()
         let query: String
         switch name {
-        case .key(let key):
-            values.add(high: key.high, low: key.low)
-            query = "SELECT 1::int8 FROM event WHERE seq = $2 AND key = $1"
+        case .keys(let keys):
+            values.add(keys.map(\.halves))
+            query = "SELECT 1::int8 FROM event WHERE seq = $2 AND key = ANY($1::uuid[])"
         case .subject(let subject):
             values.add(subject)
             query = "SELECT 1::int8 FROM event WHERE seq = $2 AND subject = $1"

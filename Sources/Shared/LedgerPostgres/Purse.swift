@@ -139,18 +139,15 @@ struct Purse {
 
     private mutating func tell(_ toll: Toll, _ candidate: Candidate, _ fate: Turned.Fate) {
         turn(candidate, fate)
-        guard let inbox = toll.notice else { return }
-        let window = toll.routes.first?.charges.flatMap(\.limits).map(\.window).max() ?? 1
-        let now = ledger.moment
+        guard let target = toll.notice else { return }
         if let known = notices.firstIndex(where: {
-            $0.workspace == candidate.workspace && $0.target == inbox && $0.spent == candidate.target
+            $0.workspace == candidate.workspace && $0.target == target && $0.spent == candidate.target
         }) {
             notices[known].count += 1
         } else {
             notices.append(
                 QuotaNotice(
-                    workspace: candidate.workspace, target: inbox, spent: candidate.target, since: now,
-                    until: now + window, count: 1))
+                    toll, of: candidate.workspace, spent: candidate.target, at: ledger.moment, to: target))
         }
     }
 

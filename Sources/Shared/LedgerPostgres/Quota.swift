@@ -133,14 +133,15 @@ extension QuotaNotice {
         values.add(target)
         values.add(spent)
         for number in [since, until, count] { values.add(number) }
+        values.add(messageAt)
         return [
             Command(
                 """
                 WITH counted AS (
                     UPDATE quota_notice SET count = count + $6
                     WHERE workspace = $1 AND target = $2 AND spent = $3 AND until > $4 AND since <= $4 RETURNING 1)
-                INSERT INTO quota_notice (workspace, target, spent, since, until, count)
-                SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT 1 FROM counted)
+                INSERT INTO quota_notice (workspace, target, spent, since, until, count, message_at)
+                SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM counted)
                 ON CONFLICT (workspace, target, spent, since) DO UPDATE SET count = quota_notice.count + excluded.count
                 """, values)
         ]
@@ -172,14 +173,48 @@ extension PostgresLedger {
             values.add(Int64(limit))
             let rows = try connection().run(
                 """
-                SELECT workspace, target, spent, since, until, count FROM quota_notice
+                SELECT workspace, target, spent, since, until, count, message_at FROM quota_notice
                 WHERE $1::text IS NULL OR workspace = $1 ORDER BY since DESC, target, spent LIMIT $2
                 """, values)
-            return rows.indices.map { row in
-                QuotaNotice(
-                    workspace: rows.text(row, 0), target: rows.text(row, 1), spent: rows.text(row, 2),
-                    since: rows.int(row, 3), until: rows.int(row, 4), count: rows.int(row, 5))
-            }
+            return Self.notices(rows)
+        }
+    }
+
+    private static func notices(_ rows: Rows) -> [QuotaNotice] {
+        rows.indices.map { row in
+            QuotaNotice(
+                workspace: rows.text(row, 0), target: rows.text(row, 1), spent: rows.text(row, 2),
+                since: rows.int(row, 3), until: rows.int(row, 4), count: rows.int(row, 5),
+                messageAt: rows.optionalInt(row, 6))
+        }
+    }
+
+    public func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice] {
+        try attempting("look for notices of quotas") { () throws(PostgresFailure) in
+            var values = Parameters(now.milliseconds)
+            values.add(Int64(limit))
+            let rows = try connection().run(
+                """
+                SELECT workspace, target, spent, since, until, count, message_at FROM quota_notice
+                WHERE message_at <= $1 ORDER BY message_at LIMIT $2
+                """, values)
+            return Self.notices(rows)
+        }
+    }
+
+    public func told(_ notices: [QuotaNotice]) throws(LedgerError) {
+        try attempting("note what contacts were told") { () throws(PostgresFailure) in
+            var values = Parameters()
+            values.add(notices.map { $0.workspace as String? })
+            values.add(notices.map { $0.target as String? })
+            values.add(notices.map { $0.spent as String? })
+            values.add(notices.map(\.since))
+            try connection().run(
+                """
+                UPDATE quota_notice q SET message_at = NULL
+                FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[]) AS n(workspace, target, spent, since)
+                WHERE (q.workspace, q.target, q.spent, q.since) = (n.workspace, n.target, n.spent, n.since)
+                """, values)
         }
     }
 

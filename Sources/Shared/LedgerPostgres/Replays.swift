@@ -10,6 +10,8 @@ import CarillonPostgres
 extension PostgresLedger {
     /// Rows looked at in one snapshot.
     static let page: Int64 = 10_000
+    /// Rows looked at whose events are brought along.
+    private static let heldPage: Int64 = 1_000
 
     public func begin(
         replay question: String, since: Timestamp, until: Timestamp, now: Timestamp
@@ -50,21 +52,13 @@ extension PostgresLedger {
             let ends = try connection.run("SELECT min(id), max(id) FROM delivery")
             let newest = min(last ?? .max, ends.optionalInt(0, 1) ?? 0)
             let from = max(cursor, (ends.optionalInt(0, 0) ?? 0) - 1)
-            var values = Parameters(
-                from, min(newest, from + Self.page), question.since.milliseconds, question.until.milliseconds)
-            values.add(question.workspace)
-            values.add(question.rule)
-            values.add(question.subject)
+            var values = Self.values(question, from, min(newest, from + Self.page))
             values.add(question.states.map(\.code).sorted())
             let rows = try connection.run(
                 """
                 SELECT d.id, d.key, l.workspace, l.target, d.state FROM delivery d JOIN event e ON e.seq = d.event
                     JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
-                WHERE d.id > $1 AND d.id <= $2 AND d.state = ANY($8::int8[]) AND e.appended >= $3 AND e.appended < $4
-                    AND ($5::text IS NULL OR e.workspace = $5 OR r.workspace = $5)
-                    AND ($6::text IS NULL OR r.name = $6 OR r.workspace || '/' || r.name = $6)
-                    AND ($7::text IS NULL OR e.subject = $7)
-                ORDER BY d.id
+                WHERE d.id > $1 AND d.id <= $2 AND d.state = ANY($8::int8[]) AND \(Self.asked) ORDER BY d.id
                 """, values)
             return OwedPage(
                 rows: rows.indices.map { row in
@@ -73,6 +67,52 @@ extension PostgresLedger {
                         target: rows.text(row, 3), state: DeliveryState(code: rows.int(row, 4)) ?? .pending)
                 }, next: from + Self.page < newest ? from + Self.page : nil)
         }
+    }
+
+    public func held(
+        _ question: OwedQuestion, for reasons: Set<Suppression>, after cursor: Int64
+    ) throws(LedgerError) -> HeldPage {
+        try attempting("look for what was held back") { () throws(PostgresFailure) in
+            let connection = try connection()
+            let ends = try connection.run("SELECT min(id), max(id) FROM suppressed")
+            let newest = ends.optionalInt(0, 1) ?? 0
+            let from = max(cursor, (ends.optionalInt(0, 0) ?? 0) - 1)
+            let words = reasons.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
+            let found = try connection.run(
+                """
+                SELECT s.event, r.workspace, r.name, s.reason FROM suppressed s JOIN event e ON e.seq = s.event
+                    JOIN rule r ON r.id = s.rule
+                WHERE s.id > $1 AND s.id <= $2 AND s.reason = ANY(ARRAY[\(words)]::text[]) AND s.target IS NULL AND e.partition >= 0
+                    AND \(Self.asked) ORDER BY s.id
+                """, Self.values(question, from, min(newest, from + Self.heldPage)))
+            var numbers = Parameters()
+            numbers.add(found.indices.map { found.int($0, 0) })
+            let events = try events(numbers, connection)
+            let byNumber = Dictionary(events.map { ($0.number, $0) }, uniquingKeysWith: { one, _ in one })
+            return HeldPage(
+                rows: found.indices.compactMap { row in
+                    byNumber[found.int(row, 0)].map {
+                        HeldPage.Row(
+                            event: $0, workspace: found.text(row, 1), rule: found.text(row, 2),
+                            reason: found.text(row, 3))
+                    }
+                }, next: from + Self.heldPage < newest ? from + Self.heldPage : nil)
+        }
+    }
+
+    /// What a question asks of `event e` and `rule r`, its values from the third on.
+    private static let asked = """
+        e.appended >= $3 AND e.appended < $4 AND ($5::text IS NULL OR e.workspace = $5 OR r.workspace = $5)
+            AND ($6::text IS NULL OR r.name = $6 OR r.workspace || '/' || r.name = $6)
+            AND ($7::text IS NULL OR e.subject = $7)
+        """
+
+    private static func values(_ question: OwedQuestion, _ after: Int64, _ last: Int64) -> Parameters {
+        var values = Parameters(after, last, question.since.milliseconds, question.until.milliseconds)
+        values.add(question.workspace)
+        values.add(question.rule)
+        values.add(question.subject)
+        return values
     }
 
     public func reopen(

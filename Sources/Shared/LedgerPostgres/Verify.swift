@@ -13,15 +13,12 @@ extension PostgresLedger {
             try connection.run([.snapshot])
             let tallies = try storedTallies(connection)
             let rows = try connection.run([
-                Command("SELECT stream, partition, next FROM position ORDER BY stream, partition"),
+                Command(Self.positions),
                 Command("SELECT min(round) FROM delivery WHERE state < 2"), Command("SELECT count(*) FROM parked"),
             ])
             let status = LedgerStatus(
                 revision: try storedRevision(connection),
-                positions: rows[0].indices.map { row in
-                    .init(
-                        stream: rows[0].text(row, 0), partition: Int32(rows[0].int(row, 1)), next: rows[0].int(row, 2))
-                },
+                positions: Self.positions(rows[0]),
                 deliveries: Self.part("delivery.", of: tallies), oldestPending: rows[1].optionalInt(0, 0),
                 parked: rows[2].int(0, 0), suppressed: Self.part("suppressed.", of: tallies),
                 workers: try workers(now, connection), endpoints: try endpointRows(of: nil, connection))

@@ -17,7 +17,7 @@ extension SQLiteLedger: LedgerAnswers {
         }
     }
 
-    private func event(_ number: Int64) throws(SQLiteFailure) -> DecidedEvent? {
+    func event(_ number: Int64) throws(SQLiteFailure) -> DecidedEvent? {
         let query = try database.statement(
             "SELECT key, partition, offset, appended, bytes FROM event WHERE seq = ?")
         query.bind(1, number)
@@ -29,6 +29,12 @@ extension SQLiteLedger: LedgerAnswers {
             number: number, key: Key(high: key.high, low: key.low), partition: partition, offset: offset,
             appended: Timestamp(milliseconds: query.int(3)), batch: try batch(of: partition, offset),
             bytes: query.blob(4))
+    }
+
+    public func memberships(of event: Int64) throws(LedgerError) -> [Membership] {
+        try attempting("look for the groups of an event") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in try storedMemberships(of: event) }
+        }
     }
 
     /// The batch that decided a record; an event's row does not say the stream, but which have positions is known.
@@ -53,6 +59,19 @@ extension SQLiteLedger: LedgerAnswers {
     private static func range(_ row: Statement) -> DecidedRange {
         DecidedRange(
             offsets: row.int(0)..<row.int(1), revision: row.int(2), at: Timestamp(milliseconds: row.int(3)))
+    }
+
+    public func positions() throws(LedgerError) -> [LedgerStatus.PositionRow] {
+        try attempting("read positions") { () throws(SQLiteFailure) in try storedPositions() }
+    }
+
+    public func workspaces() throws(LedgerError) -> [String] {
+        try attempting("list workspaces") { () throws(SQLiteFailure) in
+            let query = try database.prepare("SELECT DISTINCT workspace FROM rule ORDER BY workspace")
+            var names: [String] = []
+            while try query.step() { names.append(query.text(0)) }
+            return names
+        }
     }
 
     public func decided(_ stream: String, _ partition: Int32) throws(LedgerError) -> [DecidedRange] {

@@ -25,6 +25,7 @@ extension SQLiteLedger {
                     read: query.int(0), unmatched: query.int(1), matched: query.int(2), duplicate: query.int(3),
                     parked: query.int(4), lost: query.int(5), selected: query.int(6), notified: 0,
                     suppressed: try count("suppressed", first, end), deliveries: [:], residue: [])
+                law.grouped = try count("member", first, end)
                 law.compareRecords(parkedKept: try count("parked", first, end))
                 return law
             }
@@ -94,12 +95,15 @@ extension SQLiteLedger {
         _ table: VerificationStart.Table, after cursor: Int64, upTo last: Int64
     ) throws(LedgerError) -> CountedPiece {
         let (name, id) = table.columns
+        // What groups say are events of their own, which no batch has read.
+        let isCounted = table == .matched ? "partition <> \(Self.groupPartition)" : "1"
         return try attempting("count \(name)") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
                 let oldest = try database.int("SELECT min(\(id)) FROM \(name)") ?? (last + 1)
                 let from = max(cursor, oldest - 1)
                 let end = min(last, from + Self.page)
-                let query = try database.prepare("SELECT count(*) FROM \(name) WHERE \(id) > ? AND \(id) <= ?")
+                let query = try database.prepare(
+                    "SELECT count(*) FROM \(name) WHERE \(id) > ? AND \(id) <= ? AND \(isCounted)")
                 query.bind(1, from)
                 query.bind(2, end)
                 _ = try query.step()
@@ -111,11 +115,15 @@ extension SQLiteLedger {
         }
     }
 
-    /// First the segments of keys, one at a time, then the due-time table.
+    /// First the segments of keys, one at a time, then the due-time table, then groups.
     public func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?) {
         try attempting("verify keys and times") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
-                guard cursor.count < 3 else { return try strayTimes(after: cursor) }
+                if cursor.count == 3 { return try strayTimes(after: cursor) }
+                if cursor.count == 2 {
+                    let (residue, next) = try groupResidue(after: cursor[1])
+                    return (residue, next.map { [0, $0] })
+                }
                 guard let (id, said, held) = try seen.counts(after: cursor.first ?? -1) else {
                     return ([], [.min, .min, .min])
                 }
@@ -129,8 +137,9 @@ extension SQLiteLedger {
     ) throws(SQLiteFailure) -> (residue: [String], next: [Int64]?) {
         let query = try database.prepare(
             """
-            SELECT lane, at, delivery, EXISTS (
-                SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at)
+            SELECT lane, at, delivery, iif(lane = \(Self.groupLane),
+                EXISTS (SELECT 1 FROM grp g WHERE g.id = due.delivery AND g.due = due.at),
+                EXISTS (SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at))
             FROM due WHERE (lane, at, delivery) > (?1, ?2, ?3) ORDER BY lane, at, delivery LIMIT \(Self.page)
             """)
         for (index, number) in cursor.enumerated() { query.bind(Int32(index + 1), number) }
@@ -142,7 +151,7 @@ extension SQLiteLedger {
                 lines.append("a due time of number \(query.int(2)) at \(query.int(1)) has no pending delivery")
             }
         }
-        return (lines, next)
+        return (lines, next ?? [0, 0])
     }
 }
 
@@ -151,6 +160,7 @@ extension VerificationStart.Table {
         switch self {
         case .matched: ("event", "seq")
         case .suppressed: ("suppressed", "id")
+        case .grouped: ("member", "id")
         case .parked: ("parked", "id")
         case .notified: ("delivery", "id")
         }

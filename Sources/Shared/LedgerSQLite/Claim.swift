@@ -8,10 +8,16 @@ extension SQLiteLedger {
     public func claim(
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
-        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+        var lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
             try waitingLanes(room)
         }
-        let ready = lanes.filter { $0.at <= now.milliseconds && room.free(in: $0.lane) > 0 }
+        if let first = lanes.first, first.lane == Self.groupLane, first.at <= now.milliseconds {
+            try letGroupsSpeak(now)
+            lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes(room) }
+        }
+        let ready = lanes.filter {
+            $0.lane != Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
+        }
         guard room.total > 0, !ready.isEmpty else {
             return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
                 try left(lanes, now, isFull: false)
@@ -122,7 +128,7 @@ extension SQLiteLedger {
         let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
-                d.expires, e.appended, e.bytes, d.pair, d.via, d.reason
+                d.expires, e.appended, e.bytes, d.pair, d.via, d.reason, e.partition, d.event
             FROM due JOIN delivery d ON d.id = due.delivery JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = due.lane
             WHERE due.lane = ? AND due.at <= ? ORDER BY due.at, due.delivery LIMIT ?
@@ -131,9 +137,12 @@ extension SQLiteLedger {
         query.bind(2, now)
         query.bind(3, Int64(limit))
         var taken: [Due] = []
+        var groups: [(place: Int, event: Int64)] = []
         while try query.step() {
+            if query.int(16) == Self.groupPartition { groups.append((taken.count, query.int(17))) }
             taken.append(Due(at: query.int(0), claimed: claimed(query, lane), reason: query.text(15)))
         }
+        for (place, event) in groups { taken[place].claimed.group = try claimedGroup(of: event) }
         if let purse { try pay(for: &taken, from: purse) }
         let lease = try database.fixed(
             "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")

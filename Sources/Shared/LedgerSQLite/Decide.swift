@@ -75,7 +75,8 @@ private struct DecisionWriter {
     private(set) var duplicates = 0
     private(set) var suppressed: [Suppression: Int] = [:]
     private var windows: Windows?
-    private var selected = 0, leased = 0, pending = 0
+    private var groups: OpenGroups?
+    private var selected = 0, leased = 0, pending = 0, grouped = 0
 
     init(_ ledger: SQLiteLedger, _ batch: Decisions, session: SessionID, now: Timestamp) throws(SQLiteFailure) {
         (self.ledger, self.batch, self.session) = (ledger, batch, session)
@@ -111,6 +112,8 @@ private struct DecisionWriter {
         try ledger.moved(nil, .leased, leased)
         try ledger.moved(nil, .pending, pending)
         try windows?.close()
+        try groups?.close()
+        try ledger.tally("grouped", grouped)
         try ledger.tally("suppressed", suppressed.values.reduce(0, +))
         for (reason, count) in suppressed { try ledger.tally("suppressed.\(reason.rawValue)", count) }
     }
@@ -140,9 +143,13 @@ private struct DecisionWriter {
         }
         if let window = selection.window, let earlier = try enter(window, event, selection) {
             births.append(contentsOf: repeatElement(.suppressed, count: selection.deliveries.count))
+            if let group = selection.group {
+                try openGroups().keepOut(batch.groups[group], batch.deliveries[selection.deliveries].map(\.target))
+            }
             return try suppress(row, rule, .dedup, earlier: earlier)
         }
         var part = 0
+        var company: [String] = []
         for delivery in batch.deliveries[selection.deliveries] {
             if let copy = delivery.copy, let other = reached[copy] {
                 try suppress(row, rule, .alreadySent, by: other, target: delivery.target)
@@ -152,10 +159,29 @@ private struct DecisionWriter {
             if let copy = delivery.copy {
                 reached[copy] = workspace == event.workspace ? selection.rule : "\(workspace)/\(selection.rule)"
             }
+            if selection.group != nil {
+                births.append(.grouped)
+                company.append(delivery.target)
+                continue
+            }
             births.append(try insert(delivery, part, of: workspace, row, rule))
             part += 1
         }
         if part > 0 { selected += 1 }
+        if let group = selection.group, !company.isEmpty {
+            let member = OpenGroups.Member(
+                event: row, key: event.key, rule: rule, workspace: workspace, targets: company)
+            try openGroups().join(batch.groups[group], member)
+            (selected, grouped) = (selected + 1, grouped + 1)
+        }
+    }
+
+    /// The groups that the batch meets.
+    private mutating func openGroups() -> OpenGroups {
+        if let groups { return groups }
+        let opened = OpenGroups(ledger, revision: batch.revision, now: now)
+        groups = opened
+        return opened
     }
 
     private func insert(_ event: Decisions.Event) throws(SQLiteFailure) -> Int64 {
@@ -356,37 +382,5 @@ private struct DecisionWriter {
         move.bind(2, Int64(batch.partition))
         move.bind(3, batch.next)
         try move.run()
-    }
-}
-
-// What these do is said once, by the contract.
-// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
-extension SQLiteLedger {
-    /// Puts a delivery into the due-time table.
-    func enqueue(_ delivery: DeliveryID, lane: Int64, at: Int64) throws(SQLiteFailure) {
-        let insert = try database.fixed("INSERT INTO due VALUES (?, ?, ?)")
-        insert.bind(1, lane)
-        insert.bind(2, at)
-        insert.bind(3, delivery)
-        try insert.run()
-    }
-
-    /// Takes a delivery out of the due-time table.
-    func dequeue(_ delivery: DeliveryID, lane: Int64, at: Int64) throws(SQLiteFailure) {
-        let delete = try database.fixed("DELETE FROM due WHERE lane = ? AND at = ? AND delivery = ?")
-        delete.bind(1, lane)
-        delete.bind(2, at)
-        delete.bind(3, delivery)
-        try delete.run()
-    }
-
-    /// Moves a waiting delivery to another time; `from` is `nil` when it stood behind another of its pair.
-    func reschedule(_ delivery: DeliveryID, lane: Int64, from: Int64?, to: Int64) throws(SQLiteFailure) {
-        if let from { try dequeue(delivery, lane: lane, at: from) }
-        try enqueue(delivery, lane: lane, at: to)
-        let update = try database.fixed("UPDATE delivery SET due = ?2 WHERE id = ?1")
-        update.bind(1, delivery)
-        update.bind(2, to)
-        try update.run()
     }
 }

@@ -11,6 +11,7 @@ extension SQLiteLedger {
     /// The first event that a delivery or a suppression still names.
     private static let firstNamed = """
         min(ifnull((SELECT event FROM delivery ORDER BY id LIMIT 1), 9223372036854775807),
+            ifnull((SELECT event FROM member ORDER BY id LIMIT 1), 9223372036854775807),
             ifnull((SELECT event FROM suppressed ORDER BY id LIMIT 1), 9223372036854775807))
         """
     private static let isOrphan = "(SELECT seq FROM event ORDER BY seq LIMIT 1) < \(firstNamed)"
@@ -40,6 +41,7 @@ extension SQLiteLedger {
                 SELECT 1 WHERE (SELECT at FROM batch ORDER BY id LIMIT 1) < \(old)
                     OR (SELECT decided < \(old) AND state >= 2 FROM delivery ORDER BY id LIMIT 1)
                     OR (SELECT at FROM suppressed ORDER BY id LIMIT 1) < \(old)
+                    OR (SELECT at FROM member ORDER BY id LIMIT 1) < \(old)
                     OR (SELECT at FROM parked ORDER BY id LIMIT 1) < \(old)
                     OR \(Self.isOrphan)
                     OR \(Self.hasWindowsOver(horizon))
@@ -56,10 +58,11 @@ extension SQLiteLedger {
             try database.execute("DELETE FROM quota WHERE open = 0 AND ends < \(old)")
             try database.execute("DELETE FROM quota_notice WHERE until < \(old)")
             let deliveries = try retireDeliveries(old)
+            let members = try retireMembers(old, atMost: Self.step)
             let events = try retireEvents(old)
             let batches = try retireBatches(old)
             let windows = try retireWindows(horizon, atMost: Self.step)
-            return deliveries + events + batches + windows > 0
+            return deliveries + members + events + batches + windows > 0
         }
     }
 
@@ -95,13 +98,12 @@ extension SQLiteLedger {
                 AND id IN (SELECT id FROM suppressed ORDER BY id LIMIT \(Self.step))
             """)
         try tally("retired.suppressed", Int(database.changes))
-        try database.execute(
-            """
-            DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT \(Self.step))
-                AND seq < \(Self.firstNamed)
-            """)
+        let chosen = "seq IN (SELECT seq FROM event ORDER BY seq LIMIT \(Self.step)) AND seq < \(Self.firstNamed)"
+        let matched = try database.int(
+            "SELECT count(*) FROM event WHERE \(chosen) AND partition <> \(Self.groupPartition)")
+        try database.execute("DELETE FROM event WHERE \(chosen)")
         let events = Int(database.changes)
-        try tally("retired.matched", events)
+        try tally("retired.matched", Int(matched ?? 0))
         if events > 0 { try dropRuns() }
         try database.execute(
             "DELETE FROM parked WHERE at < \(old) AND id IN (SELECT id FROM parked ORDER BY id LIMIT \(Self.step))")

@@ -16,6 +16,8 @@ import CarillonSQLite
 // - `replay` has a row for each replay; `resend` names what is sent again although it was delivered; see `Replays`.
 // - `endpoint_state` is usually empty: endpoints that are paused, disabled, or down in the eyes of a session.
 // - `quota` and `quota_notice`: see `Quota`.
+// - `grp` holds groups of events, `member` who joined which, `notice` what each of their notifications counted; see
+//   `Groups`. The notifications stand in `event` too, in partition -1.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
 // Times are milliseconds since the epoch. Keys are 16 bytes. `state` is `DeliveryState`'s place in `StateCode`.
@@ -25,7 +27,9 @@ enum LedgerSchema {
     private static let application: Int32 = 0x4361_724c
     static let schema = Schema(
         application: application,
-        steps: [first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas])
+        steps: [
+            first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
+        ])
 
     private static let first = """
         CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -147,6 +151,35 @@ enum LedgerSchema {
             workspace TEXT NOT NULL, target TEXT NOT NULL, spent TEXT NOT NULL, since INTEGER NOT NULL,
             until INTEGER NOT NULL, count INTEGER NOT NULL,
             PRIMARY KEY (workspace, target, spent, since)) WITHOUT ROWID;
+        """
+
+    /// A group is open as long as it has a `due`.
+    ///
+    /// `told` is the last member that a notification counts, `size` and what follows are what came since.
+    /// Numbers of members are never used again, as `told` compares them.
+    private static let groups = """
+        CREATE TABLE grp (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB NOT NULL, opener BLOB NOT NULL, rule INTEGER NOT NULL,
+            lanes TEXT NOT NULL, name TEXT NOT NULL, ordered INTEGER NOT NULL, opened INTEGER NOT NULL, due INTEGER,
+            closed INTEGER, every INTEGER NOT NULL, life INTEGER NOT NULL, revision INTEGER NOT NULL,
+            notices INTEGER NOT NULL DEFAULT 0, told INTEGER NOT NULL DEFAULT 0, total INTEGER NOT NULL DEFAULT 0,
+            size INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
+            suppressed INTEGER NOT NULL DEFAULT 0, since INTEGER NOT NULL);
+        CREATE UNIQUE INDEX grp_open ON grp (key) WHERE due IS NOT NULL;
+        CREATE TABLE member (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, event INTEGER NOT NULL, grp INTEGER NOT NULL, at INTEGER NOT NULL);
+        CREATE INDEX member_grp ON member (grp, id);
+        CREATE TABLE notice (
+            event INTEGER PRIMARY KEY, grp INTEGER NOT NULL, number INTEGER NOT NULL, first INTEGER NOT NULL,
+            last INTEGER NOT NULL, size INTEGER NOT NULL, failed INTEGER NOT NULL, suppressed INTEGER NOT NULL,
+            total INTEGER NOT NULL, since INTEGER NOT NULL, events BLOB NOT NULL);
+        CREATE INDEX notice_grp ON notice (grp, number);
+        """
+
+    /// When a message about what was withheld is due, until it is decided.
+    private static let notices = """
+        ALTER TABLE quota_notice ADD COLUMN message_at INTEGER;
+        CREATE INDEX quota_notice_untold ON quota_notice (message_at) WHERE message_at IS NOT NULL;
         """
 
     /// Holds nothing as long as all goes well, which a look tells, once a settlement instead of once a delivery.

@@ -117,39 +117,57 @@ extension SQLiteLedger {
         return low
     }
 
+    /// So many hashes are looked for one by one; for more, a run is read as a whole.
+    private static let probed = 100
+
     /// The numbers of events of a name, the newest first.
     func numbers(of name: EventName, limit: Int) throws(SQLiteFailure) -> [Int64] {
         let covered = try lastCovered()
         var numbers = try numbersBehind(covered, name, limit)
-        let hash =
+        let hashes: Set<Int64> =
             switch name {
-            case .key(let key), .delivery(let key): key.number
-            case .subject(let subject): Self.hash(ofSubject: subject)
+            case .keys(let keys): Set(keys.map(\.number))
+            case .delivery(let key): [key.number]
+            case .subject(let subject): [Self.hash(ofSubject: subject)]
             }
         let runs = try database.prepare("SELECT id, last FROM lookup_run ORDER BY id DESC")
-        let probe = try database.statement(
-            "SELECT first, entries FROM lookup WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1")
         while numbers.count < limit, try runs.step() {
-            probe.bind(1, runs.int(0))
-            probe.bind(2, hash)
-            defer { probe.reset() }
-            guard try probe.step() else { continue }
-            let block = LookupBlock(first: probe.int(0), bytes: probe.blob(1))
-            for event in block.events(of: hash, last: runs.int(1)).reversed() where numbers.count < limit {
+            for event in try events(of: hashes, inRun: runs.int(0), last: runs.int(1)) where numbers.count < limit {
                 if try isNamed(name, event) { numbers.append(event) }
             }
         }
         return numbers
     }
 
+    /// The events of a run that have one of these hashes, the newest first.
+    private func events(of hashes: Set<Int64>, inRun run: Int64, last: Int64) throws(SQLiteFailure) -> [Int64] {
+        var found: Set<Int64> = []
+        guard hashes.count <= Self.probed else {
+            let whole = try database.statement("SELECT first, entries FROM lookup WHERE run = ?")
+            whole.bind(1, run)
+            defer { whole.reset() }
+            while try whole.step() {
+                found.formUnion(LookupBlock(first: whole.int(0), bytes: whole.blob(1)).events(of: hashes, last: last))
+            }
+            return found.sorted(by: >)
+        }
+        let probe = try database.statement(
+            "SELECT first, entries FROM lookup WHERE run = ? AND first <= ? ORDER BY first DESC LIMIT 1")
+        for hash in hashes {
+            probe.bind(1, run)
+            probe.bind(2, hash)
+            defer { probe.reset() }
+            guard try probe.step() else { continue }
+            found.formUnion(LookupBlock(first: probe.int(0), bytes: probe.blob(1)).events(of: [hash], last: last))
+        }
+        return found.sorted(by: >)
+    }
+
     /// Looks through the events that no run sums up yet.
     private func numbersBehind(_ covered: Int64, _ name: EventName, _ limit: Int) throws(SQLiteFailure) -> [Int64] {
         let query: Statement
         switch name {
-        case .key(let key):
-            query = try database.statement(
-                "SELECT seq FROM event WHERE seq > ?1 AND key = ?2 ORDER BY seq DESC LIMIT ?3")
-            query.bind(2, high: key.high, low: key.low)
+        case .keys(let keys): return try numbersBehind(covered, keys, limit)
         case .subject(let subject):
             query = try database.statement(
                 "SELECT seq FROM event WHERE seq > ?1 AND subject = ?2 ORDER BY seq DESC LIMIT ?3")
@@ -168,13 +186,29 @@ extension SQLiteLedger {
         return numbers
     }
 
+    private func numbersBehind(_ covered: Int64, _ keys: Set<Key>, _ limit: Int) throws(SQLiteFailure) -> [Int64] {
+        let query = try database.statement("SELECT seq, key FROM event WHERE seq > ? ORDER BY seq DESC")
+        query.bind(1, covered)
+        defer { query.reset() }
+        var numbers: [Int64] = []
+        while numbers.count < limit, try query.step() {
+            let key = query.halves(1)
+            if keys.contains(Key(high: key.high, low: key.low)) { numbers.append(query.int(0)) }
+        }
+        return numbers
+    }
+
     /// Whether an event that has the hash of a name has the name.
     private func isNamed(_ name: EventName, _ event: Int64) throws(SQLiteFailure) -> Bool {
         let query: Statement
         switch name {
-        case .key(let key):
-            query = try database.statement("SELECT 1 FROM event WHERE seq = ? AND key = ?")
-            query.bind(2, high: key.high, low: key.low)
+        case .keys(let keys):
+            query = try database.statement("SELECT key FROM event WHERE seq = ?")
+            query.bind(1, event)
+            defer { query.reset() }
+            guard try query.step() else { return false }
+            let key = query.halves(0)
+            return keys.contains(Key(high: key.high, low: key.low))
         case .subject(let subject):
             query = try database.statement("SELECT 1 FROM event WHERE seq = ? AND subject = ?")
             query.bind(2, subject)

@@ -34,13 +34,12 @@ struct LookupBlock {
         return blocks
     }
 
-    /// The events of a hash, in rising order, each once.
-    func events(of hash: Int64, last: Int64) -> [Int64] {
+    /// The events that have one of these hashes.
+    func events(of hashes: Set<Int64>, last: Int64) -> [Int64] {
         var events: [Int64] = []
         for start in stride(from: 0, to: bytes.count - Self.entry + 1, by: Self.entry)
-        where number(at: start, bytes: 8) == hash {
-            let event = last - number(at: start + 8, bytes: 4)
-            if events.last != event { events.append(event) }
+        where hashes.contains(number(at: start, bytes: 8)) {
+            events.append(last - number(at: start + 8, bytes: 4))
         }
         return events
     }

@@ -67,19 +67,14 @@ final class Purse {
 
     private func tell(_ toll: Toll, _ claimed: Claimed, _ fate: Turned.Fate) throws(SQLiteFailure) {
         turned.append(Turned(workspace: claimed.workspace, target: claimed.target, fate))
-        guard let inbox = toll.notice else { return }
-        let window = toll.routes.first?.charges.flatMap(\.limits).map(\.window).max() ?? 1
+        guard let target = toll.notice else { return }
         try ledger.noteWithheld(
             QuotaNotice(
-                workspace: claimed.workspace, target: inbox, spent: claimed.target, since: now.milliseconds,
-                until: now.milliseconds + window, count: 1))
+                toll, of: claimed.workspace, spent: claimed.target, at: now.milliseconds, to: target))
     }
 
     private func toll(of claimed: Claimed) throws(SQLiteFailure) -> Toll? {
-        let candidate = Candidate(
-            delivery: claimed.delivery, workspace: claimed.workspace, rule: claimed.rule, target: claimed.target,
-            via: claimed.via, revision: claimed.revision)
-        do throws(LedgerError) { return try tariff.toll(of: candidate) } catch {
+        do throws(LedgerError) { return try tariff.toll(of: claimed.candidate) } catch {
             throw SQLiteFailure(
                 error.isTransient ? .busy : .other, doing: "charge a delivery", cause: error.description)
         }
@@ -240,7 +235,10 @@ extension SQLiteLedger {
             WHERE workspace = ?1 AND target = ?2 AND spent = ?3 AND until > ?4 AND since <= ?4
             """)
         let insert = try database.fixed(
-            "INSERT INTO quota_notice (workspace, target, spent, since, count, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+            """
+            INSERT INTO quota_notice (workspace, target, spent, since, count, until, message_at)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            """)
         for write in [count, insert] {
             write.bind(1, notice.workspace)
             write.bind(2, notice.target)
@@ -249,6 +247,7 @@ extension SQLiteLedger {
             write.bind(5, notice.count)
         }
         insert.bind(6, notice.until)
+        insert.bind(7, notice.messageAt)
         try count.run()
         if database.changes == 0 { try insert.run() }
     }
@@ -277,19 +276,53 @@ extension SQLiteLedger {
         try attempting("list notices of quotas") { () throws(SQLiteFailure) in
             let query = try database.statement(
                 """
-                SELECT workspace, target, spent, since, until, count FROM quota_notice
+                SELECT workspace, target, spent, since, until, count, message_at FROM quota_notice
                 WHERE ?1 IS NULL OR workspace = ?1 ORDER BY since DESC, target, spent LIMIT ?2
                 """)
             query.bind(1, workspace)
             query.bind(2, Int64(limit))
-            var notices: [QuotaNotice] = []
-            while try query.step() {
-                notices.append(
-                    QuotaNotice(
-                        workspace: query.text(0), target: query.text(1), spent: query.text(2), since: query.int(3),
-                        until: query.int(4), count: query.int(5)))
+            return try notices(query)
+        }
+    }
+
+    private func notices(_ query: Statement) throws(SQLiteFailure) -> [QuotaNotice] {
+        var notices: [QuotaNotice] = []
+        while try query.step() {
+            notices.append(
+                QuotaNotice(
+                    workspace: query.text(0), target: query.text(1), spent: query.text(2), since: query.int(3),
+                    until: query.int(4), count: query.int(5), messageAt: query.optionalInt(6)))
+        }
+        return notices
+    }
+
+    public func untoldNotices(limit: Int, now: Timestamp) throws(LedgerError) -> [QuotaNotice] {
+        try attempting("look for notices of quotas") { () throws(SQLiteFailure) in
+            let query = try database.statement(
+                """
+                SELECT workspace, target, spent, since, until, count, message_at FROM quota_notice
+                WHERE message_at <= ? ORDER BY message_at LIMIT ?
+                """)
+            query.bind(1, now.milliseconds)
+            query.bind(2, Int64(limit))
+            return try notices(query)
+        }
+    }
+
+    public func told(_ notices: [QuotaNotice]) throws(LedgerError) {
+        try transaction(.process, "note what contacts were told") { () throws(SQLiteFailure) in
+            let update = try database.statement(
+                """
+                UPDATE quota_notice SET message_at = NULL
+                WHERE workspace = ? AND target = ? AND spent = ? AND since = ?
+                """)
+            for notice in notices {
+                update.bind(1, notice.workspace)
+                update.bind(2, notice.target)
+                update.bind(3, notice.spent)
+                update.bind(4, notice.since)
+                try update.run()
             }
-            return notices
         }
     }
 

@@ -10,6 +10,8 @@ import CarillonSQLite
 extension SQLiteLedger {
     /// Rows looked at in one snapshot.
     static let page: Int64 = 10_000
+    /// Rows looked at whose events are brought along.
+    private static let heldPage: Int64 = 1_000
 
     public func begin(
         replay question: String, since: Timestamp, until: Timestamp, now: Timestamp
@@ -75,19 +77,56 @@ extension SQLiteLedger {
             """
             SELECT d.id, d.key, l.workspace, l.target, d.state FROM delivery d JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
-            WHERE d.id > ?1 AND d.id <= ?2 AND d.state IN (\(states)) AND e.appended >= ?3 AND e.appended < ?4
-                AND (?5 IS NULL OR e.workspace = ?5 OR r.workspace = ?5)
-                AND (?6 IS NULL OR r.name = ?6 OR r.workspace || '/' || r.name = ?6) AND (?7 IS NULL OR e.subject = ?7)
-            ORDER BY d.id
+            WHERE d.id > ?1 AND d.id <= ?2 AND d.state IN (\(states)) AND \(Self.asked) ORDER BY d.id
             """)
         query.bind(1, cursor)
         query.bind(2, last)
+        bind(question, to: query)
+        return query
+    }
+
+    public func held(
+        _ question: OwedQuestion, for reasons: Set<Suppression>, after cursor: Int64
+    ) throws(LedgerError) -> HeldPage {
+        try attempting("look for what was held back") { () throws(SQLiteFailure) in
+            try database.read { () throws(SQLiteFailure) in
+                let newest = try database.int("SELECT max(id) FROM suppressed") ?? 0
+                let from = max(cursor, (try database.int("SELECT min(id) FROM suppressed") ?? 0) - 1)
+                let words = reasons.map { "'\($0.rawValue)'" }.sorted().joined(separator: ",")
+                let query = try database.prepare(
+                    """
+                    SELECT s.event, r.workspace, r.name, s.reason FROM suppressed s JOIN event e ON e.seq = s.event
+                        JOIN rule r ON r.id = s.rule
+                    WHERE s.id > ?1 AND s.id <= ?2 AND s.reason IN (\(words)) AND s.target IS NULL
+                        AND e.partition >= 0 AND \(Self.asked) ORDER BY s.id
+                    """)
+                query.bind(1, from)
+                query.bind(2, min(newest, from + Self.heldPage))
+                bind(question, to: query)
+                var rows: [HeldPage.Row] = []
+                while try query.step() {
+                    guard let event = try event(query.int(0)) else { continue }
+                    rows.append(
+                        HeldPage.Row(
+                            event: event, workspace: query.text(1), rule: query.text(2), reason: query.text(3)))
+                }
+                return HeldPage(rows: rows, next: from + Self.heldPage < newest ? from + Self.heldPage : nil)
+            }
+        }
+    }
+
+    /// What a question asks of `event e` and `rule r`, its values from the third on.
+    private static let asked = """
+        e.appended >= ?3 AND e.appended < ?4 AND (?5 IS NULL OR e.workspace = ?5 OR r.workspace = ?5)
+            AND (?6 IS NULL OR r.name = ?6 OR r.workspace || '/' || r.name = ?6) AND (?7 IS NULL OR e.subject = ?7)
+        """
+
+    private func bind(_ question: OwedQuestion, to query: Statement) {
         query.bind(3, question.since.milliseconds)
         query.bind(4, question.until.milliseconds)
         query.bind(5, question.workspace)
         query.bind(6, question.rule)
         query.bind(7, question.subject)
-        return query
     }
 
     public func reopen(

@@ -69,7 +69,9 @@ extension SQLiteLedger {
             var expired = 0
             for change in changes {
                 try store(change, revision, now)
-                if !keepPending { expired += try expire(change, now: now.milliseconds) }
+                guard !keepPending else { continue }
+                expired += try expire(change, now: now.milliseconds)
+                expired += try endGroups(change, now.milliseconds)
             }
             return (revision, expired)
         }

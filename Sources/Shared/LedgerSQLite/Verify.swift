@@ -12,7 +12,7 @@ extension SQLiteLedger {
             try database.read { () throws(SQLiteFailure) in
                 let tallies = try storedTallies()
                 return LedgerStatus(
-                    revision: try storedRevision(), positions: try positions(),
+                    revision: try storedRevision(), positions: try storedPositions(),
                     deliveries: Self.part("delivery.", of: tallies),
                     oldestPending: try database.int("SELECT min(round) FROM delivery WHERE state < 2"),
                     parked: try database.int("SELECT count(*) FROM parked") ?? 0,
@@ -42,6 +42,7 @@ extension SQLiteLedger {
                     law: law, tallies: tallies,
                     ends: [
                         .matched: try ends("event", "seq"), .suppressed: try ends("suppressed", "id"),
+                        .grouped: try ends("member", "id"),
                         .parked: try ends("parked", "id"), .notified: try ends("delivery", "id"),
                     ])
             }
@@ -119,7 +120,7 @@ extension SQLiteLedger {
         return part
     }
 
-    private func positions() throws(SQLiteFailure) -> [LedgerStatus.PositionRow] {
+    func storedPositions() throws(SQLiteFailure) -> [LedgerStatus.PositionRow] {
         let query = try database.prepare("SELECT stream, partition, next FROM position ORDER BY stream, partition")
         var rows: [LedgerStatus.PositionRow] = []
         while try query.step() {

@@ -114,18 +114,21 @@ extension Dedup {
     /// Reads the value of a rule's `dedup`; `nil` when something in it was reported.
     init?(_ tree: Tree, _ findings: inout Findings) {
         guard let fields = Fields(tree, Self.vocabulary, &findings) else { return nil }
-        let by = fields.required("by", in: "a dedup window", &findings).flatMap { Self.paths($0, &findings) }
+        let by = fields.required("by", in: "a dedup window", &findings).flatMap {
+            Self.paths($0, for: "one window in all", &findings)
+        }
         let within = fields.required("within", in: "a dedup window", &findings)?
             .duration("'within'", in: Self.span, &findings)
         guard let by, let within else { return nil }
         self.init(by: by, within: within)
     }
 
-    private static func paths(_ tree: Tree, _ findings: inout Findings) -> [EventPath]? {
+    /// Reads the fields that tell things apart, and says of none what there would be by `workspace`.
+    static func paths(_ tree: Tree, for one: String, _ findings: inout Findings) -> [EventPath]? {
         guard let items = tree.list("'by'", &findings) else { return nil }
         guard !items.isEmpty else {
             findings.report(
-                "'by' is empty; name what tells events apart, such as subject, or workspace for one window in all",
+                "'by' is empty; name what tells events apart, such as subject, or workspace for \(one)",
                 at: tree.place)
             return nil
         }

@@ -52,6 +52,8 @@ public struct EndpointSpec: Sendable {
     public let body: Template?
     /// Who is called by name.
     public let mentions: Mentions
+    /// How many messages it wants at most; the deployment's ceilings hold beside it.
+    public let quota: [QuotaLimit]
     /// Where it stands.
     public let file: String
     /// Its line in `file`, from 1.
@@ -62,10 +64,10 @@ public struct EndpointSpec: Sendable {
         name: String, kind: String = "webhook", url: SecretOrText, secrets: [SecretOrText] = [],
         headers: [(name: String, value: SecretOrText)] = [], method: String = "POST", verifySSL: Bool = true,
         wire: EndpointWire = EndpointWire(), credential: SecretOrText? = nil, format: EndpointFormat = .standard,
-        body: Template? = nil, mentions: Mentions = Mentions(), retry: EndpointRetry? = nil, file: String = "",
-        line: Int = 0
+        body: Template? = nil, mentions: Mentions = Mentions(), retry: EndpointRetry? = nil,
+        quota: [QuotaLimit] = [], file: String = "", line: Int = 0
     ) {
-        self.retry = retry
+        (self.retry, self.quota) = (retry, quota)
         (self.credential, self.format, self.body, self.mentions) = (credential, format, body, mentions)
         (self.name, self.kind, self.url, self.secrets, self.headers) = (name, kind, url, secrets, headers)
         (self.method, self.verifySSL, self.wire, self.file, self.line) = (method, verifySSL, wire, file, line)

@@ -41,7 +41,7 @@ enum EndpointKind: String, CaseIterable {
         case .dingtalk, .wecom, .feishu: keys.append("at")
         case .slack, .pagerduty, .console: break
         }
-        keys.append("retry")
+        keys += ["retry", "quota"]
         return keys
     }
 }

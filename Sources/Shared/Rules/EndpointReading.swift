@@ -13,6 +13,8 @@ struct EndpointDraft {
     let place: Place
     /// `nil` when something in it was reported.
     let spec: EndpointSpec?
+    /// The limits it sets itself.
+    var quota: [PlacedLimit] = []
 
     /// Whether it opens incidents, or is too faulty to tell.
     var mayHaveIncidents: Bool { spec?.hasIncidents ?? true }
@@ -27,8 +29,8 @@ func endpointDrafts(_ tree: Tree, _ findings: inout Findings) -> [EndpointDraft]
     return keyed(pairs, &findings).map { key, value in
         let fault = endpointNameFault(key.name)
         if let fault { findings.report(fault, at: key.place) }
-        let spec = EndpointReading(name: key.name, place: key.place).spec(value, &findings)
-        return EndpointDraft(name: key.name, place: key.place, spec: fault == nil ? spec : nil)
+        let (spec, quota) = EndpointReading(name: key.name, place: key.place).spec(value, &findings)
+        return EndpointDraft(name: key.name, place: key.place, spec: fault == nil ? spec : nil, quota: quota)
     }
 }
 
@@ -77,10 +79,19 @@ private struct EndpointReading {
         return nil
     }
 
-    func spec(_ tree: Tree, _ findings: inout Findings) -> EndpointSpec? {
+    func spec(_ tree: Tree, _ findings: inout Findings) -> (spec: EndpointSpec?, quota: [PlacedLimit]) {
         let meant = Self.meant(tree)
-        guard let fields = Fields(tree, Self.vocabulary(meant?.kind), &findings) else { return nil }
-        guard let kind = self.kind(fields, meant, &findings) else { return nil }
+        guard let fields = Fields(tree, Self.vocabulary(meant?.kind), &findings),
+            let kind = self.kind(fields, meant, &findings)
+        else { return (nil, []) }
+        let quota = fields["quota"].map { $0.limits("'quota'", &findings) } ?? []
+        let spec = spec(fields, kind, quota?.map(\.limit), &findings)
+        return (spec, quota ?? [])
+    }
+
+    private func spec(
+        _ fields: Fields, _ kind: EndpointKind, _ quota: [QuotaLimit]?, _ findings: inout Findings
+    ) -> EndpointSpec? {
         var url: SecretOrText? = .text("")
         if kind.hasAddress { url = (fields["url"] ?? fields[kind.rawValue]).flatMap { self.url($0, &findings) } }
         let credential = self.credential(fields, kind, &findings)
@@ -96,12 +107,13 @@ private struct EndpointReading {
         if verify == false, wire.authorities != nil {
             findings.warn("'ca' has no use while verify_ssl is false", at: fields.place(of: "ca"))
         }
-        guard let url, let method, let verify, let form, let mentions, credential != .some(nil), retry != .some(nil)
+        guard let url, let method, let verify, let form, let mentions, let quota, credential != .some(nil),
+            retry != .some(nil)
         else { return nil }
         return EndpointSpec(
             name: name, kind: kind.rawValue, url: url, secrets: secrets, headers: headers, method: method.rawValue,
             verifySSL: verify, wire: wire, credential: credential.flatMap(\.self), format: form.format, body: form.body,
-            mentions: mentions, retry: retry.flatMap(\.self), file: place.source.file, line: place.line)
+            mentions: mentions, retry: retry.flatMap(\.self), quota: quota, file: place.source.file, line: place.line)
     }
 
     /// The kind, when it and the address it needs, or their shorthand, are there.

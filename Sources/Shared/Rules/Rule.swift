@@ -80,6 +80,8 @@ public final class Rule: Sendable {
     public let line: Int
     /// When it hears of the same thing again; `nil` for every time.
     public let dedup: Dedup?
+    /// Which of its events make one message; `nil` when each makes its own.
+    public let group: Grouping?
     /// What its notifications are to a pager.
     public let incident: IncidentRule?
     /// How much of the target quota it uses: each endpoint, and each contact once on each channel.
@@ -95,7 +97,7 @@ public final class Rule: Sendable {
         name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
         targets: [String], owner ownerChannels: [PeopleChannel] = [], condition: Condition?, onError: OnError,
         title: Template?, message: Template?, expireAfter: Duration, order: Order, file: String, line: Int,
-        dedup: Dedup?,
+        dedup: Dedup?, group: Grouping? = nil,
         incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false, overflow: [String: Overflow] = [:]
     ) {
         self.overflow = overflow
@@ -103,7 +105,7 @@ public final class Rule: Sendable {
         (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
         (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
         (self.file, self.line, self.dedup, self.pattern, self.isPerRule) = (file, line, dedup, pattern, isPerRule)
-        (self.ownerChannels, self.incident) = (ownerChannels, incident)
+        (self.ownerChannels, self.incident, self.group) = (ownerChannels, incident, group)
     }
 
     /// The same rule with targets that exist.
@@ -111,8 +113,8 @@ public final class Rule: Sendable {
         Rule(
             name: name, identity: identity, enabled: enabled, events: events, scope: scope, severity: severity,
             targets: targets, owner: owner, condition: condition, onError: onError, title: title, message: message,
-            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, incident: incident,
-            pattern: pattern, isPerRule: isPerRule, overflow: overflow)
+            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, group: group,
+            incident: incident, pattern: pattern, isPerRule: isPerRule, overflow: overflow)
     }
 
     /// The scope as a pattern; `nil` for the whole workspace.

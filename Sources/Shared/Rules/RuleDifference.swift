@@ -87,6 +87,8 @@ public enum RuleDifference {
             change("format", old.format.rawValue, new.format.rawValue),
             old.body == new.body ? nil : "body changed",
             old.mentions == new.mentions ? nil : "at changed",
+            old.retry == new.retry ? nil : "retry changed",
+            listChange("quota", old.quota.map(\.text), new.quota.map(\.text)),
         ]
     }
 
@@ -121,6 +123,7 @@ public enum RuleDifference {
             change("per_rule", "\(old.isPerRule)", "\(new.isPerRule)"),
             change("order", old.order.rawValue, new.order.rawValue),
             change("dedup", old.dedup?.spelled ?? "none", new.dedup?.spelled ?? "none"),
+            change("group", old.group?.spelled ?? "none", new.group?.spelled ?? "none"),
             old.incident == new.incident ? nil : "incident changed",
             change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
         ]

@@ -10,6 +10,8 @@ public struct RuleLimits: Sendable, Equatable {
     public var offer: ChannelOffer
     /// How much contacts may want at most.
     public var quotas = QuotaCeilings()
+    /// Whether the deployment's ledger keeps groups of events.
+    public var canGroup = true
     /// Whether the documents were checked before and are in force, so that a machine without a time zone still takes them.
     public var areApplied = false
 
@@ -166,6 +168,10 @@ private struct WorkspaceDraft {
         checkNames(&findings)
         people.link(&findings)
         people.check(limits.quotas, of: workspace, &findings)
+        for endpoint in endpoints.values {
+            guard let kind = endpoint.spec?.kind else { continue }
+            limits.quotas.check(endpoint.quota, on: kind, of: workspace, &findings)
+        }
         let linking = TargetLinking(endpoints: endpoints, people: people, limits: limits, workspace: workspace)
         let rules = drafts.map { linking.rule($0, &findings) }
         var compiled: WorkspaceRules?

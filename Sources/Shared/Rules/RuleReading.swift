@@ -38,10 +38,10 @@ struct RuleReading {
         "a rule",
         known: [
             "name", "id", "events", "scope", "pattern", "severity", "notify", "title", "message", "order",
-            "expire_after", "enabled", "dedup", "condition", "on_error", "incident", "per_rule",
+            "expire_after", "enabled", "dedup", "group", "condition", "on_error", "incident", "per_rule",
         ],
         later: [
-            "group": "grouped notifications", "after": "thresholds", "for": "timers", "expect": "timers",
+            "after": "thresholds", "for": "timers", "expect": "timers",
         ])
     private static let expiry = Duration.seconds(1)...Duration.seconds(365 * 86_400)
 
@@ -67,6 +67,8 @@ struct RuleReading {
             ?? Rule.defaultExpiry
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
         let dedup = fields["dedup"].map { Dedup($0, &findings) }
+        let group = fields["group"].map { Grouping($0, &findings) }
+        check(groupBeside: order, &findings)
         let perRule = fields["per_rule"].map { $0.bool("'per_rule'", &findings) } ?? false
         let incident = fields["incident"].map {
             IncidentRule($0, &findings) { tree, findings in
@@ -76,14 +78,14 @@ struct RuleReading {
         guard condition != .some(nil), incident != .some(nil), let onError, let perRule else { return nil }
         guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
             id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
-            dedup != .some(nil)
+            dedup != .some(nil), group != .some(nil)
         else { return nil }
         let rule = Rule(
             name: name, identity: id.flatMap(\.self) ?? name, enabled: enabled, events: events.map(\.selector),
             scope: scope.flatMap(\.self), severity: severity, targets: [], condition: condition.flatMap(\.self),
             onError: onError, title: title.flatMap(\.self),
             message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
-            line: fields.place.line, dedup: dedup.flatMap(\.self),
+            line: fields.place.line, dedup: dedup.flatMap(\.self), group: group.flatMap(\.self),
             incident: incident.flatMap(\.self), pattern: pattern.flatMap(\.self), isPerRule: perRule)
         return RuleDraft(rule: rule, place: fields.place(of: "name"), targets: targets)
     }

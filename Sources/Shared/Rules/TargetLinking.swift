@@ -46,6 +46,7 @@ struct TargetLinking {
             findings.report(
                 "'incident' is for pagerduty, and rule '\(draft.rule.name)' names no such endpoint", at: draft.place)
         }
+        check(groupOf: draft, gathered.targets, &findings)
         return draft.rule.with(targets: gathered.targets, owner: gathered.owner, overflow: gathered.overflow)
     }
 

@@ -200,8 +200,10 @@ public final class WorkspaceRules: Sendable {
     /// Its contacts by name.
     public var contacts: [String: Contact] { people.contacts }
 
-    /// Whether one of its contacts has a quota of its own.
-    public var hasQuotas: Bool { people.contacts.values.contains { !$0.quota.isEmpty } }
+    /// Whether one of its contacts or endpoints has a quota of its own.
+    public var hasQuotas: Bool {
+        people.contacts.values.contains { !$0.quota.isEmpty } || endpoints.values.contains { !$0.quota.isEmpty }
+    }
 
     /// What a target `channel/contact` stands for; `nil` for endpoints and contacts that are not here.
     public func reach(_ target: String) -> Reach? { people.reach(target) }
@@ -209,10 +211,10 @@ public final class WorkspaceRules: Sendable {
     /// The contact that is named, or has the alias, by which an event calls its owner.
     public func owner(_ name: String) -> Contact? { people.owner(name) }
 
-    /// The identities of the enabled rules, each with all targets it may notify; for `$owner` those of every contact.
+    /// The identities of the enabled rules and of Carillon's own, each with all targets it may notify; for `$owner` those of every contact.
     public var livingTargets: [String: Set<String>] {
         var owners: [PeopleChannel: Set<String>] = [:]
-        var living: [String: Set<String>] = [:]
+        var living = people.contacts.isEmpty ? [:] : [Rule.withheld.identity: people.targets(on: .mail)]
         for rule in rules where rule.enabled {
             // Sets are shared until something is added, so that a thousand rules with `$owner` are one set.
             var targets: Set<String> = []

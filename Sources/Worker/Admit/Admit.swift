@@ -61,6 +61,9 @@ extension Path {
             case .pending:
                 // Its own time is now, or the moment its elder is settled: `claim` finds it either way.
                 hasWaiting = true
+            case .grouped:
+                // The group speaks at a time of its own, which the next claim learns.
+                hasWaiting = true
             case .duplicate, .suppressed: break
             }
         }

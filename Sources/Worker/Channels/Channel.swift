@@ -53,6 +53,8 @@ public final class Notice: Sendable {
     public let traceparent: String?
     /// What it opens or closes at a pager, when its rule says.
     public let incident: Incident?
+    /// The group it tells of, of which `event` is the newest; `nil` when it tells of one event.
+    public let group: NoticeGroup?
     /// Where people look when the event does not say where.
     let links: Links?
 
@@ -60,9 +62,9 @@ public final class Notice: Sendable {
     public init(
         key: Key, workspace: String, rule: String, severity: String, type: String, subject: String?, time: String,
         title: String, message: String, event: ArraySlice<UInt8>, traceparent: String?, incident: Incident? = nil,
-        links: Links? = nil
+        group: NoticeGroup? = nil, links: Links? = nil
     ) {
-        (self.incident, self.links) = (incident, links)
+        (self.incident, self.group, self.links) = (incident, group, links)
         (self.key, self.workspace, self.rule, self.severity) = (key, workspace, rule, severity)
         (self.type, self.subject, self.time, self.title, self.message) = (type, subject, time, title, message)
         (self.event, self.traceparent) = (event, traceparent)

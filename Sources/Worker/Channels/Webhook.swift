@@ -91,7 +91,9 @@ public struct WebhookChannel: EndpointChannel {
     /// The body: the same for every copy of a delivery, as nothing in it depends on the try.
     static func body(of notice: Notice, id: String) -> [UInt8] {
         var json: [UInt8] = []
-        json.reserveCapacity(320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count)
+        json.reserveCapacity(
+            320 + notice.title.utf8.count + notice.message.utf8.count + notice.event.count
+                + (notice.group?.events.count ?? 0))
         func member(_ name: StaticString, _ value: String) {
             unsafe json.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
             JSON.append(quoted: value, to: &json)
@@ -111,6 +113,7 @@ public struct WebhookChannel: EndpointChannel {
         member(#","message":"#, notice.message)
         json.append(contentsOf: #","event":"#.utf8)
         json.append(contentsOf: notice.event)
+        if let group = notice.group { group.append(to: &json) }
         json.append(contentsOf: "}}".utf8)
         return json
     }
@@ -119,17 +122,18 @@ public struct WebhookChannel: EndpointChannel {
     package static func signature(by signers: [WebhookSigner], id: String, timestamp: String, body: [UInt8]) -> String?
     {
         guard !signers.isEmpty else { return nil }
-        var head: [UInt8] = []
-        head.reserveCapacity(64)
-        head.append(contentsOf: id.utf8)
-        head.append(UInt8(ascii: "."))
-        head.append(contentsOf: timestamp.utf8)
-        head.append(UInt8(ascii: "."))
+        var signed: [UInt8] = []
+        signed.reserveCapacity(96 + body.count)
+        signed.append(contentsOf: id.utf8)
+        signed.append(UInt8(ascii: "."))
+        signed.append(contentsOf: timestamp.utf8)
+        signed.append(UInt8(ascii: "."))
+        signed.append(contentsOf: body)
         var header: [UInt8] = []
         header.reserveCapacity(48 * signers.count)
         for signer in signers {
             if !header.isEmpty { header.append(UInt8(ascii: " ")) }
-            signer.append(to: &header, head: head, body: body)
+            signer.append(to: &header, signing: signed)
         }
         return String(decoding: header, as: UTF8.self)
     }

@@ -58,12 +58,11 @@ package struct WebhookSigner: Sendable {
 
     package init(secret: [UInt8]) { keyed = HMAC(key: SymmetricKey(data: secret)) }
 
-    /// Appends `v1,<base64>` over the head (`id.timestamp.`) and the body.
-    func append(to header: inout [UInt8], head: [UInt8], body: [UInt8]) {
+    /// Appends `v1,<base64>` over what is signed: `id.timestamp.body`.
+    func append(to header: inout [UInt8], signing text: [UInt8]) {
         var code = keyed
-        // As raw memory, of which the digest takes the one piece there is; an array it would ask for its pieces.
-        unsafe head.withUnsafeBytes { unsafe code.update(data: $0) }
-        unsafe body.withUnsafeBytes { unsafe code.update(data: $0) }
+        // At once and as raw memory, of which the digest takes the one piece there is; an array it would ask for its pieces.
+        unsafe text.withUnsafeBytes { unsafe code.update(data: $0) }
         header.append(contentsOf: [UInt8(ascii: "v"), UInt8(ascii: "1"), UInt8(ascii: ",")])
         unsafe code.finalize().withUnsafeBytes { unsafe Base64.append(Array($0), to: &header) }
     }

@@ -13,8 +13,8 @@ import CarillonLedger
     private let onEnding: @Sendable () -> Void
     private let crash: CrashPoints
 
-    private static let atOnce = 32
     private var lanes: Lanes
+    private var forerunners = Forerunners()
     /// All handles ever needed at a time, and those without work; the last used first, while its memory is warm.
     private var transfers: [CurlTransfer] = []
     private var idle: [CurlTransfer] = []
@@ -60,15 +60,20 @@ import CarillonLedger
             carry()
             finish()
             publish()
-            // Without a rest, curl is still shown what has become ready meanwhile.
             let isAtWork = idle.count < transfers.count
-            unsafe sockets.serve(
-                multi, resting: !hasRoomForWork && desk.mayRest(since: orders), atMost: isAtWork ? lookEvery : nil)
+            unsafe sockets.serve(multi, atMost: rest(isAtWork, since: orders))
             finish()
             if isAtWork { cutSlowAnswers() }
             publish()
         }
         giveUp()
+    }
+
+    /// How long to wait for answers, in milliseconds; `nil` for as long as nothing comes.
+    private func rest(_ isAtWork: Bool, since orders: CourierDesk.Orders) -> Int64? {
+        if hasRoomForWork { return Forerunners.moment / 1000 }
+        // Without a rest, curl is still shown what has become ready meanwhile.
+        return desk.mayRest(since: orders) ? isAtWork ? lookEvery : nil : 0
     }
 
     private var hasRoomForWork: Bool {
@@ -77,10 +82,11 @@ import CarillonLedger
 
     // Begin
 
-    /// Starts some: after so many it is looked who has answered, so that a quick receiver is served over few connections,
-    /// whose memory stays warm, and a slow one over as many as there are places.
+    /// Starts as many as may run ahead of answers.
     private func begin() {
-        for _ in 0..<Self.atOnce {
+        let now = CurlSockets.microseconds()
+        defer { forerunners.add(begun, at: now) }
+        for _ in 0..<forerunners.room(at: now) {
             guard hasRoomForWork, let outgoing = lanes.next() else { return }
             guard outgoing.leaseEnds - configuration.timeout > clock.uptime() else {
                 end(outgoing, .unsent)
@@ -129,7 +135,7 @@ import CarillonLedger
             end(outgoing, failure.outcome, words: failure.words)
             return
         }
-        (transfer.carried, transfer.begunAt) = (outgoing, CurlSockets.uptime())
+        (transfer.carried, transfer.begunAt, transfer.group) = (outgoing, CurlSockets.uptime(), forerunners.next)
         begun += 1
     }
 
@@ -188,6 +194,7 @@ import CarillonLedger
 
     private func release(_ transfer: CurlTransfer) {
         transfer.carried = nil
+        forerunners.remove(from: transfer.group)
         unsafe _ = curl_multi_remove_handle(multi, transfer.easy)
         idle.append(transfer)
     }

@@ -64,11 +64,11 @@ import Glibc
             }, pointer)
     }
 
-    /// Waits for a socket, a timer or the bell, not at all unless `resting`, and lets curl act on what came.
+    /// Waits for a socket, a timer or the bell, and lets curl act on what came.
     ///
     /// - Parameter longest: the longest wait, in milliseconds; `nil` for as long as nothing comes.
-    func serve(_ multi: UnsafeMutableRawPointer, resting: Bool, atMost longest: Int64?) {
-        let count = unsafe epoll_wait(epoll, &events, Int32(events.count), resting ? patience(atMost: longest) : 0)
+    func serve(_ multi: UnsafeMutableRawPointer, atMost longest: Int64?) {
+        let count = unsafe epoll_wait(epoll, &events, Int32(events.count), patience(atMost: longest))
         var running: Int32 = 0
         let now = count > 0 ? Self.uptime() : 0
         for index in 0..<max(0, Int(count)) {
@@ -179,9 +179,12 @@ import Glibc
     }
 
     /// curl's timers are real, so this clock is the system's and not the worker's.
-    static func uptime() -> Int64 {
+    static func uptime() -> Int64 { microseconds() / 1000 }
+
+    /// The same clock, finer.
+    static func microseconds() -> Int64 {
         var time = timespec()
         unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 }

@@ -45,6 +45,8 @@ import Glibc
     /// What it carries now, and since when, on the sockets' clock.
     var carried: Outgoing?
     var begunAt: Int64 = 0
+    /// Its group among the forerunners.
+    var group = 0
     /// The socket curl watches for it.
     var socket: Int32 = -1
     private var looksWithMore = 0

@@ -98,8 +98,7 @@ extension Path {
             let later = Settlement.Ending.retry(at: clock.now() + .seconds(60))
             return end(claimed.delivery, claimed.epoch, held, later, reason: "rules_unreadable")
         }
-        guard let rule = rules.rules.first(where: { $0.identity == claimed.rule }),
-            let outline = try? CloudEvents.outline(claimed.event.span)
+        guard let rule = rules.rule(claimed.rule), let notice = Notice(claimed, rule, configuration.links)
         else {
             return end(claimed.delivery, claimed.epoch, held, .expired, reason: "rule_removed")
         }
@@ -107,7 +106,12 @@ extension Path {
             // The rules moved between its charge and now; the next claim charges it by the new ones.
             return end(claimed.delivery, claimed.epoch, held, .released, reason: "")
         }
-        let notice = Notice(claimed.key, rule, claimed.event, outline, configuration.links)
+        if claimed.group != nil, rule.severity != .critical,
+            let quietEnd = rules.reach(claimed.target)?.quietEnd(at: clock.now())
+        {
+            // Its events came by day, and it speaks by night.
+            return end(claimed.delivery, claimed.epoch, held, .postponed(until: quietEnd), reason: "quiet_hours")
+        }
         send(claimed.delivery, claimed.epoch, held, notice, to: claimed.destination, rules, into: &batch)
     }
 

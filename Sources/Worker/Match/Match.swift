@@ -87,8 +87,8 @@ extension Path {
         let chosen = Chosen(
             record: event.record, outline: outline, facts: facts,
             workspace: event.rules?.workspace ?? JSON.string(outline.workspace, in: text) ?? "",
-            silence: book.silences.holds(event.rules?.workspace, text, at: now, &scratch),
-            silenceEverywhere: book.silences.holds(nil, text, at: now, &scratch))
+            silence: ignoresSilences ? nil : book.silences.holds(event.rules?.workspace, text, at: now, &scratch),
+            silenceEverywhere: ignoresSilences ? nil : book.silences.holds(nil, text, at: now, &scratch))
         let first = matched.decisions.selections.count
         // The severest first: of those that would tell a person of the event it is the one that does.
         for severity in Severity.severestFirst {
@@ -168,7 +168,8 @@ extension Path {
         matched.decisions.selections.append(
             Decisions.Selection(
                 rule: rule.identity, of: selection.foreignWorkspace, suppressed: nil, deliveries: deliveries,
-                window: resolves ? nil : rule.dedup.map { window($0, rule, of: rules, event, matched.batch) }))
+                window: resolves ? nil : rule.dedup.map { window($0, rule, of: rules, event, matched.batch) },
+                group: rule.group.map { matched.join($0, selection) }))
     }
 
     /// Tells the contact that the event names as its owner, unless the rule does already.
@@ -219,7 +220,7 @@ extension Path {
 }
 
 /// An event that some rule selected.
-private struct Chosen {
+struct Chosen {
     let record: Int
     let outline: EventOutline
     let facts: Facts
@@ -236,7 +237,7 @@ private struct Chosen {
 }
 
 /// An event for one of the rules that selected it.
-private struct Selecting {
+struct Selecting {
     let index: Int
     let rule: Rule
     let rules: WorkspaceRules
@@ -295,7 +296,7 @@ extension Matched {
                     event: event.facts.key, rule: rule.identity, target: target, isEverywhere: selection.isEverywhere),
                 target: target, pair: selection.pair(target, breaksQuiet: isCritical && quietEnd != nil),
                 expires: selection.expires,
-                wanted: wait == nil && !isCharged && room.take(selection.rules.workspace, target),
+                wanted: wait == nil && !isCharged && rule.group == nil && room.take(selection.rules.workspace, target),
                 wait: wait, copy: rule.isPerRule ? nil : reach?.copy, supersedes: rule.order == .supersede))
         plans.append(
             Plan(
@@ -309,7 +310,7 @@ extension Severity {
 }
 
 /// What the ledger writes down of a selected event.
-private struct Facts {
+struct Facts {
     let key: Key
     let type: String
     let subject: String?

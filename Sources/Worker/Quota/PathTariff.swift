@@ -12,7 +12,7 @@ final class PathTariff: Tariff {
     /// What is known about lanes, at a revision of the rules.
     private var known: [LaneName: Bool] = [:]
     private var revision: Revision = -1
-    /// Whether some contact has a quota of its own.
+    /// Whether some contact or endpoint has a quota of its own.
     private var hasOwn = false
 
     init(_ path: Path, _ ceilings: QuotaCeilings) { (self.path, self.ceilings) = (path, ceilings) }
@@ -42,7 +42,9 @@ final class PathTariff: Tariff {
 
     private func judge(_ lane: LaneName) -> Bool {
         let rules = path.book.current.rules(of: lane.workspace)
-        if let spec = rules?.endpoints[lane.target] { return ceilings.limits(spec.kind, of: lane.workspace) }
+        if let spec = rules?.endpoints[lane.target] {
+            return !spec.quota.isEmpty || ceilings.limits(spec.kind, of: lane.workspace)
+        }
         if let reach = rules?.reach(lane.target) {
             let own = reach.contact.quota[reach.channel] ?? []
             return !own.isEmpty || ceilings.limits(reach.channel.rawValue, of: lane.workspace)
@@ -53,13 +55,13 @@ final class PathTariff: Tariff {
 
     func toll(of candidate: Candidate) throws(LedgerError) -> Toll? {
         guard let decided = try path.book.rules(of: candidate.workspace, at: candidate.revision, from: path.ledger),
-            let rule = decided.rules.first(where: { $0.identity == candidate.rule })
+            let rule = decided.rule(candidate.rule)
         else { return nil }
         let current = path.book.current.rules(of: candidate.workspace)
         if let spec = current?.endpoints[candidate.target] ?? decided.endpoints[candidate.target] {
             let charges = charges(
-                "endpoint \(candidate.workspace)/\(spec.name)", ceilings.each(spec.kind, of: candidate.workspace),
-                on: spec.kind, of: candidate.workspace)
+                QuotaScope.endpoint(spec.name, of: candidate.workspace),
+                ceilings.each(spec.kind, of: candidate.workspace) + spec.quota, on: spec.kind, of: candidate.workspace)
             guard !charges.isEmpty else { return nil }
             return Toll([.init(to: nil, charges)], isCritical: rule.severity == .critical)
         }
@@ -71,8 +73,9 @@ final class PathTariff: Tariff {
     private func toll(
         of own: Reach, _ rule: Rule, _ candidate: Candidate, _ find: (String) -> Reach?
     ) -> Toll? {
+        let isNotice = rule.identity == Rule.withheld.identity
         let ladder =
-            rule.overflow[own.target] ?? rule.overflow["\(own.channel)/\(Rule.ownerName)"]
+            isNotice ? .withheld : rule.overflow[own.target] ?? rule.overflow["\(own.channel)/\(Rule.ownerName)"]
             ?? .standard(on: own.channel, for: own.contact)
         var routes = [Toll.Route(to: nil, charges(own, of: candidate.workspace))]
         for channel in ladder.channels where mayUse(channel) {
@@ -88,9 +91,22 @@ final class PathTariff: Tariff {
             }
         }
         if candidate.via == nil, routes[0].charges.isEmpty { return nil }
+        let mail = isNotice ? nil : mailNotice(to: own, besides: ladder, find)
         return Toll(
             routes, last: ladder.isSuppressed ? .suppressed : .waits, isCritical: rule.severity == .critical,
-            isPerRule: rule.isPerRule, notice: "inbox/\(own.contact.name)")
+            isPerRule: rule.isPerRule, notice: isNotice ? nil : mail ?? "inbox/\(own.contact.name)",
+            noticeAfter: mail == nil ? nil : Self.noticePause)
+    }
+
+    /// So much is counted together before a message tells of it.
+    private static let noticePause = Duration.seconds(60)
+
+    /// The contact's mail, where it may tell what was withheld: confirmed, offered, and not spent itself.
+    private func mailNotice(to own: Reach, besides ladder: Overflow, _ find: (String) -> Reach?) -> String? {
+        guard own.contact.isVerified, own.channel != .mail, !ladder.channels.contains(.mail), mayUse(.mail) else {
+            return nil
+        }
+        return find("\(PeopleChannel.mail)/\(own.contact.name)")?.target
     }
 
     /// Whether the deployment offers a channel to all events; one that it keeps for some is no way out for others.
@@ -100,7 +116,12 @@ final class PathTariff: Tariff {
 
     private func charges(_ reach: Reach, of workspace: String) -> [Charge] {
         let limits = ceilings.each(reach.channel.rawValue, of: workspace) + (reach.contact.quota[reach.channel] ?? [])
-        return charges(reach.copy, limits, on: reach.channel.rawValue, of: workspace)
+        var charges = charges(reach.copy, limits, on: reach.channel.rawValue, of: workspace)
+        let budget = ceilings.cost(of: workspace)
+        if !budget.isEmpty, let price = ceilings.prices[reach.channel.rawValue]?.price(of: reach.address) {
+            charges.append(Charge(QuotaScope.cost(of: workspace), budget.map(sendLimit), weight: price))
+        }
+        return charges
     }
 
     private func charges(
@@ -109,7 +130,7 @@ final class PathTariff: Tariff {
         let total = ceilings.total(channel, of: workspace)
         var charges: [Charge] = []
         if !limits.isEmpty { charges.append(Charge(scope, limits.map(sendLimit))) }
-        if !total.isEmpty { charges.append(Charge("workspace \(workspace) \(channel)", total.map(sendLimit))) }
+        if !total.isEmpty { charges.append(Charge(QuotaScope.total(channel, of: workspace), total.map(sendLimit))) }
         return charges
     }
 
@@ -118,13 +139,13 @@ final class PathTariff: Tariff {
     }
 }
 
-extension Claimed {
-    /// The target that is told.
-    var destination: String { via ?? target }
-    /// What was asked about it when it was claimed.
-    var candidate: Candidate {
-        Candidate(
-            delivery: delivery, workspace: workspace, rule: rule, target: target, via: via, revision: revision)
+extension Ending {
+    /// Whether the receiver may have got it, so that it counts in its quotas.
+    ///
+    /// Where no answer came and yet nobody is in doubt, as with a closed port, it never left.
+    var mayHaveArrived: Bool {
+        if case .failed = outcome, status == 0 { return false }
+        return outcome.mayHaveArrived
     }
 }
 
@@ -132,7 +153,7 @@ extension Outcome {
     /// Whether the receiver may have got it, so that it counts in its quotas.
     ///
     /// An answer that says no is believed; a server's own trouble and silence are not.
-    var mayHaveArrived: Bool {
+    fileprivate var mayHaveArrived: Bool {
         switch self {
         case .delivered, .ambiguous: true
         case .failed(let reason, _):

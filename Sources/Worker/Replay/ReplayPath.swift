@@ -17,6 +17,8 @@ public final class ReplayPath {
         public var includesExpired = false
         /// Whether the rules of the time when an event was appended decide it; else those of now.
         public var byRulesOfThen = false
+        /// Whether the rules of now decide what those of then had decided already.
+        public var byRulesOfNow = false
         /// What the receivers are known to have; `nil` when it is not.
         public var received: (any ReceivedKeys)?
         /// The plain replay.
@@ -30,17 +32,20 @@ public final class ReplayPath {
         public var deliveries: [ReplayTarget: Int] = [:]
     }
 
-    private let path: Path
-    private let ledger: any Ledger & LedgerAnswers
-    private let options: Options
-    private let clock: any Clock
+    let path: Path
+    let ledger: any Ledger & LedgerDesk & LedgerAnswers
+    let options: Options
+    let clock: any Clock
     private var booksOfThen: [Revision: RuleBook] = [:]
+    /// The dedup windows that a preview has met, each by the time it covers.
+    private var windows: [Key: [Range<Timestamp>]] = [:]
 
     /// Makes one for a stream, with the worker's settings.
     ///
     /// - Parameter place: what the ledger calls a partition of the stream.
     public init(
-        ledger: any Ledger & LedgerAnswers, place: @escaping (Partition) -> Place, configuration: Worker.Configuration,
+        ledger: any Ledger & LedgerDesk & LedgerAnswers, place: @escaping (Partition) -> Place,
+        configuration: Worker.Configuration,
         options: Options, clock: any Clock, logger: Logger
     ) throws(LedgerError) {
         var configuration = configuration
@@ -61,9 +66,18 @@ public final class ReplayPath {
         var decided = Decided()
         for (part, book) in try parts(of: batch) {
             let matched = path.match(path.decode(part, wanted: book), at: clock.now())
-            try decided.add(matched, births: nil, options.received)
+            try decided.add(matched, births: nil, options.received, opens: opens)
         }
         return decided
+    }
+
+    /// Whether an event is the first of a window, as far as previews have come; windows of the ledger are not asked.
+    func opens(_ window: Decisions.Window?, _ event: Decisions.Event) -> Bool {
+        guard let window else { return true }
+        let span = event.appended..<event.appended + max(window.length, .milliseconds(1))
+        guard windows[window.key]?.contains(where: { $0.overlaps(span) }) != true else { return false }
+        windows[window.key, default: []].append(span)
+        return true
     }
 
     /// Decides a batch.
@@ -160,11 +174,13 @@ public struct ReplayTarget: Sendable, Hashable {
 extension ReplayPath.Decided {
     /// Counts what was born; all of it when nothing was decided yet.
     fileprivate mutating func add(
-        _ matched: Matched, births: [Birth]?, _ received: (any ReceivedKeys)?
+        _ matched: Matched, births: [Birth]?, _ received: (any ReceivedKeys)?,
+        opens: (Decisions.Window?, Decisions.Event) -> Bool = { _, _ in true }
     ) throws(LedgerError) {
         for event in matched.decisions.events {
             var isNew = births == nil
             for selection in matched.decisions.selections[event.selections] {
+                if selection.suppressed == nil, !opens(selection.window, event) { continue }
                 for place in selection.deliveries {
                     if let births, births[place] == .duplicate { continue }
                     isNew = true

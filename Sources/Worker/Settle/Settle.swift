@@ -59,7 +59,7 @@ extension Path {
         let wasProbe = !troubles.isEmpty && troubles[held.lane]?.probe == claim
         learn(from: ending, claim, held)
         var next = settlement(for: ending, held, wasProbe: wasProbe)
-        (next.scopes, next.isSpent) = (held.scopes, ending.outcome.mayHaveArrived)
+        (next.scopes, next.isSpent) = (held.scopes, ending.mayHaveArrived)
         meters.ended(ending, after: clock.now() - held.time, isDead: next.ending == .dead)
         settlements.append(next)
         note(next.ending, of: held)

@@ -56,6 +56,8 @@ package struct QuotaBook {
             if let target = route.target, try isTold(target) { return .withheld(QuotaReason.merged) }
             guard hasRoom(route.charges, toll.isCritical, now) else { continue }
             for charge in route.charges {
+                var claim = claim
+                claim.weight = max(1, charge.weight)
                 pages[charge.scope, default: Page(log: SendLog(), label: label)].log
                     .begin(claim, charge.limits, now: now)
                 touch(charge.scope, label)
@@ -88,8 +90,13 @@ package struct QuotaBook {
 
     private func hasRoom(_ charges: [Charge], _ isCritical: Bool, _ now: Timestamp) -> Bool {
         charges.allSatisfy { charge in
-            pages[charge.scope]?.log.room(charge.limits, isCritical: isCritical, now: now) ?? .free == .free
+            room(charge, isCritical, now) == .free
         }
+    }
+
+    private func room(_ charge: Charge, _ isCritical: Bool, _ now: Timestamp) -> SendLog.Room {
+        (pages[charge.scope]?.log ?? SendLog()).room(
+            charge.limits, weight: charge.weight, isCritical: isCritical, now: now)
     }
 
     /// When it comes back: when the route that has room soonest has it.
@@ -97,9 +104,9 @@ package struct QuotaBook {
     /// Each full scope of that route gives it a turn; the latest counts.
     private mutating func wait(_ toll: Toll, _ label: String, _ now: Timestamp) -> Timestamp {
         func moment(_ charge: Charge) -> Timestamp? {
-            switch pages[charge.scope]?.log.room(charge.limits, isCritical: toll.isCritical, now: now) {
+            switch room(charge, toll.isCritical, now) {
             case .full(let until): until ?? now
-            case .free, nil: nil
+            case .free: nil
             }
         }
         let soonest = toll.routes.min { a, b in
@@ -107,13 +114,11 @@ package struct QuotaBook {
         }
         var wait = now
         for charge in soonest?.charges ?? [] {
-            guard
-                case .full(let until) = pages[charge.scope]?.log.room(
-                    charge.limits, isCritical: toll.isCritical, now: now)
-            else { continue }
-            let turn = pages[charge.scope]?.log.promise(until, charge.limits, isCritical: toll.isCritical, now: now)
+            guard case .full(let until) = room(charge, toll.isCritical, now) else { continue }
+            let turn = pages[charge.scope, default: Page(log: SendLog(), label: label)].log.promise(
+                until, charge.limits, weight: charge.weight, isCritical: toll.isCritical, now: now)
             touch(charge.scope, label)
-            wait = max(wait, turn ?? now)
+            wait = max(wait, turn)
         }
         return wait
     }

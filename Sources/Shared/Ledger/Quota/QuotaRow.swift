@@ -27,9 +27,9 @@ public struct LaneName: Sendable, Hashable {
     public init(workspace: String, target: String) { (self.workspace, self.target) = (workspace, target) }
 }
 
-/// How much a contact did not get in a window, as the contact's inbox tells it.
+/// How much a contact did not get in a window, as the contact is told.
 public struct QuotaNotice: Sendable, Hashable {
-    /// Whose inbox: the workspace, and the inbox's target.
+    /// Who is told: the workspace, and the target; of an inbox it is a page there, of any other a message.
     public var workspace, target: String
     /// What was withheld, by the target it was for.
     public var spent: String
@@ -37,10 +37,23 @@ public struct QuotaNotice: Sendable, Hashable {
     public var since, until: Int64
     /// How many.
     public var count: Int64
+    /// When the message is due, in milliseconds since the epoch; `nil` for a page, and once the message was decided.
+    public var messageAt: Int64?
     /// Makes one.
-    public init(workspace: String, target: String, spent: String, since: Int64, until: Int64, count: Int64) {
+    public init(
+        workspace: String, target: String, spent: String, since: Int64, until: Int64, count: Int64,
+        messageAt: Int64? = nil
+    ) {
         (self.workspace, self.target, self.spent) = (workspace, target, spent)
-        (self.since, self.until, self.count) = (since, until, count)
+        (self.since, self.until, self.count, self.messageAt) = (since, until, count, messageAt)
+    }
+
+    /// The first of what a toll withholds, or one more of it.
+    package init(_ toll: Toll, of workspace: String, spent: String, at now: Int64, to target: String) {
+        let window = toll.routes.first?.charges.flatMap(\.limits).map(\.window).max() ?? 1
+        self.init(
+            workspace: workspace, target: target, spent: spent, since: now, until: now + window, count: 1,
+            messageAt: toll.noticeAfter.map { now + $0.milliseconds })
     }
 }
 

@@ -40,9 +40,12 @@ public struct SendLog: Sendable, Hashable {
         public var epoch: Int64
         /// Whose claim.
         public var session: SessionID
+        /// How much it counts: 1 for a message, and in a budget what it costs.
+        public var weight: Int
         /// Makes one.
-        public init(delivery: DeliveryID, epoch: Int64, session: SessionID) {
+        public init(delivery: DeliveryID, epoch: Int64, session: SessionID, weight: Int = 1) {
             (self.delivery, self.epoch, self.session) = (delivery, epoch, session)
+            self.weight = max(1, weight)
         }
     }
     /// Sends that were settled at a moment.
@@ -84,20 +87,21 @@ public struct SendLog: Sendable, Hashable {
     /// An empty log.
     public init() {}
 
-    /// Whether one more send keeps every limit.
+    /// Whether one more send, which counts so much, keeps every limit.
     ///
     /// - Complexity: O(moments × limits).
-    public func room(_ limits: [SendLimit], isCritical: Bool = false, now: Timestamp) -> Room {
+    public func room(
+        _ limits: [SendLimit], weight: Int = 1, isCritical: Bool = false, now: Timestamp
+    ) -> Room {
         let now = max(now, latest).milliseconds
         var until: Int64? = now
         var isFull = false
         for limit in limits {
             let places = limit.places(isCritical: isCritical)
             let first = settled.firstIndex { now - $0.at < limit.window } ?? settled.count
-            let used = settled[first...].reduce(open.count) { $0 + $1.count }
-            guard used >= places else { continue }
+            var surplus = settled[first...].reduce(openWeight) { $0 + $1.count } + weight - places
+            guard surplus > 0 else { continue }
             isFull = true
-            var surplus = used - places + 1
             let leaving = settled[first...].first { moment in
                 surplus -= moment.count
                 return surplus <= 0
@@ -107,10 +111,12 @@ public struct SendLog: Sendable, Hashable {
         return isFull ? .full(until: until.map { Timestamp(milliseconds: $0) }) : .free
     }
 
-    /// How many sends count in a window now.
+    private var openWeight: Int { open.reduce(0) { $0 + $1.weight } }
+
+    /// How much counts in a window now.
     public func used(in limit: SendLimit, now: Timestamp) -> Int {
         let now = max(now, latest).milliseconds
-        return settled.reduce(open.count) { now - $1.at < limit.window ? $0 + $1.count : $0 }
+        return settled.reduce(openWeight) { now - $1.at < limit.window ? $0 + $1.count : $0 }
     }
 
     /// Begins a send; ask `room` before.
@@ -129,8 +135,8 @@ public struct SendLog: Sendable, Hashable {
     public mutating func settle(_ delivery: DeliveryID, epoch: Int64, counts: Bool, now: Timestamp) {
         pass(to: now)
         guard let place = open.firstIndex(where: { $0.delivery == delivery && $0.epoch == epoch }) else { return }
-        open.remove(at: place)
-        if counts { count() }
+        let send = open.remove(at: place)
+        if counts { count(send.weight) }
     }
 
     /// Ends what a session left open.
@@ -151,13 +157,14 @@ public struct SendLog: Sendable, Hashable {
     ///
     /// At the latest one window after there is room, so that places that were promised and not used do no lasting harm.
     public mutating func promise(
-        _ until: Timestamp?, _ limits: [SendLimit], isCritical: Bool, now: Timestamp
+        _ until: Timestamp?, _ limits: [SendLimit], weight: Int = 1, isCritical: Bool, now: Timestamp
     ) -> Timestamp {
         pass(to: now)
+        func places(_ limit: SendLimit) -> Int { max(1, limit.places(isCritical: isCritical) / max(1, weight)) }
         let longest = limits.map(\.window).max() ?? 1
         let shortest = limits.map(\.window).min() ?? 1
         let from = until?.milliseconds ?? latest.milliseconds + min(shortest, Self.openPause)
-        let bunch = max(1, limits.map { $0.places(isCritical: isCritical) }.min() ?? 1)
+        let bunch = limits.map(places).min() ?? 1
         if isCritical { return Timestamp(milliseconds: from) }
         // A new moment with room is for whoever asks first, those that came back a little early among them.
         if from > near { (near, nears) = (from, 0) }
@@ -170,7 +177,7 @@ public struct SendLog: Sendable, Hashable {
             promises += 1
         } else {
             let spans = limits.map { limit in
-                let places = Int64(limit.places(isCritical: isCritical))
+                let places = Int64(places(limit))
                 return (limit.window * Int64(bunch) + places - 1) / places
             }
             (promised, promises) = (min(promised + (spans.max() ?? 1), from + longest), 1)
@@ -194,12 +201,12 @@ public struct SendLog: Sendable, Hashable {
         if let first = settled.first, now - first.at >= horizon { settled.removeAll { now - $0.at >= horizon } }
     }
 
-    private mutating func count() {
+    private mutating func count(_ weight: Int) {
         let now = latest.milliseconds
         if let last = settled.last, last.at >= now {
-            settled[settled.count - 1].count += 1
+            settled[settled.count - 1].count += weight
         } else {
-            settled.append(Settled(at: now, count: 1))
+            settled.append(Settled(at: now, count: weight))
             if settled.count > Self.mostMoments { round() }
         }
     }
@@ -222,7 +229,8 @@ public struct SendLog: Sendable, Hashable {
 // MARK: - As bytes
 
 extension SendLog {
-    private static let version: Int64 = 1
+    /// 1 had no weights.
+    private static let version: Int64 = 2
     /// No moment and no count lies beyond: sums of a few of them fit.
     private static let most: Int64 = 1 << 60
 
@@ -230,10 +238,10 @@ extension SendLog {
     public var bytes: [UInt8] {
         var numbers = [Self.version, latest.milliseconds, horizon, near, Int64(nears), promised, Int64(promises)]
         numbers.append(Int64(limits.count))
-        numbers.reserveCapacity(9 + 3 * limits.count + 3 * open.count + 2 * settled.count)
+        numbers.reserveCapacity(9 + 3 * limits.count + 4 * open.count + 2 * settled.count)
         for limit in limits { numbers += [Int64(limit.count), limit.window, Int64(limit.reserve)] }
         numbers.append(Int64(open.count))
-        for send in open { numbers += [send.delivery, send.epoch, send.session] }
+        for send in open { numbers += [send.delivery, send.epoch, send.session, Int64(send.weight)] }
         for moment in settled { numbers += [moment.at, Int64(moment.count)] }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(numbers.count * 8)
@@ -247,7 +255,7 @@ extension SendLog {
     public init?(bytes: Span<UInt8>) {
         guard bytes.count % 8 == 0 else { return nil }
         var numbers = NumberReader(bytes: bytes, bound: Self.most)
-        guard numbers.next() == Self.version, let latest = numbers.next(), let horizon = numbers.next(),
+        guard let version = numbers.next(), 1...Self.version ~= version, let latest = numbers.next(), let horizon = numbers.next(),
             let near = numbers.next(), let nears = numbers.next(), let promised = numbers.next(),
             let promises = numbers.next(), let limits = numbers.next(),
             limits <= numbers.left / 3
@@ -263,10 +271,10 @@ extension SendLog {
         }
         guard let open = numbers.next(), open <= numbers.left / 3 else { return nil }
         for _ in 0..<open {
-            guard let delivery = numbers.next(), let epoch = numbers.next(), let session = numbers.next() else {
-                return nil
-            }
-            self.open.append(Open(delivery: delivery, epoch: epoch, session: session))
+            guard let delivery = numbers.next(), let epoch = numbers.next(), let session = numbers.next(),
+                let weight = version == 1 ? 1 : numbers.next(), weight > 0
+            else { return nil }
+            self.open.append(Open(delivery: delivery, epoch: epoch, session: session, weight: Int(weight)))
         }
         while numbers.left > 0 {
             guard let at = numbers.next(), let count = numbers.next(), at > settled.last?.at ?? -1, count > 0 else {

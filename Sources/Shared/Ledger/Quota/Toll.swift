@@ -9,8 +9,12 @@ public struct Charge: Sendable, Hashable {
     public var scope: String
     /// All of them hold.
     public var limits: [SendLimit]
+    /// How much of them it uses.
+    public var weight: Int
     /// Makes one.
-    public init(_ scope: String, _ limits: [SendLimit]) { (self.scope, self.limits) = (scope, limits) }
+    public init(_ scope: String, _ limits: [SendLimit], weight: Int = 1) {
+        (self.scope, self.limits, self.weight) = (scope, limits, weight)
+    }
 }
 
 /// What a delivery is charged, and its ladder.
@@ -39,15 +43,17 @@ public struct Toll: Sendable, Equatable {
     public var isCritical: Bool
     /// Whether a route is used also when another rule's delivery of the event reaches its target.
     public var isPerRule: Bool
-    /// The inbox that is told how much was withheld; `nil` for none.
+    /// Who is told how much was withheld: the target of an inbox, or of another channel; `nil` for nobody.
     public var notice: String?
+    /// After how long a message about it is due; `nil` when it is a page of its target's inbox.
+    public var noticeAfter: Duration?
     /// Makes one.
     public init(
         _ routes: [Route], last: Last = .waits, isCritical: Bool = false, isPerRule: Bool = false,
-        notice: String? = nil
+        notice: String? = nil, noticeAfter: Duration? = nil
     ) {
         (self.routes, self.last, self.isCritical) = (routes, last, isCritical)
-        (self.isPerRule, self.notice) = (isPerRule, notice)
+        (self.isPerRule, self.notice, self.noticeAfter) = (isPerRule, notice, noticeAfter)
     }
 }
 

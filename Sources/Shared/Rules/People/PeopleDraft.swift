@@ -47,11 +47,7 @@ struct PeopleDraft {
     func check(_ ceilings: QuotaCeilings, of workspace: String, _ findings: inout Findings) {
         for name in order {
             for (channel, limit, place) in contacts[name]?.quota ?? [] {
-                let exceeded = ceilings.each(channel.rawValue, of: workspace).first { limit.exceeds($0) }
-                guard let exceeded else { continue }
-                findings.report(
-                    "\(limit.text) is more than the deployment's \(exceeded.text) of \(channel); a document may only lower it",
-                    at: place)
+                ceilings.check([(limit, place)], on: channel.rawValue, of: workspace, &findings)
             }
         }
     }

@@ -131,16 +131,11 @@ private struct ContactReading {
                 findings.report("contact '\(name.shortened)' limits \(channel) and has no '\(address)'", at: key.place)
                 isFine = false
             }
-            for item in value.list("the quota of \(channel)", &findings) ?? [] {
-                guard let text = item.text("a limit", &findings), let limit = QuotaLimit(text) else {
-                    findings.report(
-                        "a limit is a number of messages in a span, such as 3/15m or 20/1d, not "
-                            + "'\(item.scalar?.text.shortened ?? tree.kind)'", at: item.place)
-                    isFine = false
-                    continue
-                }
-                limits.append((channel, limit, item.place))
+            guard let own = value.limits("the quota of \(channel)", &findings) else {
+                isFine = false
+                continue
             }
+            limits += own.map { (channel, $0.limit, $0.place) }
         }
         return isFine ? limits : nil
     }

@@ -9,6 +9,9 @@ public struct Overflow: Sendable, Hashable {
         (self.channels, self.isSuppressed) = (channels, isSuppressed)
     }
 
+    /// Of messages that tell what was withheld.
+    public static let withheld = Overflow([.inbox])
+
     /// The ladder where the rule says none: what costs money goes where the contact prefers, else by mail, before it waits.
     public static func standard(on channel: PeopleChannel, for contact: Contact) -> Overflow {
         switch channel {

@@ -20,6 +20,15 @@ public struct QuotaLimit: Sendable, Hashable {
         (self.count, self.window) = (count, window)
     }
 
+    /// Reads a limit of what is spent: `12.50/1d`, counted in `Money.unit`s; `nil` for anything else.
+    public init?(ofMoney text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 2, let count = Money.units(String(parts[0])), count > 0,
+            let limit = QuotaLimit("1/" + parts[1])
+        else { return nil }
+        (self.count, self.window) = (count, limit.window)
+    }
+
     /// As it is written.
     public var text: String { "\(count)/\(window.spelled)" }
 
@@ -45,6 +54,12 @@ public struct QuotaCeilings: Sendable, Equatable {
     public var totalOf: [String: [String: [QuotaLimit]]]
     /// The part of each limit that is for critical rules alone.
     public var reserve: Double
+    /// What a workspace may spend.
+    public var cost: [QuotaLimit] = []
+    /// The same for single workspaces.
+    public var costOf: [String: [QuotaLimit]] = [:]
+    /// What a message costs, by channel; without a price it costs nothing.
+    public var prices: [String: PriceList] = [:]
 
     /// Makes ceilings; without arguments there are none.
     public init(
@@ -65,9 +80,13 @@ public struct QuotaCeilings: Sendable, Equatable {
         totalOf[workspace]?[channel] ?? total[channel] ?? []
     }
 
+    /// What a workspace may spend.
+    public func cost(of workspace: String) -> [QuotaLimit] { costOf[workspace] ?? cost }
+
     /// Whether a workspace's messages on a channel are limited.
     public func limits(_ channel: String, of workspace: String) -> Bool {
         !each(channel, of: workspace).isEmpty || !total(channel, of: workspace).isEmpty
+            || prices[channel] != nil && !cost(of: workspace).isEmpty
     }
 
     /// Whether nothing is limited.
@@ -75,5 +94,6 @@ public struct QuotaCeilings: Sendable, Equatable {
         each.values.allSatisfy(\.isEmpty) && total.values.allSatisfy(\.isEmpty)
             && eachOf.values.allSatisfy { $0.values.allSatisfy(\.isEmpty) }
             && totalOf.values.allSatisfy { $0.values.allSatisfy(\.isEmpty) }
+            && (prices.isEmpty || cost.isEmpty && costOf.values.allSatisfy(\.isEmpty))
     }
 }
