@@ -172,6 +172,7 @@ struct PostgresLedgerTests {
             DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
             DROP TABLE quota; DROP TABLE quota_notice; ALTER TABLE delivery DROP COLUMN via;
             DROP TABLE lookup; DROP TABLE lookup_run; DROP TABLE lookup_mark; DROP TABLE replay; DROP TABLE resend;
+            ALTER TABLE batch DROP COLUMN holes;
             UPDATE carillon_ledger SET version = 1, usable_from = 1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

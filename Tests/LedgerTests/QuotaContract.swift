@@ -287,7 +287,8 @@ struct QuotaContract {
         #expect(try bed.residue() == [])
     }
 
-    @Test("a notice that is a message is due once, after its pause, and stands in no inbox", arguments: Backend.available)
+    @Test(
+        "a notice that is a message is due once, after its pause, and stands in no inbox", arguments: Backend.available)
     func message(backend: Backend) throws {
         let bed = try backend.make()
         let worker = try bed.worker()

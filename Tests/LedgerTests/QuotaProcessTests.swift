@@ -73,7 +73,9 @@ struct QuotaProcessTests {
         // What looked on while the server crashed has lost its connection.
         let whole: any WholeLedger =
             place[0] == "postgres" ? try PostgresLedger.open(at: place[1]) : try SQLiteLedger.open(at: place[1])
-        print("quota test over \(place[0]): \(Self.workers) workers, seed \(Self.seed): \(Self.blows) kills, \(steps) steps")
+        print(
+            "quota test over \(place[0]): \(Self.workers) workers, seed \(Self.seed): \(Self.blows) kills, \(steps) steps"
+        )
         print("    of the clock back" + (place[0] == "postgres" ? ", \(crashes) crashes of the server" : ""))
         try check(whole, Receivers(log))
     }

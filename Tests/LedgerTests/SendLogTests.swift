@@ -80,7 +80,9 @@ struct SendLogTests {
             now += Int64.random(in: 0...10, using: &random)
             let cost = Int.random(in: 1...450, using: &random)
             if case .full(let until) = log.room(limits, weight: cost, now: Self.at(now)) {
-                if open.isEmpty, let until { #expect(log.room(limits, weight: cost, now: until) == .free, "seed \(seed)") }
+                if open.isEmpty, let until {
+                    #expect(log.room(limits, weight: cost, now: until) == .free, "seed \(seed)")
+                }
             } else {
                 var send = Self.send(delivery)
                 send.weight = cost
@@ -97,7 +99,9 @@ struct SendLogTests {
         }
         for limit in limits {
             for last in sent {
-                let spent = sent.filter { $0.at <= last.at && last.at - $0.at < limit.window }.reduce(0) { $0 + $1.cost }
+                let spent = sent.filter { $0.at <= last.at && last.at - $0.at < limit.window }.reduce(0) {
+                    $0 + $1.cost
+                }
                 #expect(spent <= limit.count - limit.reserve, "seed \(seed)")
             }
         }

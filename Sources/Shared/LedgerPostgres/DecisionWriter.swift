@@ -356,7 +356,7 @@ struct DecisionWriter {
     private var noteBatch: Command {
         let counts = [
             batch.next, Int64(batch.read), batch.gap, Int64(batch.unmatched), Int64(events.count), Int64(duplicates),
-            Int64(batch.parked.count), Int64(selected),
+            Int64(batch.parked.count), Int64(selected), batch.holes,
         ]
         var values = Parameters()
         for count in counts { values.add(count) }
@@ -365,16 +365,16 @@ struct DecisionWriter {
             return Command(
                 """
                 UPDATE batch SET next = $1, read = read + $2, gap = gap + $3, unmatched = unmatched + $4,
-                    matched = matched + $5, duplicate = duplicate + $6, parked = parked + $7, selected = selected + $8
-                WHERE id = $9
+                    matched = matched + $5, duplicate = duplicate + $6, parked = parked + $7, selected = selected + $8,
+                    holes = holes + $9 WHERE id = $10
                 """, values)
         }
         values.add(batch.stream)
         for number in [Int64(batch.partition), batch.from, batch.revision, now] { values.add(number) }
         return Command(
             """
-            INSERT INTO batch (next, read, gap, unmatched, matched, duplicate, parked, selected, stream, partition, first,
-                revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            INSERT INTO batch (next, read, gap, unmatched, matched, duplicate, parked, selected, holes, stream, partition,
+                first, revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
             """, values)
     }
 }

@@ -255,7 +255,8 @@ extension SendLog {
     public init?(bytes: Span<UInt8>) {
         guard bytes.count % 8 == 0 else { return nil }
         var numbers = NumberReader(bytes: bytes, bound: Self.most)
-        guard let version = numbers.next(), 1...Self.version ~= version, let latest = numbers.next(), let horizon = numbers.next(),
+        guard let version = numbers.next(), 1...Self.version ~= version, let latest = numbers.next(),
+            let horizon = numbers.next(),
             let near = numbers.next(), let nears = numbers.next(), let promised = numbers.next(),
             let promises = numbers.next(), let limits = numbers.next(),
             limits <= numbers.left / 3

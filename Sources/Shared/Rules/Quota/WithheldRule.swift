@@ -6,7 +6,8 @@ extension Rule {
     /// Such a message is told like any other: charged, tried again, listed. Its event is Carillon's own.
     public static let withheld = Rule(
         name: withheldName, identity: withheldName, enabled: true, events: [], scope: nil, severity: .warning,
-        targets: [], condition: nil, onError: .send, title: try? Template("{{ data.count }} withheld since {{ data.since }}"),
+        targets: [], condition: nil, onError: .send,
+        title: try? Template("{{ data.count }} withheld since {{ data.since }}"),
         message: try? Template(
             """
             {{ data.count }} messages for {{ data.target }} were withheld since {{ data.since }}, as their quota was used up.
