@@ -232,13 +232,14 @@ extension Decisions {
     /// A batch of drafts, then records no rule wants, then records that cannot be read; before them what was lost.
     init(
         _ drafts: [Draft], from: Int64 = 0, partition: Int32 = 0, revision: Revision = 0, unmatched: Int = 0,
-        parked reasons: [String] = [], gap: Int64 = 0, now: Timestamp = Timestamp(milliseconds: 1_767_600_000_000)
+        parked reasons: [String] = [], gap: Int64 = 0, holes: Int64 = 0,
+        now: Timestamp = Timestamp(milliseconds: 1_767_600_000_000)
     ) {
         let read = drafts.count + unmatched + reasons.count
         self.init(
-            stream: "s", partition: partition, from: from, next: from + gap + Int64(read), revision: revision, bytes: []
-        )
-        (self.read, self.gap, self.unmatched) = (read, gap, unmatched)
+            stream: "s", partition: partition, from: from, next: from + gap + holes + Int64(read), revision: revision,
+            bytes: [])
+        (self.read, self.gap, self.holes, self.unmatched) = (read, gap, holes, unmatched)
         for draft in drafts { add(draft, offset: from + gap + Int64(events.count), now: now) }
         for reason in reasons {
             let start = bytes.count

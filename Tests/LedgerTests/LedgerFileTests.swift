@@ -104,7 +104,7 @@ struct LedgerFileTests {
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             DROP TABLE inbox; DROP TABLE endpoint_state; DROP TABLE quota; DROP TABLE quota_notice;
             DROP TABLE grp; DROP TABLE member; DROP TABLE notice; DROP TABLE threshold;
-            ALTER TABLE delivery DROP COLUMN via;
+            ALTER TABLE delivery DROP COLUMN via; ALTER TABLE batch DROP COLUMN holes;
             ALTER TABLE delivery DROP COLUMN started; ALTER TABLE delivery DROP COLUMN supersedes; PRAGMA user_version=1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

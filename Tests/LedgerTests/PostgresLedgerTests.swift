@@ -173,6 +173,7 @@ struct PostgresLedgerTests {
             DROP TABLE quota; DROP TABLE quota_notice; DROP TABLE grp; DROP TABLE member; DROP TABLE notice;
             DROP TABLE threshold; ALTER TABLE delivery DROP COLUMN via;
             DROP TABLE lookup; DROP TABLE lookup_run; DROP TABLE lookup_mark; DROP TABLE replay; DROP TABLE resend;
+            ALTER TABLE batch DROP COLUMN holes;
             UPDATE carillon_ledger SET version = 1, usable_from = 1
             """)
         let error = #expect(throws: LedgerError.self) { try bed.open() }

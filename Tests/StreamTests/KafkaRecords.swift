@@ -163,6 +163,15 @@ struct KafkaRecords {
         #expect(texts(batches)[3].type == "job.failed")
     }
 
+    @Test("offsets without a record were lost below the earliest one, and are holes above")
+    func holes() {
+        var batch = RecordBatch(partition: 0, expected: 10)
+        batch.count([10..<14, 20..<21, 30..<33], lostBelow: 12)
+        #expect(batch.gap == 2 && batch.holes == 6)
+        batch.count([10..<14], lostBelow: 40)
+        #expect(batch.gap == 4 && batch.holes == 0)
+    }
+
     private struct OnlyFailures: RecordFilter {
         private static func spells(_ word: String, _ bytes: Span<UInt8>) -> Bool {
             (0..<bytes.count).map { bytes[$0] }.elementsEqual(word.utf8)

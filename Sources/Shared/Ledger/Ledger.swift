@@ -273,6 +273,8 @@ public struct Decisions: Sendable {
     public var read = 0
     /// Records lost to retention before `from + gap`.
     public var gap: Int64 = 0
+    /// Offsets that never had a record.
+    public var holes: Int64 = 0
     /// Records no rule selected.
     public var unmatched = 0
     /// The buffer the values stand in.

@@ -29,7 +29,7 @@ extension Decisions {
     func note(_ counted: BatchCounts, prolonging last: Int64?, _ now: Int64) -> Command {
         let counts = [
             next, Int64(read), gap, Int64(unmatched), Int64(counted.matched), Int64(counted.duplicates),
-            Int64(parked.count), Int64(counted.selected),
+            Int64(parked.count), Int64(counted.selected), holes,
         ]
         var values = Parameters()
         for count in counts { values.add(count) }
@@ -38,16 +38,16 @@ extension Decisions {
             return Command(
                 """
                 UPDATE batch SET next = $1, read = read + $2, gap = gap + $3, unmatched = unmatched + $4,
-                    matched = matched + $5, duplicate = duplicate + $6, parked = parked + $7, selected = selected + $8
-                WHERE id = $9
+                    matched = matched + $5, duplicate = duplicate + $6, parked = parked + $7, selected = selected + $8,
+                    holes = holes + $9 WHERE id = $10
                 """, values)
         }
         values.add(stream)
         for number in [Int64(partition), from, revision, now] { values.add(number) }
         return Command(
             """
-            INSERT INTO batch (next, read, gap, unmatched, matched, duplicate, parked, selected, stream, partition, first,
-                revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            INSERT INTO batch (next, read, gap, unmatched, matched, duplicate, parked, selected, holes, stream, partition,
+                first, revision, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
             """, values)
     }
 }

@@ -31,7 +31,7 @@ import CarillonPostgres
 enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
     static let steps: [(usableFrom: Int, sql: String)] = [
-        (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices), (2, groups), (2, thresholds),
+        (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices), (2, groups), (2, thresholds), (2, holes),
     ]
     static var known: Int { steps.count }
 
@@ -136,6 +136,11 @@ enum LedgerSchema {
             PRIMARY KEY (key, opened));
         CREATE INDEX dedup_over ON dedup (clock, ends);
         """
+
+    /// How many offsets of a batch never had a record.
+    ///
+    /// Batches of before, and of a worker of the version before, say nothing of it.
+    private static let holes = "ALTER TABLE batch ADD COLUMN holes bigint;"
 
     /// The sends of each scope (its name tells channel and address), what inboxes are told of it, and the target that a
     /// delivery is sent to instead of its own.

@@ -359,11 +359,11 @@ private struct DecisionWriter {
         last.reset()
         let write = try ledger.database.statement(
             known == nil
-                ? "INSERT INTO batch VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)"
+                ? "INSERT INTO batch VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
                 : """
                 UPDATE batch SET next = ?5, read = read + ?8, gap = gap + ?9, unmatched = unmatched + ?10,
                     matched = matched + ?11, duplicate = duplicate + ?12, parked = parked + ?13,
-                    selected = selected + ?14 WHERE id = ?1
+                    selected = selected + ?14, holes = holes + ?15 WHERE id = ?1
                 """)
         write.bind(1, known)
         if known == nil {
@@ -381,6 +381,7 @@ private struct DecisionWriter {
         write.bind(12, Int64(duplicates))
         write.bind(13, Int64(batch.parked.count))
         write.bind(14, Int64(selected))
+        write.bind(15, batch.holes)
         try write.run()
     }
 

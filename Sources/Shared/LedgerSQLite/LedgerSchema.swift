@@ -30,7 +30,7 @@ enum LedgerSchema {
         application: application,
         steps: [
             first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
-            thresholds,
+            thresholds, holes,
         ])
 
     private static let first = """
@@ -177,6 +177,11 @@ enum LedgerSchema {
             total INTEGER NOT NULL, since INTEGER NOT NULL, events BLOB NOT NULL);
         CREATE INDEX notice_grp ON notice (grp, number);
         """
+
+    /// How many offsets of a batch never had a record.
+    ///
+    /// Batches of before say nothing of it.
+    private static let holes = "ALTER TABLE batch ADD COLUMN holes INTEGER;"
 
     /// When a message about what was withheld is due, until it is decided.
     private static let notices = """

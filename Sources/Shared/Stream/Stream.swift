@@ -164,6 +164,9 @@ public struct RecordBatch: Sendable {
     public var passed: Offset?
     /// What `gap` is, of such a stream.
     public var lost: Int64?
+    /// How many of the offsets never had a record, or have none any more for another reason than their age: Kafka gives some
+    /// to the marks of transactions, and compaction takes some.
+    public var holes: Int64 = 0
     /// Where reading goes on when retention left nothing to read; `nil` as long as there are records.
     public var emptied: Offset?
 

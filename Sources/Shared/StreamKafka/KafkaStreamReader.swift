@@ -257,7 +257,7 @@ import Synchronization
         if let holes = taker.holes {
             // Offsets without a record are a loss only where retention was: transactions and compaction leave holes too.
             let low = try client.ends(of: [feed.place])[feed.place]?.low ?? 0
-            batch.lost = holes.reduce(0) { $0 + max(0, min($1.upperBound, low) - $1.lowerBound) }
+            batch.count(holes, lostBelow: low)
         }
         return batch
     }

@@ -99,7 +99,7 @@ import CarillonStream
                 // Offsets without a record are a loss only where retention was.
                 let place = atlas.topicPartition(partition)
                 let low = try client.ends(of: [place])[place]?.low ?? 0
-                scan.batch.lost = scan.holes.reduce(0) { $0 + max(0, min($1.upperBound, low) - $1.lowerBound) }
+                scan.batch.count(scan.holes, lostBelow: low)
             }
         } catch {
             stop()

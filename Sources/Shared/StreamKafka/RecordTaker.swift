@@ -129,3 +129,12 @@ struct RecordTaker {
         count = 0
     }
 }
+
+extension RecordBatch {
+    /// Counts offsets without a record: below the partition's earliest one they were lost, above nobody wrote them.
+    package mutating func count(_ empty: [Range<Offset>], lostBelow low: Offset) {
+        let gap = empty.reduce(0) { $0 + max(0, min($1.upperBound, low) - $1.lowerBound) }
+        lost = gap
+        holes = empty.reduce(0) { $0 + Int64($1.count) } - gap
+    }
+}

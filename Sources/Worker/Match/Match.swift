@@ -48,6 +48,7 @@ extension Path {
             revision: book.current.revision, bytes: batch.bytes)
         decisions.read = batch.read
         decisions.gap = batch.gap
+        decisions.holes = batch.holes
         decisions.unmatched = decoded.unmatched + batch.dropped
         var matched = Matched(batch: batch, decisions: decisions)
         matched.mismatched = decoded.mismatched + batch.mismatched
