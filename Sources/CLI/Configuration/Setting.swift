@@ -110,18 +110,11 @@ struct Setting: Sendable {
             return .list(items)
         case .events: return .list(try items(of: text) { word in (try? EventSelector(word)) != nil })
         case .words: return .list(try items(of: text) { word in !word.contains(where: \.isWhitespace) })
-        case .quotas:
-            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            for item in items where QuotaLimit(item) == nil {
-                throw unfit(item, "limits such as 5/15m or 40/1d")
-            }
-            return .list(items)
+        case .quotas: return .list(try limits(in: text, "limits such as 5/15m or 40/1d") { QuotaLimit($0) != nil })
         case .costs:
-            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            for item in items where QuotaLimit(ofMoney: item) == nil {
-                throw unfit(item, "what may be spent in a span, such as 12.50/1d")
-            }
-            return .list(items)
+            return .list(
+                try limits(in: text, "what may be spent in a span, such as 12.50/1d") { QuotaLimit(ofMoney: $0) != nil }
+            )
         case .flag:
             guard let flag = ["true": true, "false": false][text] else { throw unfit(text, "true or false") }
             return .flag(flag)
@@ -135,6 +128,14 @@ struct Setting: Sendable {
             }
             return .map(map)
         }
+    }
+
+    private func limits(
+        in text: String, _ words: String, where isFine: (String) -> Bool
+    ) throws(Misfit) -> [String] {
+        let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        for item in items where !isFine(item) { throw unfit(item, words) }
+        return items
     }
 
     private func items(of text: String, where isFine: (String) -> Bool) throws(Misfit) -> [String] {
