@@ -1,6 +1,6 @@
 import CKafka
 import CarillonEvents
-import CarillonStream
+package import CarillonStream
 
 // Headers decide first. A record whose type no rule wants is counted and let go: its body is not copied and nothing is
 // allocated for it. What is wanted becomes structured JSON in the batch's buffer, checked as at any other door.
