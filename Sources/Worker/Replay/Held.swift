@@ -104,7 +104,7 @@ extension ReplayPath {
                 deliveries.append(delivery)
             }
             guard !deliveries.isEmpty || selection.deliveries.isEmpty else { continue }
-            batch.add(row.key, event, selection, deliveries)
+            batch.add(row.key, event, selection, deliveries, of: matched.decisions)
         }
     }
 
@@ -140,12 +140,22 @@ private struct HeldBatch {
     }
 
     mutating func add(
-        _ key: Key, _ event: Decisions.Event, _ selection: Decisions.Selection, _ deliveries: [Decisions.Delivery]
+        _ key: Key, _ event: Decisions.Event, _ selection: Decisions.Selection, _ deliveries: [Decisions.Delivery],
+        of matched: Decisions
     ) {
         let (place, first) = (decisions.selections.count, decisions.deliveries.count)
         decisions.deliveries += deliveries
         var selection = selection
         selection.deliveries = first..<decisions.deliveries.count
+        // What fell short of a threshold before is counted now, and what has a group joins it.
+        selection.threshold = selection.threshold.map { place in
+            decisions.thresholds.append(matched.thresholds[place])
+            return decisions.thresholds.count - 1
+        }
+        selection.group = selection.group.map { place in
+            decisions.groups.append(matched.groups[place])
+            return decisions.groups.count - 1
+        }
         decisions.selections.append(selection)
         var event = event
         (event.key, event.offset, event.selections) = (key, Int64(place), place..<place + 1)
