@@ -104,7 +104,7 @@ extension ReplayPath {
                 deliveries.append(delivery)
             }
             guard !deliveries.isEmpty || selection.deliveries.isEmpty else { continue }
-            batch.add(row.key, event, selection, deliveries, selection.group.map { matched.decisions.groups[$0] })
+            batch.add(row.key, event, selection, deliveries, of: matched.decisions)
         }
     }
 
@@ -141,15 +141,20 @@ private struct HeldBatch {
 
     mutating func add(
         _ key: Key, _ event: Decisions.Event, _ selection: Decisions.Selection, _ deliveries: [Decisions.Delivery],
-        _ group: Decisions.Group?
+        of matched: Decisions
     ) {
         let (place, first) = (decisions.selections.count, decisions.deliveries.count)
         decisions.deliveries += deliveries
         var selection = selection
         selection.deliveries = first..<decisions.deliveries.count
-        if let group {
-            selection.group = decisions.groups.count
-            decisions.groups.append(group)
+        // What fell short of a threshold before is counted now, and what has a group joins it.
+        selection.threshold = selection.threshold.map { place in
+            decisions.thresholds.append(matched.thresholds[place])
+            return decisions.thresholds.count - 1
+        }
+        selection.group = selection.group.map { place in
+            decisions.groups.append(matched.groups[place])
+            return decisions.groups.count - 1
         }
         decisions.selections.append(selection)
         var event = event
