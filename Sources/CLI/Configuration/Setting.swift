@@ -110,18 +110,10 @@ struct Setting: Sendable {
             return .list(items)
         case .events: return .list(try items(of: text) { word in (try? EventSelector(word)) != nil })
         case .words: return .list(try items(of: text) { word in !word.contains(where: \.isWhitespace) })
-        case .quotas:
-            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            for item in items where QuotaLimit(item) == nil {
-                throw unfit(item, "limits such as 5/15m or 40/1d")
-            }
-            return .list(items)
+        case .quotas: return .list(try limits(of: text, "limits such as 5/15m or 40/1d") { QuotaLimit($0) != nil })
         case .costs:
-            let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-            for item in items where QuotaLimit(ofMoney: item) == nil {
-                throw unfit(item, "what may be spent in a span, such as 12.50/1d")
-            }
-            return .list(items)
+            let words = "what may be spent in a span, such as 12.50/1d"
+            return .list(try limits(of: text, words) { QuotaLimit(ofMoney: $0) != nil })
         case .flag:
             guard let flag = ["true": true, "false": false][text] else { throw unfit(text, "true or false") }
             return .flag(flag)
@@ -135,6 +127,14 @@ struct Setting: Sendable {
             }
             return .map(map)
         }
+    }
+
+    private func limits(
+        of text: String, _ expected: String, where isFine: (String) -> Bool
+    ) throws(Misfit) -> [String] {
+        let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        for item in items where !isFine(item) { throw unfit(item, expected) }
+        return items
     }
 
     private func items(of text: String, where isFine: (String) -> Bool) throws(Misfit) -> [String] {
