@@ -9,11 +9,11 @@ import Testing
 @Suite(
     "Configuration: flag over environment over file over default; every fault has its place", .timeLimit(.minutes(5)))
 struct ConfigurationSuite {
-    let tool: Tool
+    private let tool: Tool
 
     init() throws { tool = try Tool() }
 
-    func load(
+    private func load(
         _ yaml: String? = nil, environment: [String: String] = [:], flags: [(key: String, value: String)] = []
     ) throws(ConfigurationError) -> Configuration {
         var sources = ConfigurationSources(environment: environment, isRoot: false)
@@ -171,6 +171,29 @@ struct ConfigurationSuite {
         #expect(away.offer.channels?.contains("mail") == true, "rules are checked without a look at secrets")
     }
 
+    @Test("how many targets a rule may have is said for all workspaces and for single ones, whatever their names")
+    func targetLimits() throws {
+        /// The numbers alone, without the channels.
+        func numbers(_ configuration: Configuration) -> RuleLimits {
+            RuleLimits(
+                targetsPerRule: configuration.ruleLimits.targetsPerRule,
+                perWorkspace: configuration.ruleLimits.perWorkspace)
+        }
+        #expect(try numbers(load()) == .init(targetsPerRule: 5))
+        let yaml =
+            "limits: {default: {targets_per_rule: 7}, workspaces: {vision: {targets_per_rule: 20}, a.b: {targets_per_rule: 9}}}"
+        #expect(try numbers(load(yaml)) == .init(targetsPerRule: 7, perWorkspace: ["vision": 20, "a.b": 9]))
+        let flags = [(key: "limits.workspaces.vision.targets_per_rule", value: "30")]
+        let environment = ["CARILLON_LIMITS_DEFAULT_TARGETS_PER_RULE": "8"]
+        let loaded = try load(yaml, environment: environment, flags: flags)
+        #expect(numbers(loaded) == .init(targetsPerRule: 8, perWorkspace: ["vision": 30, "a.b": 9]))
+        #expect(
+            loaded.values.differences(from: try load().values) == [
+                "limits.default.targets_per_rule", "limits.workspaces.a.b.targets_per_rule",
+                "limits.workspaces.vision.targets_per_rule",
+            ])
+    }
+
     @Test(
         "words that YAML 1.1 takes for booleans or numbers are texts where text is meant",
         arguments: ["NO", "on", "22:00", "1e5", "y"])
@@ -227,26 +250,6 @@ struct ConfigurationSuite {
             (
                 "limits: {default: {sms: [5/15m, 5]}}",
                 "carillon.yaml:1:33: limits.default.sms has to be limits such as 5/15m or 40/1d, not \"5\""
-            ),
-            (
-                "limits: {default: {cost: [5/1d]}}",
-                "limits.default.cost needs channels.sms.price: without a price nothing costs anything"
-            ),
-            (
-                "limits: {default: {cost: [five/1d]}}",
-                "carillon.yaml:1:27: limits.default.cost has to be what may be spent in a span, such as 12.50/1d, not \"five/1d\""
-            ),
-            (
-                "limits: {workspaces: {a: {cost: [0.05/1d]}}}\nchannels: {sms: {price: {\"+\": 0.05, \"+86\": 0.01}}}",
-                "limits.workspaces.a.cost: a message costs up to 0.05, so that none would fit into 0.05; with the part that is kept for critical rules it is at least 0.0625"
-            ),
-            (
-                "channels: {sms: {price: {\"+86\": 0.01}}}",
-                "channels.sms.price: has no '+', the price of all other numbers, which would cost nothing"
-            ),
-            (
-                "channels: {sms: {price: {\"+\": cheap}}}",
-                "channels.sms.price: 'cheap' is no price, such as 0.05; four places behind the point count"
             ),
             (
                 "limits: {workspaces: {a: {total: {sms: [x]}}}}",

@@ -110,11 +110,10 @@ struct Setting: Sendable {
             return .list(items)
         case .events: return .list(try items(of: text) { word in (try? EventSelector(word)) != nil })
         case .words: return .list(try items(of: text) { word in !word.contains(where: \.isWhitespace) })
-        case .quotas: return .list(try limits(in: text, "limits such as 5/15m or 40/1d") { QuotaLimit($0) != nil })
+        case .quotas: return .list(try limits(of: text, "limits such as 5/15m or 40/1d") { QuotaLimit($0) != nil })
         case .costs:
-            return .list(
-                try limits(in: text, "what may be spent in a span, such as 12.50/1d") { QuotaLimit(ofMoney: $0) != nil }
-            )
+            let words = "what may be spent in a span, such as 12.50/1d"
+            return .list(try limits(of: text, words) { QuotaLimit(ofMoney: $0) != nil })
         case .flag:
             guard let flag = ["true": true, "false": false][text] else { throw unfit(text, "true or false") }
             return .flag(flag)
@@ -131,10 +130,10 @@ struct Setting: Sendable {
     }
 
     private func limits(
-        in text: String, _ words: String, where isFine: (String) -> Bool
+        of text: String, _ expected: String, where isFine: (String) -> Bool
     ) throws(Misfit) -> [String] {
         let items = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        for item in items where !isFine(item) { throw unfit(item, words) }
+        for item in items where !isFine(item) { throw unfit(item, expected) }
         return items
     }
 
