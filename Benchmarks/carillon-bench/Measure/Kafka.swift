@@ -31,11 +31,12 @@ struct Kafka: ParsableCommand {
             topics: [topic], properties: ["bootstrap.servers": servers], partitions: 8)
         if let events { return try append(events, to: try KafkaStream.create(configuration)) }
         let stream = try KafkaStream.open(configuration)
-        let rows = try stream.ends().reduce(0) { sum, ends in
+        let ends = try stream.ends()
+        let rows = ends.reduce(0) { sum, ends in
             sum + ends.partitions.values.reduce(0) { $0 + Int($1.next - $1.low) }
         }
         let reader = try stream.reader(group: "carillon-bench-\(WallClock.nanoseconds())")
-        if let rules { return try match(rules, reader, rows) }
+        if let rules { return try match(rules, reader, rows, ends) }
         defer { reader.close() }
         reader.keep(only: Nobody())
         let meter = Meter()
@@ -60,10 +61,10 @@ struct Kafka: ParsableCommand {
         try meter.report(rows: file.events.count)
     }
 
-    private func match(_ rules: String, _ reader: any StreamReader, _ rows: Int) throws {
+    private func match(_ rules: String, _ reader: any StreamReader, _ rows: Int, _ ends: [StreamEnds]) throws {
         let rehearsal = try Rehearsal(reader: reader, ledger: nil, rules: rules, concurrency: 256)
         let meter = Meter()
-        try rehearsal.runUntilQuiet()
+        try rehearsal.run(to: ends)
         try meter.report(rows: rows)
         let counted = try rehearsal.close()
         StandardError.say("matched \(counted.matched), unmatched \(counted.unmatched), parked \(counted.parked)")

@@ -105,10 +105,16 @@ struct Rehearsal {
         }
     }
 
-    /// The same for a stream that is asked over the network where it ends: only when a turn found nothing.
-    func runUntilQuiet() throws {
+    /// Works until everything up to these ends is decided, and not a moment longer: a client that waits for more has its costs.
+    func run(to ends: [StreamEnds]) throws {
         while true {
-            if try !path.turn(), try path.isIdle() { break }
+            try path.turn()
+            let isThere = try ends.allSatisfy { ends in
+                try ends.partitions.allSatisfy { partition, end in
+                    try (ledger.position(ends.stream, partition) ?? end.low) >= end.next
+                }
+            }
+            if isThere { return }
         }
     }
 
