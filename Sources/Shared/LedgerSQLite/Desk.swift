@@ -25,7 +25,8 @@ extension SQLiteLedger: LedgerDesk {
     /// Whether anything was ever to go to a contact or an endpoint: else no row needs to be looked at.
     private func hasLane(_ contact: String) throws(SQLiteFailure) -> Bool {
         let query = try database.prepare(
-            "SELECT 1 FROM lane WHERE target = ?1 OR instr(target, '/') > 0 AND substr(target, instr(target, '/') + 1) = ?1")
+            "SELECT 1 FROM lane WHERE target = ?1 OR instr(target, '/') > 0 AND substr(target, instr(target, '/') + 1) = ?1"
+        )
         query.bind(1, contact)
         return try query.step()
     }
