@@ -153,8 +153,8 @@ struct Replay: ParsableCommand {
                 + "\(count.deliveries - count.reopened - count.held) of \(count.events) events in \(count.undecided) records nobody had decided"
         )
         if count.grouped > 0 {
-            Console.out(
-                "\(count.grouped) events \(isDone ? "joined" : "would join") a group, which tells them together")
+            let verb = isDone ? "joined" : "would join"
+            Console.out("\(count.grouped) events \(verb) a group, which tells them together")
         }
         if count.received > 0 {
             Console.out(
