@@ -52,7 +52,7 @@ struct MoneySuite {
             (
                 "channels: {sms: {price: {\"+\": cheap}}}",
                 "channels.sms.price: 'cheap' is no price, such as 0.05; four places behind the point count"
-            )
+            ),
         ])
     func faults(yaml: String, expected: String) {
         var problems: [String] = []
