@@ -52,7 +52,7 @@ lint: ## say where the code strays from .swift-format
 format: ## rewrite the code as .swift-format has it
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
 
-quotas: deps-test ## the long test of quotas over both ledgers: 16 processes, 100,000 deliveries, kills, clock steps, crashes; over SQLite five minutes, over PostgreSQL a quarter of an hour and more
+quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (half an hour)
 	$(SWIFT) build --build-tests $(STRICT)
 	CARILLON_QUOTA_DELIVERIES=100000 CARILLON_QUOTA_WORKERS=16 $(SWIFT) test --skip-build $(STRICT) --filter QuotaProcessTests
 

@@ -17,7 +17,7 @@ private struct Arrivals {
     }
 }
 
-@Suite("Quota: a limit holds in every window of arrivals", .timeLimit(.minutes(2)))
+@Suite("Quota: a limit holds in every window of arrivals", .timeLimit(.minutes(10)))
 struct SendLogTests {
     private static func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds) }
     private static func send(_ delivery: DeliveryID) -> SendLog.Open {
