@@ -198,7 +198,7 @@ struct ReplayTests {
 
     @Test("what a silence held of a rule that groups joins a group when it is replayed, once, and is explained with it")
     func silencedAndGrouped() throws {
-        try house.apply("  - {name: failures, events: [job.failed], group: {by: [workspace], wait: 1m}, notify: [hook]}")
+        try house.apply("  - {name: failures, events: [job.failed], group: {by: [workspace]}, notify: [hook]}")
         try silence()
         try house.publish(events(0..<20))
         try house.work()
