@@ -40,7 +40,10 @@ struct VerifyTests {
         #expect(try bed.residue() == [])
     }
 
-    @Test("batches of before holes were counted may lack some on Kafka, and nowhere else", arguments: Backend.available)
+    /// A ledger in memory was made by this version and cannot be tampered with from beside.
+    @Test(
+        "batches of before holes were counted may lack some on Kafka, and nowhere else",
+        arguments: Backend.available.filter { $0 != .memory })
     func holesOfBefore(backend: Backend) throws {
         let (bed, worker) = try furnished(backend)
         try bed.tamper("UPDATE batch SET holes = NULL")
