@@ -1,5 +1,5 @@
 public import CarillonEvents
-import CarillonLedger
+public import CarillonLedger
 public import CarillonStream
 public import CarillonWorker
 public import Logging
@@ -74,11 +74,13 @@ public final class Replayer {
     ///   - question: what to do. The same question asked again after a kill goes on where it was.
     ///   - pace: called after each piece; may wait.
     /// - Returns: what was done in this run.
-    public func run(_ question: ReplayQuestion, pace: (Step) -> Void = { _ in }) throws -> ReplayCount {
+    public func run(
+        _ question: ReplayQuestion, pace: (Step) throws(LedgerError) -> Void = { _ in }
+    ) throws -> ReplayCount {
         var watch = try Watch(ledger)
         func step(_ sent: Int, movesPosition: Bool = false) throws(LedgerError) {
             let moved = try watch.moved(ledger)
-            pace(Step(sent: sent, live: movesPosition ? 0 : moved))
+            try pace(Step(sent: sent, live: movesPosition ? 0 : moved, open: openDeliveries))
         }
         let replay = try ledger.begin(
             replay: question.signature, since: question.since, until: question.until, now: clock.now())
@@ -120,6 +122,11 @@ public final class Replayer {
         return count
     }
 
+    private func openDeliveries() throws(LedgerError) -> Int64 {
+        let tallies = try ledger.tallies()
+        return [DeliveryState.pending, .leased].reduce(0) { $0 + (tallies["delivery.\($1.rawValue)"] ?? 0) }
+    }
+
     private func path(_ question: ReplayQuestion) throws(LedgerError) -> ReplayPath {
         var options = ReplayPath.Options()
         options.includesExpired = question.sendsExpired
@@ -135,11 +142,17 @@ public final class Replayer {
 
 extension Replayer {
     /// A piece of a replay was done.
-    public struct Step: Sendable {
+    public struct Step {
         /// Deliveries that went on their way with it.
         public var sent: Int
         /// Records that workers have decided meanwhile; none where a lost ledger is rebuilt, as a replay moves positions then.
         public var live: Int64
+        /// Says how many deliveries of the ledger are open now.
+        public var open: () throws(LedgerError) -> Int64
+        /// Makes one.
+        public init(sent: Int, live: Int64, open: @escaping () throws(LedgerError) -> Int64) {
+            (self.sent, self.live, self.open) = (sent, live, open)
+        }
     }
 
     /// Sees how far workers are that read live.

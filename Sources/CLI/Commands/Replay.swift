@@ -7,6 +7,7 @@ import Foundation
 
 struct Replay: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "replay",
         abstract: "Sends what is still owed, and nothing that was sent.",
         discussion: """
             Reopens what was given up (dead; expired and withheld, also by a silence, only when asked) with a new round \
@@ -80,8 +81,10 @@ struct Replay: ParsableCommand {
             Console.show("send them? [y/N] ")
             guard ["y", "yes"].contains((readLine() ?? "").lowercased()) else { throw Failure("nothing was sent") }
         }
-        var pace = Pacer(rate: rate)
-        let done = try replayer.run(question) { pace.wait(after: $0) }
+        var pace = ReplayPace(rate: rate?.perSecond, clock: clock) {
+            usleep(useconds_t(clamping: $0.milliseconds * 1_000))
+        }
+        let done = try replayer.run(question) { step throws(LedgerError) in try pace.wait(after: step) }
         meter.end()
         show(done, isDone: true)
         Console.flush()
@@ -201,36 +204,5 @@ struct Rate: ExpressibleByArgument {
         let text = argument.hasSuffix("/s") ? String(argument.dropLast(2)) : argument
         guard let number = Double(text), number > 0, number.isFinite else { return nil }
         perSecond = number
-    }
-}
-
-/// Keeps to a rate by waiting after each piece; without one, steps aside while workers read live.
-private struct Pacer {
-    /// Beside live reading: the share of the time it works, and how many deliveries a second it sends at most.
-    private static let share = 10, besideLive = 500.0
-    /// So long after live reading was seen it is thought to go on.
-    private static let memory = Duration.seconds(2)
-    private let rate: Double?
-    private let start = clock.uptime()
-    private var sent = 0
-    private var lastStep = clock.uptime()
-    private var lastLive: Duration?
-
-    init(rate: Rate?) { self.rate = rate?.perSecond }
-
-    mutating func wait(after step: Replayer.Step) {
-        let now = clock.uptime()
-        if step.live > 0 { lastLive = now }
-        if let rate {
-            sent += step.sent
-            pause(.seconds(Double(sent) / rate) - (now - start))
-        } else if let lastLive, now - lastLive < Self.memory {
-            pause(max((now - lastStep) * (Self.share - 1), .seconds(Double(step.sent) / Self.besideLive)))
-        }
-        lastStep = clock.uptime()
-    }
-
-    private func pause(_ time: Duration) {
-        if time > .zero { usleep(useconds_t(clamping: time.milliseconds * 1_000)) }
     }
 }
