@@ -4,6 +4,7 @@ import CarillonLedger
 
 struct Dead: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "dead",
         abstract: "Lists and retries deliveries that were given up.",
         discussion: """
             A delivery is dead when its receiver refused it for good, or failed for delivery.retry.give_up_after.
@@ -15,6 +16,7 @@ struct Dead: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists dead deliveries by the class of their failure, newest first.",
             discussion: """
                   carillon dead list --workspace vision
@@ -49,6 +51,7 @@ struct Dead: ParsableCommand {
 
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "retry",
             abstract: "Reopens dead deliveries: they are due now and have a new round of tries.",
             discussion: """
                   carillon dead retry KEY

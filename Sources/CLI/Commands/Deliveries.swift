@@ -4,6 +4,7 @@ import CarillonLedger
 
 struct Deliveries: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "deliveries",
         abstract: "Lists, shows, retries and cancels deliveries.",
         discussion: """
             A delivery is one notification to one target; its key is the webhook-id the receiver sees.
@@ -59,6 +60,7 @@ struct Deliveries: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists deliveries, newest first.",
             discussion: """
                 Events that a rule selected and that were not sent (stale, expired; dedup: an earlier event of the \
@@ -103,6 +105,7 @@ struct Deliveries: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Shows one delivery: its state, its tries, its event.",
             discussion: "  carillon deliveries show KEY\n  carillon deliveries show KEY -o json")
         @Argument(help: "The delivery's key.") var key: String
@@ -151,6 +154,7 @@ struct Deliveries: ParsableCommand {
 
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "retry",
             abstract: "Reopens deliveries that ended without success, and makes waiting ones due now.",
             discussion: "  carillon deliveries retry --state dead --since 1d\n  carillon deliveries retry KEY")
         @OptionGroup var choice: Choice
@@ -167,6 +171,7 @@ struct Deliveries: ParsableCommand {
 
     struct Cancel: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "cancel",
             abstract: "Ends deliveries that wait; what is on its way goes on.",
             discussion: "  carillon deliveries cancel --rule nightly --workspace vision")
         @OptionGroup var choice: Choice

@@ -6,6 +6,7 @@ import CarillonWorker
 
 struct Endpoints: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "endpoints",
         abstract: "Lists endpoints, pauses and resumes them, and tries them out.",
         discussion: """
             Deliveries to a paused endpoint wait. One that answered that it is gone (410) is disabled until it is \
@@ -45,6 +46,7 @@ struct Endpoints: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists a workspace's endpoints, or all that get nothing now.",
             discussion: "  carillon endpoints list\n  carillon endpoints list --workspace vision -o json")
         @Option(help: "Whose endpoints; without it, those of all that are paused, disabled or down.")
@@ -84,6 +86,7 @@ struct Endpoints: ParsableCommand {
 
     struct Pause: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "pause",
             abstract: "Keeps deliveries from an endpoint until it is resumed; they wait.",
             discussion: "  carillon endpoints pause hook --workspace vision")
         @OptionGroup var choice: Choice
@@ -101,6 +104,7 @@ struct Endpoints: ParsableCommand {
 
     struct Resume: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "resume",
             abstract: "Lets an endpoint that was paused or disabled have its deliveries.",
             discussion: "  carillon endpoints resume hook --workspace vision")
         @OptionGroup var choice: Choice
@@ -119,6 +123,7 @@ struct Endpoints: ParsableCommand {
 
     struct Test: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "test",
             abstract: "Sends a marked message to an endpoint and says what came back.",
             discussion: """
                 It goes out from here, by the same channel, address and secrets as a worker's, and is no delivery: \

@@ -5,6 +5,7 @@ import CarillonLedger
 
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "explain",
         abstract: "Says why a notification came, or why it did not.",
         discussion: """
             Asks each rule what it said to the event, by the rules that were in force when it was decided: selected, or \

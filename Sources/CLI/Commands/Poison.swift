@@ -6,6 +6,7 @@ import Foundation
 
 struct Poison: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "poison",
         abstract: "Lists, shows and retries records that could not be read as events.",
         discussion: """
             A record that is no event is parked with its reason, so that it holds up nobody. Mended, it is published \
@@ -19,6 +20,7 @@ struct Poison: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists parked records, newest first.", discussion: "  carillon poison list -o json")
         @Option(help: "At most this many.") var limit = 100
         @OptionGroup var listing: ListingOptions
@@ -50,6 +52,7 @@ struct Poison: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Writes a parked record's bytes to standard output, as they are.",
             discussion: "  carillon poison show 3:1042 | jq .")
         @Argument(help: "The record, as `poison list` names it: PARTITION:OFFSET.") var record: String
@@ -66,6 +69,7 @@ struct Poison: ParsableCommand {
 extension Poison {
     struct Retry: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "retry",
             abstract: "Publishes a parked record again, mended or as it is, and says so when it still is no event.",
             discussion: """
                 A copy that was published before is a duplicate by its source and id: retrying twice sends nothing twice.

@@ -5,6 +5,7 @@ import Foundation
 
 struct Publish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "publish",
         abstract: "Publishes events, from files, from standard input or from its options.",
         discussion: """
             Events are CloudEvents 1.0, one JSON object a line. The command ends when every good line is durable: in \

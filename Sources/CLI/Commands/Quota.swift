@@ -6,6 +6,7 @@ import Foundation
 
 struct Quota: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "quota",
         abstract: "Shows what is used of quotas, and resets them.",
         discussion: """
             A quota is a hard ceiling in every sliding window at its receiver. What found no room waits (pending, quota), \
@@ -19,6 +20,7 @@ struct Quota: ParsableCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Shows the target units of rules, and what is used of each window.",
             discussion: "  carillon quota show\n  carillon quota show --workspace vision --contact alice -o json")
         @Option(help: "Only of this workspace.") var workspace: String?
@@ -52,6 +54,7 @@ struct Quota: ParsableCommand {
 
     struct Reset: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "reset",
             abstract: "Forgets what counts, so that messages go out again at once.",
             discussion: """
                 What is on its way counts on. The receiver may see more than its limit then; who did it is kept.

@@ -5,6 +5,7 @@ import CarillonRules
 
 struct Rules: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "rules",
         abstract: "Checks, applies, lists and tests rule documents.",
         discussion: """
             A document is YAML with the rules of one workspace:
@@ -36,6 +37,7 @@ struct Rules: ParsableCommand {
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "check",
             abstract: "Says every problem of rule documents with its place; changes nothing.",
             discussion: """
                 Prints how many targets each rule has of those it may have: each endpoint, and each contact once on each \
@@ -77,6 +79,7 @@ struct Rules: ParsableCommand {
 
     struct Apply: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "apply",
             abstract: "Brings rule documents into force and prints the difference.",
             discussion: """
                 All or nothing: on any problem nothing is changed. What is published after this command ended meets \
@@ -117,6 +120,7 @@ struct Rules: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists the rules in force.",
             discussion: "  carillon rules list\n  carillon rules list --workspace vision -o json")
         @Option(help: "Only of this workspace.") var workspace: String?

@@ -5,6 +5,7 @@ import CarillonRules
 extension Rules {
     struct Match: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "match",
             abstract: "Says of each event whether it fits a pattern.",
             discussion: """
                 A pattern is JSON in the language of EventBridge, as AWS's event-ruler documents it. One line, true or \

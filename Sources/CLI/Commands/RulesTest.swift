@@ -5,6 +5,7 @@ import CarillonRules
 extension Rules {
     struct Test: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "test",
             abstract: "Says which rules select which events; sends nothing.",
             discussion: """
                 One JSON line an event: {"id":…,"matched":["rule",…]}. Bad lines are reported as FILE:LINE: why, exit \

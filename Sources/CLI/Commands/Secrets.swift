@@ -6,6 +6,7 @@ import Foundation
 
 struct Secrets: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "secrets",
         abstract: "Sets the secrets that rule documents name.",
         discussion: """
             A document says {secret: NAME}; the value is kept in the ledger, sealed (AES-256-GCM), and never shown \
@@ -22,6 +23,7 @@ struct Secrets: ParsableCommand {
 
     struct Set: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Sets a secret to the value on standard input.",
             discussion: """
                 A secret is one line: the line break at its end is not part of it, another one is refused, as neither \
@@ -73,6 +75,7 @@ struct Secrets: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists the names of a workspace's secrets, when each was set, and how it is sealed.",
             discussion: """
                 The column key says which key a secret is sealed with: the newest, an older one (rekey seals it anew), \
@@ -122,6 +125,7 @@ struct Secrets: ParsableCommand {
 
     struct Rekey: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "rekey",
             abstract: "Seals every secret with the newest key.",
             discussion: """
                 To replace a key: put the new one above the old one in the key file of every host, then rekey, then \

@@ -5,6 +5,7 @@ import ServiceLifecycle
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "serve",
         abstract: "Runs everything on one machine until SIGTERM, then drains.",
         discussion: """
             A worker, and HTTP: events in at POST /v1/events, and for operators /metrics, /-/healthy, /-/ready and \

@@ -24,6 +24,7 @@ struct Silences: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "add",
             abstract: "Adds a silence that begins now, and prints its number.",
             discussion: """
                 Workers heed it from the next event on that is published after the command ended. The pattern is JSON in \
@@ -68,6 +69,7 @@ struct Silences: ParsableCommand {
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "Lists the silences that hold, or all that are kept.",
             discussion: "  carillon silence list --workspace vision\n  carillon silence list --all -o json")
         @Option(help: "Only of this workspace.") var workspace: String?
@@ -90,6 +92,7 @@ struct Silences: ParsableCommand {
 
     struct Expire: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "expire",
             abstract: "Ends silences before their time.",
             discussion: """
                 What they held back stays suppressed, and is listed.

@@ -12,6 +12,7 @@ import Synchronization
 
 struct Sink: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "sink",
         abstract: "Receives webhooks for trying out: one JSON line a request, signature checked.",
         discussion: """
             A request's line is written before it is answered, so what was answered is on paper even when the sink \

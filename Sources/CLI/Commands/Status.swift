@@ -6,6 +6,7 @@ import CarillonStream
 
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "status",
         abstract: "Says how the deployment stands: lag, what is pending or dead, workers, rules.",
         discussion: "  carillon status\n  carillon status -o json | jq .lag")
 

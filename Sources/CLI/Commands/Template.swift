@@ -10,6 +10,7 @@ struct Templates: ParsableCommand {
 
     struct Render: ParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "render",
             abstract: "Fills a template from JSON objects; sends nothing.",
             discussion: """
                 Plain Jinja: the keys of each object are the variables, and a missing field is empty. (In titles and \

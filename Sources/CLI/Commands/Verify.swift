@@ -7,6 +7,7 @@ import CarillonStream
 
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "verify",
         abstract: "Proves that nothing disappeared: counts every record, decision and delivery.",
         discussion: """
             Every record of the stream is read or unread; records read = unmatched + matched + duplicate + parked; \
