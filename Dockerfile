@@ -14,7 +14,8 @@ COPY Sources Sources
 COPY Benchmarks Benchmarks
 COPY Tests Tests
 COPY examples/embedded examples/embedded
-RUN swift build -c release --product carillon --static-swift-stdlib \
+COPY Scripts/release Scripts/release
+RUN Scripts/release carillon \
     && install -D --strip "$(swift build -c release --show-bin-path)/carillon" /out/carillon
 
 FROM debian:12.12-slim

@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 
-SWIFT ?= swift
+export SWIFT ?= swift
 # Ours only: SwiftPM silences the packages we use, so their warnings never break this.
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
@@ -34,10 +34,10 @@ churn: deps-test ## 100,000 events over Kafka and PostgreSQL while workers, stor
 check: lint test ## what a change must pass: lint and test
 
 build: deps ## build the release binary: .build/release/carillon
-	$(SWIFT) build -c release --product carillon
+	Scripts/release carillon
 
 library: deps ## build libcarillon.so and carillon.h into .build/library, for programs in C and whatever calls C
-	$(SWIFT) build -c release --product CarillonC
+	Scripts/release CarillonC
 	Scripts/make-library
 
 up: ## start docker-compose.yml: Kafka, PostgreSQL, a server, two workers, mail, Prometheus; wait until all are healthy
