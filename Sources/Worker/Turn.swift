@@ -73,6 +73,7 @@ extension Path {
         try ledger.end(session.id, now: clock.now())
         reader.close()
         courier.close()
+        tendBeforeLeaving()
     }
 
     /// Looks into the ledger with the next turn, as others have changed something there.
@@ -160,6 +161,20 @@ extension Path {
         if !troubles.isEmpty, troubles.returning != nil { pause = .zero }
         if !settlements.isEmpty { pause = min(pause, max(.zero, settleBy - now)) }
         return pause
+    }
+
+    /// Does what waited for idle time, for a moment: after us there may be questions and nobody who works.
+    ///
+    /// Nothing is lost when it fails, and who comes next does it. The first look after a load leaves to later what the second
+    /// finds.
+    private func tendBeforeLeaving() {
+        let deadline = clock.uptime() + .seconds(1)
+        var idleLooks = 0
+        while idleLooks < 2, clock.uptime() < deadline {
+            do { idleLooks = try ledger.tend(now: clock.now()) ? 0 : idleLooks + 1 } catch {
+                return logger.info("left some housekeeping to who comes next: \(error)")
+            }
+        }
     }
 
     /// Housekeeping has its time also when there is always something to read.

@@ -13,8 +13,8 @@ extension SQLiteLedger {
     /// Events in a run.
     static let runLength: Int64 = 16_384
 
-    /// So many events wait for their summing up while there is better to do; a question looks through them in some 50 ms.
-    private static let longestTail: Int64 = 65_536
+    /// So many events wait for their summing up while there is better to do; a question looks through them in some 25 ms.
+    private static let longestTail: Int64 = 32_768
     /// More new events than this since the last look are better to do.
     private static let crowd: Int64 = 256
 
