@@ -13,8 +13,9 @@ public struct ReplayPace {
     private static let memory = Duration.seconds(2)
     /// How many deliveries it is ahead before it waits, and until when.
     private static let lead = (most: Int64(8_000), least: Int64(4_000))
-    /// How often it looks meanwhile, and after how long without a change nobody is thought to work.
-    private static let look = Duration.milliseconds(20), patience = Duration.milliseconds(250)
+    /// How often it looks meanwhile, and after how long without a change nobody is thought to work: idle workers look for
+    /// what is due each second.
+    private static let look = Duration.milliseconds(20), patience = Duration.milliseconds(1_500)
 
     private let rate: Double?
     private let clock: any Clock
