@@ -30,6 +30,28 @@ struct LedgerFileTests {
         #expect(again.duplicates == 1, "an event is known across processes")
     }
 
+    @Test("in idle time the WAL gives its room back, not while events come")
+    func idleWAL() throws {
+        let bed = try Backend.file.make()
+        let worker = try bed.worker()
+        func walBytes() throws -> Int {
+            try FileManager.default.attributesOfItem(atPath: bed.path + "-wal")[.size] as? Int ?? 0
+        }
+        func decide(_ round: Int) throws {
+            let drafts = (0..<8_000).map { Draft("\(round)/\($0)", subject: "job-\($0)") }
+            _ = try worker.live.decide(
+                Decisions(drafts, from: Int64(round) * 8_000), for: worker.session, now: bed.now)
+        }
+        for round in 0..<2 {
+            try decide(round)
+            _ = try worker.live.tend(now: bed.now)
+            #expect(try walBytes() > 1 << 20)
+        }
+        for _ in 0..<2 { while try worker.live.tend(now: bed.now) {} }
+        #expect(try walBytes() == 0)
+        #expect(try bed.residue() == [])
+    }
+
     @Test("a ledger that is not there is missing, and looking for it makes none")
     func missing() throws {
         let error = #expect(throws: LedgerError.self) { try SQLiteLedger.open(at: path) }

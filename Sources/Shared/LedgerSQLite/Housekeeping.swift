@@ -7,6 +7,8 @@ import CarillonSQLite
 extension SQLiteLedger {
     /// How far the WAL may grow before it is moved into the database.
     private static let walLimit: Int64 = 32 << 20
+    /// What is left of it in idle time.
+    private static let idleWALLimit: Int64 = 1 << 20
     private static let step: Int64 = 1_000
     /// The first event that a delivery or a suppression still names.
     private static let firstNamed = """
@@ -27,7 +29,13 @@ extension SQLiteLedger {
             return true
         }
         if try attempting("build a filter", { () throws(SQLiteFailure) in try seen.buildSome() }) { return true }
-        if try sumUpInTime() { return true }
+        let news = try eventsSinceLastLook()
+        if try sumUpInTime(news: news) { return true }
+        if news == 0 {
+            try attempting("empty the WAL") { () throws(SQLiteFailure) in
+                try database.emptyWAL(whenBeyond: Self.idleWALLimit)
+            }
+        }
         return try retire(now)
     }
 

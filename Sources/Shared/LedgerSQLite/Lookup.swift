@@ -18,13 +18,18 @@ extension SQLiteLedger {
     /// More new events than this since the last look are better to do.
     private static let crowd: Int64 = 256
 
-    /// Sums up the next events, under load only when many wait; false when there is nothing to do.
-    func sumUpInTime() throws(LedgerError) -> Bool {
+    /// How many events were decided since this was asked last.
+    func eventsSinceLastLook() throws(LedgerError) -> Int64 {
         let newest = try attempting("look for new events") { () throws(SQLiteFailure) in
             try database.int("SELECT max(seq) FROM event") ?? 0
         }
         defer { newestTended = newest }
-        return try sumUp(atLeast: newest - newestTended > Self.crowd ? Self.longestTail : Self.runLength)
+        return newest - newestTended
+    }
+
+    /// Sums up the next events, under load only when many wait; false when there is nothing to do.
+    func sumUpInTime(news: Int64) throws(LedgerError) -> Bool {
+        try sumUp(atLeast: news > Self.crowd ? Self.longestTail : Self.runLength)
     }
 
     /// Sums up the next events; false when there are not enough of them yet.

@@ -1,5 +1,6 @@
 import CarillonPlatform
 import CSQLite
+import Glibc
 
 // The one place that owns sqlite3 handles.
 //
@@ -173,12 +174,25 @@ import CSQLite
     /// A reader's snapshot may keep part of it for the next time, so the WAL stays bounded as long as snapshots are short.
     public func checkpoint(whenBeyond bytes: Int64) throws(SQLiteFailure) {
         guard unsafe Int64(walPages.pointee) * 4096 > bytes else { return }
+        try checkpoint(SQLITE_CHECKPOINT_RESTART)
+    }
+
+    /// Moves the WAL's pages into the database and gives its room back, when its file is larger than `bytes`.
+    ///
+    /// For idle time: who opens the database first, after all had left it, reads the WAL from its beginning to its end.
+    public func emptyWAL(whenBeyond bytes: Int64) throws(SQLiteFailure) {
+        var status = stat()
+        guard unsafe stat(path + "-wal", &status) == 0, Int64(status.st_size) > bytes else { return }
+        try checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
+    }
+
+    private func checkpoint(_ mode: Int32) throws(SQLiteFailure) {
         try locked { () throws(SQLiteFailure) in
-            // RESTART waits for readers no longer than the busy timeout, so it is asked for without one.
+            // It waits for readers no longer than the busy timeout, so it is asked for without one.
             unsafe sqlite3_busy_timeout(self.raw, 0)
             defer { unsafe _ = sqlite3_busy_timeout(self.raw, 10_000) }
             var (pages, moved): (Int32, Int32) = (0, 0)
-            let code = unsafe sqlite3_wal_checkpoint_v2(self.raw, nil, SQLITE_CHECKPOINT_RESTART, &pages, &moved)
+            let code = unsafe sqlite3_wal_checkpoint_v2(self.raw, nil, mode, &pages, &moved)
             guard code == SQLITE_OK || code == SQLITE_BUSY else {
                 throw unsafe SQLiteFailure(
                     code: code, message: String(cString: sqlite3_errmsg(raw)), doing: "checkpoint \(path)")
