@@ -23,6 +23,14 @@ struct ChurnTests {
         try Churn(seed: seed, events: 6_000, blows: Blow.once, cutSeconds: 3).run()
     }
 
+    @Test("a mock cluster that ends is named, and nothing of ours is blamed")
+    func mockEnds() throws {
+        let mock = try KafkaMock(brokers: 1)
+        try mock.mustLive()
+        let refusal = #expect(throws: KafkaMock.Refused.self) { try mock.tell("end") }
+        #expect(refusal?.description.contains("librdkafka's mock cluster has ended with 0") == true)
+    }
+
     /// `make churn` runs it.
     @Test(
         "100,000 events, blows without end", .enabled(if: hasPostgres && isLong), .timeLimit(.minutes(60)),
@@ -142,7 +150,7 @@ final class Churn {
             print("churn: \(index + 1) of \(blows.count): \(blow)")
             try strike(blow)
             try watchTheStream()
-            try crew.supervise()
+            try supervise()
         }
         try wait(for: required.count, "to the end")
         let runs = try publishing.join()
@@ -156,17 +164,23 @@ final class Churn {
     private func wait(for count: Int, _ words: String) throws {
         var reached = deployment.sink.state.change { $0.letters.count }
         while reached < count {
-            try crew.supervise()
+            try supervise()
             let before = reached
             let isReached = deployment.sink.wait(seconds: 60) { $0.letters.count > min(before + 200, count - 1) }
             reached = deployment.sink.state.change { $0.letters.count }
             guard isReached || reached > before else {
+                try mock.mustLive()
                 throw Deployment.Ended(
                     description:
                         "nothing came for a minute \(words), \(reached) of \(count):\n\(crew.lastWords)"
                 )
             }
         }
+    }
+
+    private func supervise() throws {
+        try mock.mustLive()
+        try crew.supervise()
     }
 
     /// Nothing that was not decided yet has been removed.
@@ -256,6 +270,7 @@ extension Churn {
         }
         let seconds = Double((SystemClock().uptime() - began).milliseconds) / 1000
         resumed.append((words, seconds))
+        try mock.mustLive()
         #expect(now > before, "nothing was decided for a minute after \(words)")
     }
 }
@@ -317,10 +332,12 @@ extension Churn {
         let isEachTaken = state.letters.values.allSatisfy(\.isTaken)
         #expect(isEachTaken)
         #expect(try deployment.delivered() == required.count)
-        let stories = excess.prefix(3).map { id, letter in
-            "\(id) at \(letter.visits.map { "\($0.at)\($0.isTaken ? "" : " refused")" }), lost \(letter.lost)"
-        }
-        #expect(stories.isEmpty, "copies that nothing explains; \(history)")
+        let stories = excess.map { id, letter in
+            "\(id) at \(letter.visits.map { "\($0.at)\($0.isTaken ? "" : " refused")" }), lost \(letter.lost), "
+                + "explained \(crew.explained[id, default: 0])"
+        }.joined(separator: "\n")
+        let told = history.map { "\($0.at) \($0.what)" }.joined(separator: "\n")
+        #expect(stories.isEmpty, "copies that nothing explains; what was done:\n\(told)")
         #expect(spacing.tooSoon == 0 && spacing.seen >= 10)
         let isPrompt = resumed.allSatisfy { $0.seconds < 30 }
         #expect(isPrompt)

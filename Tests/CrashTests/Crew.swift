@@ -65,9 +65,14 @@ final class Crew {
         for worker in workers where !worker.isRunning {
             workers.removeAll { $0 === worker }
             let said = said(worker)
-            #expect(!said.contains("worker is ready"), "a worker ended by itself:\n\(said.suffix(2000))")
+            #expect(!said.contains("worker is ready"), "\(Self.end(of: worker)) by itself:\n\(said.suffix(2000))")
             try start()
         }
+    }
+
+    private static func end(of worker: Process) -> String {
+        let way = worker.terminationReason == .exit ? "with" : "by signal"
+        return "worker \(worker.processIdentifier) ended \(way) \(worker.terminationStatus)"
     }
 
     private func said(_ worker: Process) -> String {

@@ -80,6 +80,30 @@ struct PostgresLedgerTests {
         #expect(try bed.residue() == [])
     }
 
+    @Test("a heartbeat raises the lowest lease of its session, for who ends it and for who looks")
+    func lowest() throws {
+        let bed = try Backend.postgres.make()
+        let (worker, other) = (try bed.worker(lease: .seconds(3600)), try bed.worker("other", lease: .seconds(3600)))
+        let ids = try bed.decide(
+            worker, Draft("a"), Draft("b", subject: "job-2"), Draft("c", subject: "job-3", wanted: false)
+        ).compactMap(\.id)
+        func lowest() throws -> Int64 {
+            #expect(try worker.live.extend(worker.session, until: bed.now + .seconds(3600)))
+            return try Connection(bed.path).run("SELECT lowest FROM session WHERE id = \(worker.session)").int(0, 0)
+        }
+        #expect(try lowest() == ids[0])
+        #expect(try bed.open().status(now: bed.now).workers.map(\.leased) == [2, 0])
+        try bed.settle(worker, ids[0], .delivered)
+        #expect(try lowest() == ids[1])
+        try bed.settle(worker, ids[1], .delivered)
+        #expect(try lowest() == ids[2] + 1)
+        #expect(try bed.claim(worker).deliveries.map(\.delivery) == [ids[2]])
+        #expect(try lowest() == ids[2])
+        #expect(try bed.open().status(now: bed.now).workers.map(\.leased) == [1, 0])
+        #expect(try bed.residue() == [])
+        _ = other
+    }
+
     @Test("many workers that start at once make one ledger")
     func startTogether() throws {
         let url = try PostgresServer.shared.get().freshURL()

@@ -54,6 +54,8 @@ extension PostgresLedger {
             var claims = left(Self.lanes(rows[0], room), isFull: taken.count == room.total)
             claims.deliveries = taken
             claims.turned = purse?.turned ?? []
+            // What another was at is free again in a moment.
+            if purse?.hasPassedOver == true { claims.nextDue = now }
             return claims
         }
     }

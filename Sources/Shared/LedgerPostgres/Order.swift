@@ -7,10 +7,12 @@ import CarillonPostgres
 
 enum Order {
     /// Locks lanes, in order; each is held by who changes what waits in it.
-    static func lock(_ lanes: some Sequence<Int64>) -> Command {
+    ///
+    /// - Parameter held: what to do about those that another holds; nothing to wait for them.
+    static func lock(_ lanes: some Sequence<Int64>, orElse held: String = "") -> Command {
         var values = Parameters()
         values.add(Array(Set(lanes)).sorted())
-        return Command("SELECT id FROM lane WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values)
+        return Command("SELECT id FROM lane WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE \(held)", values)
     }
 
     /// Locks the lanes of deliveries.

@@ -34,6 +34,8 @@ public final class PostgresLedger {
     var names = NameBook()
     /// Where the last claim stopped among the lanes.
     var claimCursor: Int64 = -1
+    /// The lanes that claims passed over because others held them, with how often in a row; see `Purse`.
+    var passedOver: [Int64: Int] = [:]
     /// What this value leased out, by session: the newest epoch of each delivery that was not settled since.
     var held: [SessionID: [DeliveryID: Int64]] = [:]
     /// The last moment a caller told.

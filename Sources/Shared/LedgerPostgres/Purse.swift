@@ -5,8 +5,10 @@ import CarillonPostgres
 /// Charges what one claim takes; lives for its transaction.
 ///
 /// It looks at what is due without a lock, asks what that is charged, locks the lanes in which something may be withheld,
-/// then the scopes in the order of their names, and then the deliveries, passing over those that another takes at this
-/// moment. Whoever settles locks in the same order, so none waits for one that waits for it.
+/// then the scopes, and then the deliveries, passing over all that another holds at this moment: who waited would find gone
+/// what it had looked at, and others would wait for it meanwhile. A lane that was passed over too often is waited for, with
+/// its scopes in the order of their names, before it is looked at. Whoever settles locks in the same order, so none waits
+/// for one that waits for it.
 struct Purse {
     private struct Due {
         let candidate: Candidate
@@ -16,7 +18,15 @@ struct Purse {
         let expires: Timestamp
         let reason: String
         var toll: Toll?
+
+        /// Whether it may end here, which changes its pair.
+        var mayEnd: Bool {
+            toll.map { $0.last == .suppressed || $0.routes.contains { $0.target != nil } } ?? false
+        }
+        var scopes: Set<String> { Set(toll?.routes.flatMap { $0.charges.map(\.scope) } ?? []) }
     }
+    /// How often in a row a lane is passed over.
+    static let patience = 8
     private let ledger: PostgresLedger
     private let tariff: any Tariff
     private let session: SessionID
@@ -26,6 +36,8 @@ struct Purse {
     private var withheld: [(due: Due, reason: String)] = []
     private var notices: [QuotaNotice] = []
     private(set) var turned: [Turned] = []
+    /// Whether something is due that another was at.
+    private(set) var hasPassedOver = false
 
     init(_ ledger: PostgresLedger, _ tariff: any Tariff, _ session: SessionID) {
         (self.ledger, self.tariff, self.session) = (ledger, tariff, session)
@@ -36,11 +48,13 @@ struct Purse {
         _ limits: [(lane: Int64, limit: Int)], atMost most: Int, _ connection: Connection
     ) throws(PostgresFailure) -> [Claimed] {
         guard !limits.isEmpty, most > 0 else { return [] }
+        let late = Set(limits.map(\.lane).filter { ledger.passedOver[$0, default: 0] >= Self.patience })
+        if !late.isEmpty { try connection.run([Order.lock(late)]) }
         var due = try look(limits, atMost: most, connection)
         for index in due.indices where due[index].expires.milliseconds > ledger.moment {
             due[index].toll = try toll(of: due[index].candidate)
         }
-        try lock(due, connection)
+        due = try lock(due, waitingFor: late, connection)
         let ours = try hold(due, connection)
         for one in due where ours.contains(one.candidate.delivery) { try charge(one, connection) }
         return try write(connection)
@@ -80,13 +94,34 @@ struct Purse {
         }
     }
 
-    private mutating func lock(_ due: [Due], _ connection: Connection) throws(PostgresFailure) {
-        let mayEnd = due.filter { due in
-            due.toll.map { $0.last == .suppressed || $0.routes.contains { $0.target != nil } } ?? false
+    /// Locks what charging needs; returns those of which it has all.
+    private mutating func lock(
+        _ due: [Due], waitingFor late: Set<Int64>, _ connection: Connection
+    ) throws(PostgresFailure) -> [Due] {
+        let lanes = Set(due.lazy.filter(\.mayEnd).map(\.lane)).subtracting(late)
+        var held = late
+        if !lanes.isEmpty {
+            let rows = try connection.run([Order.lock(lanes, orElse: "SKIP LOCKED")])[0]
+            held.formUnion(rows.indices.map { rows.int($0, 0) })
         }
-        if !mayEnd.isEmpty { try connection.run([Order.lock(mayEnd.map(\.lane))]) }
-        let scopes = Set(due.flatMap { $0.toll?.routes.flatMap { $0.charges.map(\.scope) } ?? [] })
-        for (scope, page) in try ledger.lockQuotas(scopes, making: true, connection) { book.add(scope, page) }
+        let ready = due.filter { !$0.mayEnd || held.contains($0.lane) }
+        func scopes(_ due: some Sequence<Due>) -> Set<String> { due.reduce(into: []) { $0.formUnion($1.scopes) } }
+        let quotas = try ledger.chargeableQuotas(
+            scopes(ready), waitingFor: scopes(ready.filter { late.contains($0.lane) }), connection)
+        for (scope, page) in quotas { book.add(scope, page) }
+        let payable = ready.filter { $0.scopes.allSatisfy(book.has) }
+        note(due, payable)
+        return payable
+    }
+
+    /// Remembers which lanes were passed over.
+    private mutating func note(_ due: [Due], _ payable: [Due]) {
+        let ours = Set(payable.map(\.candidate.delivery))
+        let left = Set(due.lazy.filter { !ours.contains($0.candidate.delivery) }.map(\.lane))
+        for lane in Set(due.map(\.lane)) {
+            ledger.passedOver[lane] = left.contains(lane) ? ledger.passedOver[lane, default: 0] + 1 : nil
+        }
+        hasPassedOver = !left.isEmpty
     }
 
     /// Locks those that are as they were, but for what another holds.

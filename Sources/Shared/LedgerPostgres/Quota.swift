@@ -6,11 +6,20 @@ import CarillonPostgres
 // names: after lanes, before deliveries.
 
 extension PostgresLedger {
-    /// Locks scopes for this transaction and brings them as they stand.
-    ///
-    /// - Parameter making: whether those that were never charged are made.
+    /// Locks scopes for this transaction and brings them as they stand; one that is not there, or is removed while we wait
+    /// for it, is not brought.
     func lockQuotas(
-        _ scopes: Set<String>, making: Bool, _ connection: Connection
+        _ scopes: Set<String>, _ connection: Connection
+    ) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
+        guard !scopes.isEmpty else { return [] }
+        return try Self.pages(connection.run([Self.lockQuotas(scopes)])[0])
+    }
+
+    /// Makes the scopes that were never charged, and locks those that are free and those that are worth waiting for.
+    ///
+    /// - Parameter late: the scopes that are waited for; of the others, those that another holds are not brought.
+    func chargeableQuotas(
+        _ scopes: Set<String>, waitingFor late: Set<String>, _ connection: Connection
     ) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
         guard !scopes.isEmpty else { return [] }
         var values = Parameters()
@@ -22,12 +31,10 @@ extension PostgresLedger {
             WHERE NOT EXISTS (SELECT 1 FROM quota q WHERE q.scope = s.scope) ORDER BY s.scope COLLATE "C"
             ON CONFLICT DO NOTHING
             """, values)
-        let rows = try connection.run((making ? [make] : []) + [Self.lockQuotas(scopes)])[making ? 1 : 0]
-        // One that was removed while we waited for it: nobody holds it, so nobody may charge it. Once more.
-        if making, rows.count < scopes.count {
-            throw PostgresFailure(.conflict, cause: "a scope of quotas was removed")
-        }
-        return try Self.pages(rows)
+        let rows = try connection.run([
+            make, Self.lockQuotas(late), Self.lockQuotas(scopes.subtracting(late), orElse: "SKIP LOCKED"),
+        ])
+        return try Self.pages(rows[1]) + Self.pages(rows[2])
     }
 
     private static func pages(_ rows: Rows) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
@@ -47,11 +54,13 @@ extension PostgresLedger {
         return log
     }
 
-    static func lockQuotas(_ scopes: Set<String>) -> Command {
+    /// - Parameter held: what to do about those that another holds; nothing to wait for them.
+    static func lockQuotas(_ scopes: Set<String>, orElse held: String = "") -> Command {
         var values = Parameters()
         values.add(scopes.sorted().map { $0 as String? })
         return Command(
-            "SELECT scope, log, label FROM quota WHERE scope = ANY($1) ORDER BY scope FOR NO KEY UPDATE", values)
+            "SELECT scope, log, label FROM quota WHERE scope = ANY($1) ORDER BY scope FOR NO KEY UPDATE \(held)", values
+        )
     }
 
     /// Ends the sends of claims in the scopes that they were charged to; returns what to write.
@@ -78,7 +87,7 @@ extension PostgresLedger {
         let scopes = try Self.pages(open).filter { $0.page.log.open.contains { $0.session == session } }.map(\.scope)
         guard !scopes.isEmpty else { return }
         var book = QuotaBook()
-        for (scope, page) in try lockQuotas(Set(scopes), making: false, connection) { book.add(scope, page) }
+        for (scope, page) in try lockQuotas(Set(scopes), connection) { book.add(scope, page) }
         book.end(
             session, where: { kept[$0.delivery] != $0.epoch }, counts: true, now: Timestamp(milliseconds: moment))
         if !book.writing.isEmpty { try connection.run(book.writing) }
@@ -225,7 +234,7 @@ extension PostgresLedger {
         return try transaction("reset quotas") { connection throws(PostgresFailure) in
             let found = try connection.run([.begin, Command("SELECT scope FROM quota")])[1]
             let all = Set(found.indices.map { found.text($0, 0) })
-            let pages = try lockQuotas(scopes?.intersection(all) ?? all, making: false, connection)
+            let pages = try lockQuotas(scopes?.intersection(all) ?? all, connection)
             for (scope, page) in pages {
                 var values = Parameters()
                 values.add(scope)

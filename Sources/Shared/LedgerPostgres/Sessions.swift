@@ -49,17 +49,19 @@ extension PostgresLedger {
     }
 
     public func extend(_ session: SessionID, until: Timestamp) throws(LedgerError) -> Bool {
+        // What we leased out and have not settled is known here; without it all that waits would be read each time.
+        let lowest = held[session].map { $0.keys.min() ?? .max } ?? 0
         let isThere = try transaction("extend session \(session)") { connection throws(PostgresFailure) in
             try connection.run([
                 .begin, .lazily,
                 Command(
                     """
                     UPDATE session s SET until = $2, lowest = coalesce(
-                        (SELECT d.id FROM delivery d WHERE d.id >= s.lowest AND d.state = 1 AND d.session = $1
+                        (SELECT d.id FROM delivery d WHERE d.id >= greatest(s.lowest, $3) AND d.state = 1 AND d.session = $1
                             ORDER BY d.id LIMIT 1),
                         (SELECT coalesce(max(id), 0) + 1 FROM delivery))
                     WHERE s.id = $1
-                    """, Parameters(session, until.milliseconds)), .commit,
+                    """, Parameters(session, until.milliseconds, lowest)), .commit,
             ])[2].affected == 1
         }
         if !isThere { try forget(session) }
@@ -256,9 +258,11 @@ extension PostgresLedger {
     func workers(_ now: Timestamp, _ connection: Connection) throws(PostgresFailure) -> [LedgerStatus.WorkerRow] {
         let rows = try connection.run(
             """
-            SELECT s.id, s.name, s.until, NOT \(Self.isOver),
-                (SELECT count(*) FROM delivery d WHERE d.id >= s.lowest AND d.state = 1 AND d.session = s.id)
-            FROM session s ORDER BY s.id
+            SELECT s.id, s.name, s.until, NOT \(Self.isOver), coalesce(l.leased, 0)
+            FROM session s LEFT JOIN (
+                SELECT session, count(*) AS leased FROM delivery
+                WHERE id >= (SELECT min(lowest) FROM session) AND state = 1 GROUP BY session) l ON l.session = s.id
+            ORDER BY s.id
             """, Parameters(space, now.milliseconds))
         return rows.indices.map { row in
             LedgerStatus.WorkerRow(
