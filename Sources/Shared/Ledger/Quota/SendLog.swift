@@ -192,8 +192,8 @@ public struct SendLog: Sendable, Hashable {
         return log
     }
 
-    /// When nothing settled counts any more.
-    public var ends: Timestamp { Timestamp(milliseconds: (settled.last?.at ?? 0) + horizon) }
+    /// When nothing settled counts any more; a log in which nothing counts ends a horizon after it was last written.
+    public var ends: Timestamp { Timestamp(milliseconds: max(latest.milliseconds, settled.last?.at ?? 0) + horizon) }
 
     private mutating func pass(to now: Timestamp) {
         latest = max(latest, now)
