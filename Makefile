@@ -27,7 +27,7 @@ test: deps-test ## build everything, our warnings being errors, and run all test
 	$(SWIFT) test --skip-build --no-parallel $(STRICT) --filter CrashTests
 	Tests/Fuzz/run short
 
-churn: deps-test ## 100,000 events over Kafka and PostgreSQL while workers, stores and network fail; half an hour
+churn: deps-test ## 100,000 events over Kafka and PostgreSQL while workers, stores and network fail; 4 to 30 minutes
 	$(SWIFT) build --build-tests $(STRICT)
 	CARILLON_CHURN=full $(SWIFT) test --skip-build --no-parallel $(STRICT) --filter ChurnTests
 
@@ -52,7 +52,7 @@ lint: ## say where the code strays from .swift-format
 format: ## rewrite the code as .swift-format has it
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
 
-quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (half an hour)
+quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (a quarter of an hour)
 	$(SWIFT) build --build-tests $(STRICT)
 	CARILLON_QUOTA_DELIVERIES=100000 CARILLON_QUOTA_WORKERS=16 $(SWIFT) test --skip-build $(STRICT) --filter QuotaProcessTests
 

@@ -4,6 +4,7 @@ import CarillonLedger
 import CarillonLedgerPostgres
 import CarillonLedgerSQLite
 import CarillonPostgres
+import Dispatch
 import PostgresServer
 import Testing
 
@@ -102,6 +103,28 @@ struct PostgresLedgerTests {
         #expect(try bed.open().status(now: bed.now).workers.map(\.leased) == [1, 0])
         #expect(try bed.residue() == [])
         _ = other
+    }
+
+    @Test("an event that another decides at this moment is a duplicate once that commits", arguments: [true, false])
+    func sameMoment(commits: Bool) throws {
+        let bed = try Backend.postgres.make()
+        let worker = try bed.worker(lease: .seconds(3600))
+        try bed.decide(worker, Draft("a"))
+        let isWritten = DispatchSemaphore(value: 0)
+        // Another has written the key and not committed; it ends once a decision waits for it.
+        let stranger = OwnThread { [path = bed.path, isWritten] in
+            let (stranger, watcher) = (try Connection(path), try Connection(path))
+            try stranger.execute("CREATE TEMP TABLE known AS SELECT segment, key FROM seen; DELETE FROM seen")
+            try stranger.execute("BEGIN; INSERT INTO seen SELECT * FROM known")
+            isWritten.signal()
+            let waiting = "SELECT pid FROM pg_stat_activity WHERE \(stranger.server) = ANY(pg_blocking_pids(pid))"
+            while try watcher.run(waiting).isEmpty {}
+            try stranger.execute(commits ? "COMMIT" : "ROLLBACK")
+        }
+        isWritten.wait()
+        let births = try bed.decide(worker, Draft("a"), Draft("b", subject: "job-2"))
+        #expect(births.map { $0 == .duplicate } == [commits, false])
+        try stranger.join()
     }
 
     @Test("many workers that start at once make one ledger")

@@ -23,10 +23,16 @@ extension PostgresLedger: Ledger {
     ) throws(LedgerError) -> Decided {
         moment = now.milliseconds
         let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
+        var isAlone = true
         return try transaction(doing) { connection throws(PostgresFailure) -> Decided in
             try learnNames(of: batch, connection)
             let reading = DecisionReading(self, batch, session: session, now: now.milliseconds)
-            let known = try reading.run(connection)
+            let known: DecisionReading.Known
+            do throws(PostgresFailure) { known = try reading.run(connection, isAlone: isAlone) } catch {
+                guard isAlone, error.state == DecisionReading.met else { throw error }
+                isAlone = false
+                throw PostgresFailure(.conflict, state: error.state, cause: error.cause)
+            }
             guard batch.isByRulesOfThen || known.revision == batch.revision else { return .rulesMoved }
             guard known.isNext else {
                 try connection.run("ROLLBACK")
@@ -115,7 +121,12 @@ struct DecisionReading {
         (self.ledger, self.batch, self.session, self.now) = (ledger, batch, session, now)
     }
 
-    func run(_ connection: Connection) throws(PostgresFailure) -> Known {
+    /// What PostgreSQL calls it when two write one key.
+    static let met = "23505"
+
+    /// - Parameter isAlone: whether it fails with `met` when another decides one of the events at this moment; this is
+    ///   cheaper than to be ready for it.
+    func run(_ connection: Connection, isAlone: Bool) throws(PostgresFailure) -> Known {
         let horizon = now - ledger.keeping.dedupHorizon.milliseconds
         var commands: [Command] = [
             // What is decided beside the position is decided alone, so that no range is twice.
@@ -125,7 +136,9 @@ struct DecisionReading {
             Command(PostgresLedger.suspendedLanes),
         ]
         let superseding = Superseding.pairs(of: batch)
-        if !batch.events.isEmpty { commands += [keys, Superseding.reading(superseding), pairs(but: superseding)] }
+        if !batch.events.isEmpty {
+            commands += [keys(isAlone), Superseding.reading(superseding), pairs(but: superseding)]
+        }
         let windows = windows
         if !windows.keys.isEmpty {
             commands += Windows.reading(batch, windows.keys, rules: windows.rules, horizon: horizon)
@@ -180,7 +193,10 @@ struct DecisionReading {
     }
 
     /// Writes the keys that are new to every segment, and numbers their events within the newest.
-    private var keys: Command {
+    ///
+    /// To be ready for a conflict takes a second look at the index and a second record in the log for each key. The look is one
+    /// for each key whatever the planner thinks of joins.
+    private func keys(_ isAlone: Bool) -> Command {
         var values = Parameters()
         values.add(Set(batch.events.map(\.key)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }.map(\.halves))
         return Command(
@@ -188,8 +204,8 @@ struct DecisionReading {
             WITH newest AS (SELECT max(id) AS id FROM segment), added AS (
                 INSERT INTO seen (segment, key)
                 SELECT newest.id, k.key FROM unnest($1::uuid[]) AS k(key), newest
-                WHERE NOT EXISTS (SELECT 1 FROM seen s WHERE s.key = k.key AND s.segment < newest.id)
-                ON CONFLICT DO NOTHING RETURNING key)
+                WHERE (SELECT s.segment FROM seen s WHERE s.key = k.key LIMIT 1) IS NULL
+                \(isAlone ? "" : "ON CONFLICT DO NOTHING") RETURNING key)
             SELECT key, (SELECT id FROM newest) << 40 | nextval('event_number') FROM added
             """, values)
     }
