@@ -61,8 +61,11 @@ public struct ReplayQuestion {
     }
 
     package func owed(since: Timestamp, until: Timestamp) -> OwedQuestion {
-        OwedQuestion(
+        var owed = OwedQuestion(
             since: since, until: until, workspace: workspace, rule: rule, subject: subject, states: states)
+        // What a digest tells is told.
+        owed.includesDigested = all
+        return owed
     }
 }
 

@@ -110,4 +110,43 @@ struct QuotaSuite {
         #expect(windows.first?["used"] as? Double == 0)
         #expect(try tool.run("quota", "show").lines.contains { $0.hasPrefix("cost of vision") && $0.contains("12.5") })
     }
+
+    @Test("500 failures to one contact are the quota's messages and one digest, listed, explained and summed up right")
+    func digest() throws {
+        try apply(
+            """
+            version: 1
+            workspace: vision
+            contacts: {alice: {quota: {inbox: [5/1h]}}}
+            rules:
+              - {name: own, events: [job.failed], order: none, notify: [{inbox: [alice], overflow: [digest]}]}
+            """)
+        let events = (0..<500).map { event("e\($0)") }.joined(separator: "\n")
+        #expect(try tool.run("publish", "-", input: Array(events.utf8)).code == 0)
+        #expect(try tool.run("worker", "--until-idle").code == 0)
+        #expect(try rows("delivered") == 4 && rows("withheld") == 496)
+        let listed = try tool.run("deliveries", "list", "--reason", "digest", "--limit", "1000", "-o", "json").out
+        #expect(listed.components(separatedBy: #""state":"withheld""#).count == 497)
+        let waiting = try tool.run("explain", "--event", "/test", "e499").out
+        #expect(waiting.contains("withheld") && waiting.contains("inbox/alice: in a digest (opened "), "\(waiting)")
+        #expect(waiting.contains("496 events so far), which is told when there is room"), "\(waiting)")
+        #expect(try tool.run("verify").code == 0)
+        #expect(
+            try tool.run("quota", "reset", "--yes").lines
+                == ["1 quotas are reset; 1 deliveries that waited are due now"])
+        #expect(try tool.run("worker", "--until-idle").code == 0)
+        #expect(try rows("delivered") == 5 && rows("withheld") == 496)
+        let told = try tool.run("explain", "--event", "/test", "e499").out
+        #expect(told.contains("inbox/alice: told by a digest of 496 events since "), "\(told)")
+        #expect(told.contains("✓ own → inbox/alice: delivered"), "\(told)")
+        let verified = try tool.run("verify")
+        #expect(verified.code == 0 && verified.out.contains("500 selected = 500 notified + 0 suppressed"))
+        let owed = try tool.run("replay", "--since", "1h", "--include-withheld", "--dry-run").lines
+        #expect(owed.last?.hasPrefix("0 deliveries would be sent") == true, "\(owed)")
+    }
+
+    private func rows(_ state: String) throws -> Int {
+        let listed = try tool.run("deliveries", "list", "--state", state, "--limit", "1000", "-o", "json").out
+        return listed.components(separatedBy: "\"state\":\"\(state)\"").count - 1
+    }
 }

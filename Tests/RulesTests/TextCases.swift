@@ -174,9 +174,10 @@ extension DocumentCase {
         .init(
             "a ladder leads away from its channel", "[{sms: [$owner], overflow: [sms, defer]}]",
             ["8:41: 'sms' has no room by then; name another channel"]),
+        .init("a ladder may end in a digest", "[{sms: [$owner], overflow: [mail, digest]}]", []),
         .init(
-            "digest is not built", "[{sms: [$owner], overflow: [digest]}]",
-            ["8:41: not yet: 'digest' (grouped notifications); write defer or suppress"]),
+            "a digest is the last step", "[{sms: [$owner], overflow: [digest, suppress]}]",
+            ["8:41: 'digest' ends the ladder; nothing can follow it"]),
         .init(
             "a step is a channel or an end", "[{sms: [$owner], overflow: [difer]}]",
             ["8:41: 'difer' is no step of 'overflow'; did you mean 'defer'?"]),

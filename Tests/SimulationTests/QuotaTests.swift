@@ -38,6 +38,15 @@ struct QuotaTests {
             testDescription: "nowhere where the rule says so", target: "{sms: [alice], overflow: [suppress]}",
             state: .withheld, reason: "quota"),
         Fact(
+            testDescription: "into a digest where the rule says so", target: "{sms: [alice], overflow: [digest]}",
+            state: .withheld, reason: "digest"),
+        Fact(
+            testDescription: "into a digest when the step has no address", alice: "phone: \"+8613800000001\"",
+            target: "{sms: [alice], overflow: [mail, digest]}", state: .withheld, reason: "digest"),
+        Fact(
+            testDescription: "by mail before it goes into a digest",
+            target: "{sms: [alice], overflow: [mail, digest]}", goes: "mail/alice", state: .delivered),
+        Fact(
             testDescription: "nowhere when the step has no address", alice: "phone: \"+8613800000001\"",
             target: "{sms: [alice], overflow: [mail, suppress]}", state: .withheld, reason: "quota"),
         Fact(
@@ -80,6 +89,59 @@ struct QuotaTests {
         #expect(inbox.count == 1 && inbox.first?.page.title.hasPrefix("4995 withheld since ") == true)
         bed.clock.advance(by: .seconds(900))
         #expect(try bed.run(turns: 20).count == 5)
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a storm of 500 failures to one contact: the quota is sent, then one digest with the exact count")
+    func digest() throws {
+        let bed = try PeopleBed(
+            "contacts: {alice: {phone: \"+8613800000001\"}}",
+            "{name: own, events: [job.failed, job.hung], notify: [{sms: [alice], overflow: [digest]}]}",
+            quotas: QuotaCeilings(each: ["sms": [Self.limit("5/15m")]], reserve: 0))
+        for number in 0..<500 { try bed.publish("job-\(number)", type: number % 10 == 9 ? "job.hung" : "job.failed") }
+        #expect(try bed.run(turns: 60).count == 5)
+        #expect(try bed.ledger.inbox(of: "inbox/alice", in: "vision", limit: 10).isEmpty, "all of it is told")
+        #expect(
+            try bed.ledger.deliveries(DeliveryFilter(state: .withheld, reason: "digest", limit: 1_000)).count == 495)
+        bed.clock.advance(by: .seconds(899))
+        let told = try bed.run().map(\.notice)
+        #expect(told.map(\.title) == ["own: 495 events"])
+        let lines = try #require(told.first).message.split(separator: "\n")
+        #expect(lines.first?.hasPrefix("own: 495 events since 2026-") == true)
+        #expect(lines.first?.hasSuffix(", 445 failed") == true, "\(lines)")
+        #expect(lines.count == 12 && lines[1] == "- job-5 job.failed" && lines.last == "and 485 more")
+        bed.clock.advance(by: .seconds(3_600))
+        #expect(try bed.run().isEmpty)
+        #expect(try bed.residue() == [])
+    }
+
+    @Test("a group's own message has no digest: it waits; and what a digest says in quiet hours does so too")
+    func digestsAndGroups() throws {
+        let quiet = "{alice: {phone: \"+8613800000001\", zone: UTC, quiet: \"08:01-08:30\"}}"
+        let rules = [
+            "{name: own, events: [job.failed], notify: [{sms: [alice], overflow: [digest]}]}",
+            """
+            {name: many, events: [job.hung], group: {by: [workspace], wait: 0s}, notify: [{sms: [alice],
+                overflow: [digest]}]}
+            """,
+        ]
+        let bed = try PeopleBed(
+            "contacts: \(quiet)", rules.joined(separator: "\n  - "),
+            quotas: QuotaCeilings(each: ["sms": [Self.limit("1/1m")]], reserve: 0))
+        for subject in ["a", "b", "c"] { try bed.publish(subject) }
+        try bed.publish("d", type: "job.hung")
+        #expect(try bed.run().count == 1)
+        let waiting = try bed.ledger.deliveries(DeliveryFilter(state: .pending))
+        #expect(waiting.map(\.rule) == ["many"] && waiting.map(\.reason) == ["quota"])
+        bed.clock.advance(by: .seconds(180))
+        #expect(try bed.run().isEmpty)
+        #expect(try bed.ledger.deliveries(DeliveryFilter(state: .pending)).map(\.reason).contains("quiet_hours"))
+        var told: [String] = []
+        for _ in 0..<5 {
+            bed.clock.advance(by: .seconds(900))
+            told += try bed.run().map(\.notice.title)
+        }
+        #expect(told.sorted() == ["d job.hung", "own: 2 events"])
         #expect(try bed.residue() == [])
     }
 

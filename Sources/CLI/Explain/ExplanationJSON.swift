@@ -72,6 +72,7 @@ extension RuleLine {
                             .integer("total", group.total), .time("due", group.due?.milliseconds),
                             JSONValue.Member("number", group.told.map { .integer($0.number) } ?? .null),
                             JSONValue.Member("size", group.told.map { .integer($0.size) } ?? .null),
+                            .string("digest_of", group.digestOf),
                         ])
                     })))
         members.append(JSONValue.Member("deliveries", .array(deliveries.map { Self.json($0.row, $0.attempts) })))

@@ -131,6 +131,7 @@ extension RuleLine {
         switch (row.reason, row.state) {
         case (QuotaReason.quota, .pending): "quota: none was left; it waits for room"
         case (QuotaReason.quota, .withheld): "quota: none was left, and its ladder ends in suppress"
+        case (QuotaReason.digest, .withheld): "digest: no quota was left; it is told together with others"
         case (QuotaReason.merged, .withheld):
             "already_sent: its quota was used up, and where it would go its person is told"
         default: printable(row.reason)
@@ -178,11 +179,21 @@ enum SuppressionWords {
 extension Membership {
     /// Which group it is, and what it said of the event.
     fileprivate var words: String {
+        if let digestOf { return words(ofDigestFor: printable(digestOf)) }
         let group = "joined the group \(printable(name)) (opened \(opened.rfc3339), \(total) events so far)"
         guard let told else {
             return group + (due.map { ", which speaks next at \($0.rfc3339)" } ?? "; nothing of that is kept")
         }
         return group + ", told in its message \(told.number), of \(told.size) \(told.size == 1 ? "event" : "events")"
+    }
+}
+
+extension Membership {
+    private func words(ofDigestFor target: String) -> String {
+        let events = "\(total) \(total == 1 ? "event" : "events")"
+        guard told == nil else { return "\(target): told by a digest of \(events) since \(opened.rfc3339)" }
+        let digest = "\(target): in a digest (opened \(opened.rfc3339), \(events) so far)"
+        return digest + (due.map { ", which is told when there is room, at \($0.rfc3339) at the earliest" } ?? "")
     }
 }
 

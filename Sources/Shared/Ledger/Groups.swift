@@ -8,6 +8,10 @@ public import CarillonEvents
 // Targets are part of what makes a group, so all its events have the same: an owner is told of their own and nobody else's.
 // The ledger keeps who joined which group, in the transaction that decides, and what each notification counted, in the one
 // that makes it: whoever is killed, the sum of the counts is the number of members.
+//
+// A digest is a group of deliveries: of those of one rule to one target that found no quota (`Toll.Last.digested`). The claim
+// that turns one away ends it as withheld and adds it to the open digest, in its one transaction. When there is room again
+// the digest speaks once and is over, in one message that is charged like any other; that one waits when it finds none.
 
 extension Decisions {
     /// A group that an event joins.
@@ -100,6 +104,8 @@ public struct Membership: Sendable, Hashable {
     /// The notification that counts the event: which of the group's, of how many events, and its number as an event, by which
     /// its deliveries are found (`DeliveryFilter.event`); `nil` while it waits.
     public var told: Told?
+    /// The target that it was not told singly, when the group is a digest of what found no quota; `nil` for any other.
+    public var digestOf: String?
 
     /// A notification of a group.
     public struct Told: Sendable, Hashable {
@@ -125,6 +131,13 @@ extension Key {
     /// The group of a rule for events that have the values of its fields in common.
     public static func group(workspace: String, rule: String, values: [(path: String, value: [UInt8])]) -> Key {
         key("group", workspace: workspace, rule: rule, values: values)
+    }
+
+    /// The digests of a rule for a target.
+    public static func digest(workspace: String, rule: String, target: String) -> Key {
+        var hasher = KeyHasher("digest")
+        for part in [workspace, rule, target] { hasher.add(part) }
+        return hasher.key()
     }
 
     /// That part of a group which tells the same targets.

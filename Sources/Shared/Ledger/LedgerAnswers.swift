@@ -84,6 +84,8 @@ public struct OwedQuestion: Sendable, Hashable {
     public var workspace, rule, subject: String?
     /// In one of these states.
     public var states: Set<DeliveryState>
+    /// Also what is withheld and was told by a digest, or will be.
+    public var includesDigested = false
     /// Makes one.
     public init(
         since: Timestamp, until: Timestamp, workspace: String? = nil, rule: String? = nil, subject: String? = nil,

@@ -198,3 +198,26 @@ private struct VerificationPass {
         return law
     }
 }
+
+/// What does not add up about digests: each is counted by itself, by its message, and by the deliveries that name it.
+package struct DigestCheck {
+    /// What was found.
+    package var residue: [String] = []
+    /// Makes one.
+    package init() {}
+
+    /// Adds a digest.
+    ///
+    /// - Parameters:
+    ///   - isWhole: whether retention has removed none of its deliveries.
+    ///   - said: the sizes of its messages; `nil` when there is none.
+    package mutating func add(
+        _ id: Int64, size: Int64, deliveries: Int64, isWhole: Bool, said: String?, isOver: Bool
+    ) {
+        if isWhole || !isOver, size != deliveries {
+            residue.append("digest \(id): \(size) counted ≠ \(deliveries) deliveries that it tells")
+        }
+        if let said, said != String(size) { residue.append("digest \(id): \(size) counted ≠ \(said) told") }
+        if !isOver, said != nil { residue.append("digest \(id): it is open, and has spoken") }
+    }
+}

@@ -84,12 +84,17 @@ extension PostgresLedger {
         }
     }
 
-    /// A segment's keys beside its events: each was written with the other; behind the last segment, groups.
+    /// A segment's keys beside its events: each was written with the other; behind the last segment, groups,
+    /// then digests.
     public func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?) {
         try transaction("verify keys") { connection throws(PostgresFailure) -> (residue: [String], next: [Int64]?) in
             if cursor.count == 2 {
                 let (residue, next) = try groupResidue(after: cursor[1], connection)
-                return (residue, next.map { [0, $0] })
+                return (residue, next.map { [0, $0] } ?? [0, 0, 0, 0])
+            }
+            if cursor.count == 4 {
+                let (residue, next) = try digestResidue(after: cursor[3], connection)
+                return (residue, next.map { [0, 0, 0, $0] })
             }
             let found = try connection.run([
                 .snapshot, Command("SET LOCAL statement_timeout = 0"),

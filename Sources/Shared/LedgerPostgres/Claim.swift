@@ -24,11 +24,11 @@ extension PostgresLedger {
             }
         }
         var lanes = try look()
-        if let first = lanes.first, first.lane == Self.groupLane, first.at <= moment {
-            try letGroupsSpeak()
-            lanes = try look()
-        }
-        let ready = lanes.filter { $0.lane != Self.groupLane && $0.at <= moment && room.free(in: $0.lane) > 0 }
+        let speaking = lanes.filter { $0.lane <= Self.groupLane && $0.at <= moment }.map(\.lane)
+        if speaking.contains(Self.groupLane) { try letGroupsSpeak() }
+        if speaking.contains(Self.digestLane), room.total > 0 { try letDigestsSpeak(tariff) }
+        if !speaking.isEmpty { lanes = try look() }
+        let ready = lanes.filter { $0.lane > Self.groupLane && $0.at <= moment && room.free(in: $0.lane) > 0 }
         guard room.total > 0, !ready.isEmpty else { return left(lanes, isFull: false) }
         var charged: Set<Int64> = []
         for lane in ready where try tariff?.isCharged(lane.target, of: lane.workspace) ?? false {
@@ -88,8 +88,8 @@ extension PostgresLedger {
             leftBehind: isFull || lanes.contains { $0.at <= moment })
     }
 
-    /// Each lane that has something waiting and is not suspended: two index probes a lane; before them the first group's
-    /// time, as if groups had a lane.
+    /// Each lane that has something waiting and is not suspended: two index probes a lane; before them the first
+    /// times of a group and of a digest, as if these had lanes.
     private var waitingLanes: Command {
         Command(
             """
@@ -104,6 +104,8 @@ extension PostgresLedger {
             FROM l JOIN lane n ON n.id = l.lane
             WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes)))
             UNION ALL (SELECT \(Self.groupLane)::int8, due, NULL, '', '' FROM grp WHERE due IS NOT NULL ORDER BY due LIMIT 1)
+            UNION ALL (
+                SELECT \(Self.digestLane)::int8, due, NULL, '', '' FROM digest WHERE due IS NOT NULL ORDER BY due LIMIT 1)
             ORDER BY 1
             """, Parameters(moment))
     }

@@ -35,24 +35,33 @@ extension PostgresLedger {
     // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
     public func memberships(of event: Int64) throws(LedgerError) -> [Membership] {
         try attempting("look for the groups of an event") { () throws(PostgresFailure) in
-            let rows = try connection().run(
+            let connection = try connection()
+            let span = try span(of: "delivery", event, connection)
+            let rows = try connection.run(
                 """
-                SELECT \(Self.ruleName), g.name, g.opened, g.total, g.due, n.number, n.size, n.event FROM (
+                SELECT \(Self.ruleName), g.name, g.opened, coalesce(x.size, g.total), coalesce(x.due, g.due), n.number, n.size,
+                    n.event, l.target
+                FROM (
                     SELECT grp, event, id AS first, NULL::int8 AS own FROM member WHERE event = $1
+                    UNION ALL SELECT digest, event, 0, NULL FROM delivery
+                        WHERE id >= $2 AND id <= $3 AND event = $1 AND digest IS NOT NULL
                     UNION ALL SELECT grp, event, first, event FROM notice WHERE event = $1) m
                 JOIN event e ON e.seq = m.event JOIN grp g ON g.id = m.grp JOIN rule r ON r.id = g.rule
+                LEFT JOIN digest x ON x.id = g.id LEFT JOIN lane l ON l.id = x.lane
                 LEFT JOIN notice n ON n.event = coalesce(m.own, (
                     SELECT event FROM notice WHERE grp = g.id AND last >= m.first ORDER BY number LIMIT 1))
                 ORDER BY g.id
-                """, Parameters(event))
+                """, Parameters(event, span.lowerBound, span.upperBound))
             return rows.indices.map { row in
                 let told = rows.optionalInt(row, 5).map {
                     Membership.Told(number: $0, size: rows.int(row, 6), event: rows.int(row, 7))
                 }
-                return Membership(
+                var membership = Membership(
                     rule: rows.text(row, 0), name: rows.text(row, 1), opened: Timestamp(milliseconds: rows.int(row, 2)),
                     total: rows.int(row, 3), due: rows.optionalInt(row, 4).map { Timestamp(milliseconds: $0) },
                     told: told)
+                membership.digestOf = rows.optionalText(row, 8)
+                return membership
             }
         }
     }
@@ -101,6 +110,11 @@ extension PostgresLedger {
                     AND NOT EXISTS (SELECT 1 FROM member m WHERE m.grp = grp.id)
                     AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.grp = grp.id)
                 """, Parameters(old, limit)),
+            Command(
+                """
+                DELETE FROM digest WHERE id = ANY(ARRAY(SELECT id FROM digest ORDER BY id LIMIT $1)) AND due IS NULL
+                    AND NOT EXISTS (SELECT 1 FROM grp WHERE grp.id = digest.id)
+                """, Parameters(limit)),
         ])[0].affected
     }
 }

@@ -144,8 +144,11 @@ extension PostgresLedger {
         // What is open or young ends the piece; a piece that is all old ends behind its last.
         let end = try connection.run(
             """
-            WITH eldest AS (SELECT id, state, decided FROM delivery ORDER BY id LIMIT $1)
-            SELECT coalesce((SELECT min(id) FROM eldest WHERE state < 2 OR decided >= $2), (SELECT max(id) + 1 FROM eldest), 0)
+            WITH eldest AS (SELECT id, state, decided, digest FROM delivery ORDER BY id LIMIT $1)
+            SELECT coalesce((
+                SELECT min(id) FROM eldest WHERE state < 2 OR decided >= $2 OR digest IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM digest x WHERE x.id = eldest.digest AND x.due IS NOT NULL)),
+                (SELECT max(id) + 1 FROM eldest), 0)
             """, Parameters(Self.step, old)
         ).int(0, 0)
         let gone = try connection.run(

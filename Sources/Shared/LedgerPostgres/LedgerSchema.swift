@@ -17,6 +17,7 @@ import CarillonPostgres
 // - `quota` and `quota_notice`: see `Quota`.
 // - `grp` holds groups of events, `member` who joined which, `notice` what each of their notifications counted. The
 //   notifications stand in `event` too, in partition -1.
+// - `digest` has a row for each group that is a digest, and `delivery.digest` says which one tells a delivery; see `Digests`.
 // - `threshold` has a row for each key of a rule with `after`: `Sightings` as bytes, and until when they may matter.
 // - `inbox` holds the pages of the channel `inbox`; a page goes with its delivery.
 // - `lookup` finds decided events by their names; `lookup_run` says up to which event its runs go, and where the rows of
@@ -32,6 +33,7 @@ enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
     static let steps: [(usableFrom: Int, sql: String)] = [
         (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices), (2, groups), (2, thresholds), (2, holes),
+        (2, digests),
     ]
     static var known: Int { steps.count }
 
@@ -193,6 +195,20 @@ enum LedgerSchema {
     private static let thresholds = """
         CREATE TABLE threshold (key uuid PRIMARY KEY, ends bigint NOT NULL, log bytea NOT NULL) WITH (fillfactor = 50);
         CREATE INDEX threshold_over ON threshold (ends);
+        """
+
+    /// A digest is open as long as it has a `due`.
+    ///
+    /// Its row of `grp` has none, so that workers of the version before leave it alone. `first` is the eldest delivery it
+    /// tells.
+    private static let digests = """
+        ALTER TABLE delivery ADD COLUMN digest bigint;
+        CREATE INDEX delivery_digest ON delivery (digest, id) WHERE digest IS NOT NULL;
+        CREATE TABLE digest (
+            id bigint PRIMARY KEY, lane bigint NOT NULL, rule bigint NOT NULL, due bigint, size bigint NOT NULL,
+            failed bigint NOT NULL, first bigint NOT NULL);
+        CREATE UNIQUE INDEX digest_open ON digest (lane, rule) WHERE due IS NOT NULL;
+        CREATE INDEX digest_due ON digest (due) WHERE due IS NOT NULL;
         """
 
     /// Endpoints that get nothing for a while, deliveries that are sent once or take the place of older ones, what

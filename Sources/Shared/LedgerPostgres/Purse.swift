@@ -12,7 +12,7 @@ import CarillonPostgres
 struct Purse {
     private struct Due {
         let candidate: Candidate
-        let lane: Int64
+        let lane, rule: Int64
         let pair: Int64?
         let epoch: Int64
         let expires: Timestamp
@@ -34,6 +34,7 @@ struct Purse {
     private var leased: [(due: Due, via: String?, scopes: [String])] = []
     private var deferred: [(due: Due, until: Int64)] = []
     private var withheld: [(due: Due, reason: String)] = []
+    private var folding = Folding()
     private var notices: [QuotaNotice] = []
     private(set) var turned: [Turned] = []
     /// Whether something is due that another was at.
@@ -52,9 +53,10 @@ struct Purse {
         if !late.isEmpty { try connection.run([Order.lock(late)]) }
         var due = try look(limits, atMost: most, connection)
         for index in due.indices where due[index].expires.milliseconds > ledger.moment {
-            due[index].toll = try toll(of: due[index].candidate)
+            due[index].toll = try tariff.toll(in: due[index].candidate)
         }
         due = try lock(due, waitingFor: late, connection)
+        try lookAtDigests(&due, connection)
         let ours = try hold(due, connection)
         for one in due where ours.contains(one.candidate.delivery) { try charge(one, connection) }
         return try write(connection)
@@ -70,7 +72,8 @@ struct Purse {
         values.add(Int64(most))
         let rows = try connection.run(
             """
-            SELECT d.id, l.workspace, r.name, l.target, d.via, d.revision, d.lane, d.pair, d.epoch, d.expires, d.reason
+            SELECT d.id, l.workspace, r.name, l.target, d.via, d.revision, d.lane, d.pair, d.epoch, d.expires,
+                d.reason, d.rule
             FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS t(lane, most, turn)
             CROSS JOIN LATERAL (
                 SELECT * FROM delivery WHERE lane = t.lane AND due IS NOT NULL AND due <= $3
@@ -83,14 +86,9 @@ struct Purse {
                 candidate: Candidate(
                     delivery: rows.int(row, 0), workspace: rows.text(row, 1), rule: rows.text(row, 2),
                     target: rows.text(row, 3), via: rows.optionalText(row, 4), revision: rows.int(row, 5)),
-                lane: rows.int(row, 6), pair: rows.optionalInt(row, 7), epoch: rows.int(row, 8),
+                lane: rows.int(row, 6), rule: rows.int(row, 11), pair: rows.optionalInt(row, 7),
+                epoch: rows.int(row, 8),
                 expires: Timestamp(milliseconds: rows.int(row, 9)), reason: rows.text(row, 10))
-        }
-    }
-
-    private func toll(of candidate: Candidate) throws(PostgresFailure) -> Toll? {
-        do throws(LedgerError) { return try tariff.toll(of: candidate) } catch {
-            throw PostgresFailure(error.isTransient ? .unreachable : .other, cause: error.description)
         }
     }
 
@@ -122,6 +120,17 @@ struct Purse {
             ledger.passedOver[lane] = left.contains(lane) ? ledger.passedOver[lane, default: 0] + 1 : nil
         }
         hasPassedOver = !left.isEmpty
+    }
+
+    /// What tells of many events already, or is told by a digest, waits; of the others it is read which digests are open.
+    private mutating func lookAtDigests(_ due: inout [Due], _ connection: Connection) throws(PostgresFailure) {
+        let places = due.indices.filter { if case .digested = due[$0].toll?.last { true } else { false } }
+        guard !places.isEmpty else { return }
+        let told = try folding.look(
+            at: places.map { due[$0].candidate.delivery }, lanes: places.map { due[$0].lane }, connection)
+        for place in places where told.contains(due[place].candidate.delivery) {
+            due[place].toll = due[place].toll?.waiting
+        }
     }
 
     /// Locks those that are as they were, but for what another holds.
@@ -165,7 +174,22 @@ struct Purse {
         case .withheld(let reason):
             withheld.append((due, reason))
             if reason == QuotaReason.quota { tell(toll, candidate, .withheld) } else { turn(candidate, .withheld) }
+        case .digested:
+            digest(due, toll, now)
         }
+    }
+
+    /// Withholds a delivery that a digest tells.
+    private mutating func digest(_ due: Due, _ toll: Toll, _ now: Timestamp) {
+        guard case .digested(let terms) = toll.last else { return }
+        let candidate = due.candidate
+        withheld.append((due, QuotaReason.digest))
+        turn(candidate, .digested)
+        if !folding.isOpen(lane: due.lane, rule: due.rule) {
+            let label = "\(candidate.workspace) \(candidate.target)"
+            folding.open(candidate, lane: due.lane, rule: due.rule, at: book.turn(of: toll, label: label, now: now))
+        }
+        folding.add(candidate.delivery, lane: due.lane, rule: due.rule, terms)
     }
 
     private mutating func turn(_ candidate: Candidate, _ fate: Turned.Fate) {
@@ -196,6 +220,7 @@ struct Purse {
         commands += notices.flatMap(\.counting)
         if !withheld.isEmpty {
             commands.append(withhold)
+            commands += folding.writing(at: ledger.moment)
             commands += Order.freeHeads(of: withheld.compactMap(\.due.pair), ledger.moment)
             commands += ledger.tallies(
                 ["delivery.pending": -withheld.count, "delivery.withheld": withheld.count], connection)

@@ -264,6 +264,6 @@ extension PostgresLedger {
                 SELECT id FROM delivery WHERE lane = ANY($1) AND due IS NOT NULL AND due > $2 AND reason = 'quota'
                 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED))
             """, values
-        ).affected
+        ).affected + wakeDigests(values, connection)
     }
 }

@@ -54,11 +54,13 @@ extension PostgresLedger {
             let from = max(cursor, (ends.optionalInt(0, 0) ?? 0) - 1)
             var values = Self.values(question, from, min(newest, from + Self.page))
             values.add(question.states.map(\.code).sorted())
+            values.add(question.includesDigested ? 1 as Int64 : 0)
             let rows = try connection.run(
                 """
                 SELECT d.id, d.key, l.workspace, l.target, d.state FROM delivery d JOIN event e ON e.seq = d.event
                     JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
-                WHERE d.id > $1 AND d.id <= $2 AND d.state = ANY($8::int8[]) AND \(Self.asked) ORDER BY d.id
+                WHERE d.id > $1 AND d.id <= $2 AND d.state = ANY($8::int8[]) AND \(Self.asked)
+                    AND ($9::int8 <> 0 OR d.state <> \(StateCode.withheld) OR d.reason <> '\(QuotaReason.digest)') ORDER BY d.id
                 """, values)
             return OwedPage(
                 rows: rows.indices.map { row in

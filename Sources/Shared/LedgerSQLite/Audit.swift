@@ -115,14 +115,18 @@ extension SQLiteLedger {
         }
     }
 
-    /// First the segments of keys, one at a time, then the due-time table, then groups.
+    /// First the segments of keys, one at a time, then the due-time table, then groups, then digests.
     public func verifyRest(after cursor: [Int64]) throws(LedgerError) -> (residue: [String], next: [Int64]?) {
         try attempting("verify keys and times") { () throws(SQLiteFailure) in
             try database.read { () throws(SQLiteFailure) in
                 if cursor.count == 3 { return try strayTimes(after: cursor) }
                 if cursor.count == 2 {
                     let (residue, next) = try groupResidue(after: cursor[1])
-                    return (residue, next.map { [0, $0] })
+                    return (residue, next.map { [0, $0] } ?? [0, 0, 0, 0])
+                }
+                if cursor.count == 4 {
+                    let (residue, next) = try digestResidue(after: cursor[3])
+                    return (residue, next.map { [0, 0, 0, $0] })
                 }
                 guard let (id, said, held) = try seen.counts(after: cursor.first ?? -1) else {
                     return ([], [.min, .min, .min])
@@ -137,9 +141,11 @@ extension SQLiteLedger {
     ) throws(SQLiteFailure) -> (residue: [String], next: [Int64]?) {
         let query = try database.prepare(
             """
-            SELECT lane, at, delivery, iif(lane = \(Self.groupLane),
-                EXISTS (SELECT 1 FROM grp g WHERE g.id = due.delivery AND g.due = due.at),
-                EXISTS (SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at))
+            SELECT lane, at, delivery, CASE lane
+                WHEN \(Self.groupLane) THEN EXISTS (SELECT 1 FROM grp g WHERE g.id = due.delivery AND g.due = due.at)
+                WHEN \(Self.digestLane) THEN EXISTS (
+                    SELECT 1 FROM digest x WHERE x.id = due.delivery AND x.due = due.at)
+                ELSE EXISTS (SELECT 1 FROM delivery d WHERE d.id = due.delivery AND d.state = 0 AND d.due = due.at) END
             FROM due WHERE (lane, at, delivery) > (?1, ?2, ?3) ORDER BY lane, at, delivery LIMIT \(Self.page)
             """)
         for (index, number) in cursor.enumerated() { query.bind(Int32(index + 1), number) }

@@ -11,12 +11,14 @@ extension SQLiteLedger {
         var lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
             try waitingLanes(room)
         }
-        if let first = lanes.first, first.lane == Self.groupLane, first.at <= now.milliseconds {
-            try letGroupsSpeak(now)
+        let speaking = lanes.filter { $0.lane <= Self.groupLane && $0.at <= now.milliseconds }.map(\.lane)
+        if speaking.contains(Self.groupLane) { try letGroupsSpeak(now) }
+        if speaking.contains(Self.digestLane), room.total > 0 { try letDigestsSpeak(tariff, now) }
+        if !speaking.isEmpty {
             lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes(room) }
         }
         let ready = lanes.filter {
-            $0.lane != Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
+            $0.lane > Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
         }
         guard room.total > 0, !ready.isEmpty else {
             return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
@@ -67,7 +69,7 @@ extension SQLiteLedger {
         let next = try database.fixed("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
         let suspended = try suspendedLanes()
         var lanes: [(lane: Int64, at: Int64)] = []
-        var last: Int64 = -1
+        var last = Self.digestLane - 1
         while true {
             next.bind(1, last)
             defer { next.reset() }

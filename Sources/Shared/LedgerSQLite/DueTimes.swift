@@ -1,7 +1,8 @@
 import CarillonLedger
 import CarillonSQLite
 
-// The due-time table. What stands in lane 0 are groups, by their numbers; see `Groups`.
+// The due-time table. What stands in lane 0 are groups, by their numbers, and in lane -1 those that are digests; see
+// `Groups` and `Digests`.
 
 extension SQLiteLedger {
     /// Puts a delivery into the due-time table.

@@ -16,13 +16,20 @@ extension SQLiteLedger {
     private static let atOnce = 32
 
     /// A group as it stands.
-    private struct Group {
+    struct Group {
         let id: Int64
         let key, opener: Key
         let rule: Int64
         let lanes: [Int64]
         let isOrdered: Bool
         let due, every, life, revision, notices, told, total, size: Int64
+    }
+
+    /// What a notification tells of: its newest event, its first and its last member, and some of the events.
+    struct Told {
+        var newest: Int64
+        var first, last: Int64
+        var sample: [[UInt8]]
     }
 
     /// Lets the groups speak whose time has come, as many as one transaction should hold.
@@ -67,7 +74,7 @@ extension SQLiteLedger {
         return expired
     }
 
-    private func target(of lane: Int64) throws(SQLiteFailure) -> String {
+    func target(of lane: Int64) throws(SQLiteFailure) -> String {
         let query = try database.fixed("SELECT target FROM lane WHERE id = ?")
         query.bind(1, lane)
         defer { query.reset() }
@@ -94,7 +101,7 @@ extension SQLiteLedger {
 
     /// Tells what came since the group last spoke, if anything did, and says when it speaks next.
     private func speak(_ group: Group, isOver: Bool, gone: Set<Int64>, _ now: Int64) throws(SQLiteFailure) {
-        if group.size > 0 { try tell(group, gone: gone, now) }
+        if group.size > 0 { try tell(group, told(group), gone: gone, now) }
         try dequeue(group.id, lane: Self.groupLane, at: group.due)
         let next = now + group.every
         if !isOver { try enqueue(group.id, lane: Self.groupLane, at: next) }
@@ -110,29 +117,41 @@ extension SQLiteLedger {
         try update.run()
     }
 
-    private func tell(_ group: Group, gone: Set<Int64>, _ now: Int64) throws(SQLiteFailure) {
+    private func told(_ group: Group) throws(SQLiteFailure) -> Told {
+        let query = try database.fixed("SELECT event, id FROM member WHERE grp = ? ORDER BY id DESC LIMIT 1")
+        query.bind(1, group.id)
+        defer { query.reset() }
+        guard try query.step() else {
+            throw SQLiteFailure(.corrupt, doing: "let group \(group.id) speak", cause: "it has no members")
+        }
+        return Told(
+            newest: query.int(0), first: group.told + 1, last: query.int(1), sample: try sample(of: group))
+    }
+
+    /// Writes a notification of a group as the group's row has it, and its deliveries.
+    func tell(_ group: Group, _ told: Told, gone: Set<Int64>, _ now: Int64) throws(SQLiteFailure) {
         let key = Key.notification(group: group.key, openedBy: group.opener, number: group.notices + 1)
         let insert = try database.fixed(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
-            SELECT ?1, workspace, type, NULL, time, appended, ?2, ?3, bytes FROM event
-            WHERE seq = (SELECT event FROM member WHERE grp = ?4 ORDER BY id DESC LIMIT 1)
+            SELECT ?1, workspace, type, NULL, time, appended, ?2, ?3, bytes FROM event WHERE seq = ?4
             """)
         insert.bind(1, high: key.high, low: key.low)
         insert.bind(2, Self.groupPartition)
         insert.bind(3, group.notices + 1)
-        insert.bind(4, group.id)
+        insert.bind(4, told.newest)
         try insert.run()
         let event = database.lastInserted
         let notice = try database.fixed(
             """
-            INSERT INTO notice SELECT ?1, id, notices + 1, told + 1,
-                (SELECT max(id) FROM member WHERE grp = ?2), size, failed, suppressed, total, since, ?3
+            INSERT INTO notice SELECT ?1, id, notices + 1, ?4, ?5, size, failed, suppressed, total, since, ?3
             FROM grp WHERE id = ?2
             """)
         notice.bind(1, event)
         notice.bind(2, group.id)
-        notice.bind(3, blob: ClaimedGroup.list(try sample(of: group)).span)
+        notice.bind(3, blob: ClaimedGroup.list(told.sample).span)
+        notice.bind(4, told.first)
+        notice.bind(5, told.last)
         try notice.run()
         var waiting = 0
         for (place, lane) in group.lanes.enumerated() {
@@ -169,7 +188,8 @@ extension SQLiteLedger {
         let target = try target(of: lane)
         let key = Key.delivery(notification: notification, target: target)
         let pair = group.isOrdered ? Key.pair(group: group.key, target: target).number : nil
-        var due: Int64? = isGone ? nil : now
+        // It goes before what comes only now.
+        var due: Int64? = isGone ? nil : min(group.due, now)
         if let pair, due != nil, try waits(behind: pair, now) { due = nil }
         let insert = try database.fixed(
             """
@@ -234,10 +254,15 @@ extension SQLiteLedger {
     func storedMemberships(of event: Int64) throws(SQLiteFailure) -> [Membership] {
         let query = try database.statement(
             """
-            SELECT \(Self.ruleName), g.name, g.opened, g.total, g.due, n.number, n.size, n.event FROM (
+            SELECT \(Self.ruleName), g.name, g.opened, ifnull(x.size, g.total), ifnull(x.due, g.due), n.number, n.size,
+                n.event, l.target
+            FROM (
                 SELECT grp, event, id AS first, NULL AS own FROM member WHERE id >= ?2 AND id < ?3
+                UNION ALL SELECT digest, event, 0, NULL FROM delivery
+                    WHERE id >= ?4 AND id < ?5 AND digest IS NOT NULL
                 UNION ALL SELECT grp, event, first, event FROM notice WHERE event = ?1) m
             JOIN event e ON e.seq = m.event JOIN grp g ON g.id = m.grp JOIN rule r ON r.id = g.rule
+            LEFT JOIN digest x ON x.id = g.id LEFT JOIN lane l ON l.id = x.lane
             LEFT JOIN notice n ON n.event = ifnull(m.own, (
                 SELECT event FROM notice WHERE grp = g.id AND last >= m.first ORDER BY number LIMIT 1))
             ORDER BY g.id
@@ -245,16 +270,19 @@ extension SQLiteLedger {
         query.bind(1, event)
         query.bind(2, try first(of: "member", naming: event))
         query.bind(3, try first(of: "member", naming: event + 1))
+        query.bind(4, try first(of: "delivery", naming: event))
+        query.bind(5, try first(of: "delivery", naming: event + 1))
         defer { query.reset() }
         var found: [Membership] = []
         while try query.step() {
             let told = query.optionalInt(5).map {
                 Membership.Told(number: $0, size: query.int(6), event: query.int(7))
             }
-            found.append(
-                Membership(
-                    rule: query.text(0), name: query.text(1), opened: Timestamp(milliseconds: query.int(2)),
-                    total: query.int(3), due: query.optionalInt(4).map { Timestamp(milliseconds: $0) }, told: told))
+            var membership = Membership(
+                rule: query.text(0), name: query.text(1), opened: Timestamp(milliseconds: query.int(2)),
+                total: query.int(3), due: query.optionalInt(4).map { Timestamp(milliseconds: $0) }, told: told)
+            membership.digestOf = query.optionalText(8)
+            found.append(membership)
         }
         return found
     }
@@ -304,6 +332,7 @@ extension SQLiteLedger {
                 AND NOT EXISTS (SELECT 1 FROM member WHERE member.grp = grp.id)
                 AND NOT EXISTS (SELECT 1 FROM notice WHERE notice.grp = grp.id);
             """)
+        try retireDigests(atMost: limit)
         return gone
     }
 }

@@ -80,8 +80,9 @@ extension SQLiteLedger {
         let from = try database.int("SELECT min(id) FROM delivery") ?? 0
         let firstKept = try database.int(
             """
-            SELECT min(id) FROM (SELECT id, state, decided FROM delivery ORDER BY id LIMIT \(Self.step))
+            SELECT min(id) FROM (SELECT id, state, decided, digest FROM delivery ORDER BY id LIMIT \(Self.step))
             WHERE state < 2 OR decided >= \(old)
+                OR digest IS NOT NULL AND EXISTS (SELECT 1 FROM digest x WHERE x.id = digest AND x.due IS NOT NULL)
             """)
         let end = firstKept ?? from + Self.step
         let states = try database.prepare(

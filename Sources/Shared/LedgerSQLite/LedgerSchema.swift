@@ -18,6 +18,7 @@ import CarillonSQLite
 // - `quota` and `quota_notice`: see `Quota`.
 // - `grp` holds groups of events, `member` who joined which, `notice` what each of their notifications counted; see
 //   `Groups`. The notifications stand in `event` too, in partition -1.
+// - `digest` has a row for each group that is a digest, and `delivery.digest` says which one tells a delivery; see `Digests`.
 // - `threshold` has a row for each key of a rule with `after`: `Sightings` as bytes, and until when they may matter.
 // - `tally` keeps running counts by name, so that status and metrics need no scan; `verify` compares them with the rows.
 //
@@ -30,7 +31,7 @@ enum LedgerSchema {
         application: application,
         steps: [
             first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
-            thresholds, holes,
+            thresholds, holes, digests,
         ])
 
     private static let first = """
@@ -176,6 +177,18 @@ enum LedgerSchema {
             last INTEGER NOT NULL, size INTEGER NOT NULL, failed INTEGER NOT NULL, suppressed INTEGER NOT NULL,
             total INTEGER NOT NULL, since INTEGER NOT NULL, events BLOB NOT NULL);
         CREATE INDEX notice_grp ON notice (grp, number);
+        """
+
+    /// A digest is open as long as it has a `due`.
+    ///
+    /// Its row of `grp` has none. `first` is the eldest delivery it tells.
+    private static let digests = """
+        ALTER TABLE delivery ADD COLUMN digest INTEGER;
+        CREATE INDEX delivery_digest ON delivery (digest) WHERE digest IS NOT NULL;
+        CREATE TABLE digest (
+            id INTEGER PRIMARY KEY, lane INTEGER NOT NULL, rule INTEGER NOT NULL, due INTEGER, size INTEGER NOT NULL,
+            failed INTEGER NOT NULL, first INTEGER NOT NULL);
+        CREATE UNIQUE INDEX digest_open ON digest (lane, rule) WHERE due IS NOT NULL;
         """
 
     /// How many offsets of a batch never had a record.

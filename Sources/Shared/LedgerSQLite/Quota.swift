@@ -28,10 +28,8 @@ final class Purse {
     func charge(_ candidate: Due) throws(SQLiteFailure) -> Claimed? {
         var claimed = candidate.claimed
         guard claimed.expires > now, let toll = try toll(of: claimed) else { return claimed }
-        for route in toll.routes {
-            for charge in route.charges where !book.has(charge.scope) {
-                if let page = try ledger.quotaPage(charge.scope) { book.add(charge.scope, page) }
-            }
+        for scope in toll.scopes where !book.has(scope) {
+            if let page = try ledger.quotaPage(scope) { book.add(scope, page) }
         }
         let send = SendLog.Open(delivery: claimed.delivery, epoch: claimed.epoch, session: session)
         let fate = try book.charge(
@@ -58,8 +56,25 @@ final class Purse {
             } else {
                 turned.append(Turned(workspace: claimed.workspace, target: claimed.target, .withheld))
             }
+        case .digested:
+            try digest(candidate, toll)
         }
         return nil
+    }
+
+    /// Withholds a delivery that a digest tells.
+    private func digest(_ due: Due, _ toll: Toll) throws(SQLiteFailure) {
+        guard case .digested(let terms) = toll.last else { return }
+        let claimed = due.claimed
+        try ledger.withhold(due, reason: QuotaReason.digest, now.milliseconds)
+        var open = try ledger.openDigest(of: claimed.delivery)
+        if open == nil {
+            let label = "\(claimed.workspace) \(claimed.target)"
+            let turn = book.turn(of: toll, label: label, now: now)
+            open = try ledger.openDigest(with: claimed, terms, due: turn, now.milliseconds)
+        }
+        if let open { try ledger.fold(claimed.delivery, into: open, terms) }
+        turned.append(Turned(workspace: claimed.workspace, target: claimed.target, .digested))
     }
 
     /// Writes the scopes back.
@@ -74,10 +89,10 @@ final class Purse {
     }
 
     private func toll(of claimed: Claimed) throws(SQLiteFailure) -> Toll? {
-        do throws(LedgerError) { return try tariff.toll(of: claimed.candidate) } catch {
-            throw SQLiteFailure(
-                error.isTransient ? .busy : .other, doing: "charge a delivery", cause: error.description)
-        }
+        guard let toll = try tariff.toll(of: claimed.candidate, for: "charge a delivery") else { return nil }
+        guard case .digested = toll.last else { return toll }
+        if claimed.group != nil { return toll.waiting }
+        return try ledger.isDigested(claimed.delivery) ? toll.waiting : toll
     }
 }
 
@@ -362,6 +377,6 @@ extension SQLiteLedger {
             if lanes?.contains(lane) ?? true { woken.append((waiting.int(0), waiting.int(1), waiting.int(2))) }
         }
         for one in woken { try reschedule(one.id, lane: one.lane, from: one.due, to: now) }
-        return woken.count
+        return try woken.count + wakeDigests(lanes, now)
     }
 }

@@ -77,11 +77,13 @@ extension SQLiteLedger {
             """
             SELECT d.id, d.key, l.workspace, l.target, d.state FROM delivery d JOIN event e ON e.seq = d.event
                 JOIN rule r ON r.id = d.rule JOIN lane l ON l.id = d.lane
-            WHERE d.id > ?1 AND d.id <= ?2 AND d.state IN (\(states)) AND \(Self.asked) ORDER BY d.id
+            WHERE d.id > ?1 AND d.id <= ?2 AND d.state IN (\(states)) AND \(Self.asked)
+                AND (?8 OR d.state <> \(StateCode.withheld) OR d.reason <> '\(QuotaReason.digest)') ORDER BY d.id
             """)
         query.bind(1, cursor)
         query.bind(2, last)
         bind(question, to: query)
+        query.bind(8, Int64(question.includesDigested ? 1 : 0))
         return query
     }
 

@@ -72,6 +72,7 @@ extension SQLiteLedger {
                 guard !keepPending else { continue }
                 expired += try expire(change, now: now.milliseconds)
                 expired += try endGroups(change, now.milliseconds)
+                expired += try endDigests(change, now.milliseconds)
             }
             return (revision, expired)
         }

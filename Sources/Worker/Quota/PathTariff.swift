@@ -99,7 +99,7 @@ final class PathTariff: Tariff {
         if candidate.via == nil, routes[0].charges.isEmpty { return nil }
         let mail = isNotice ? nil : mailNotice(to: own, besides: ladder, find)
         return Toll(
-            routes, last: ladder.isSuppressed ? .suppressed : .waits, isCritical: rule.severity == .critical,
+            routes, last: ladder.last(of: rule), isCritical: rule.severity == .critical,
             isPerRule: rule.isPerRule, notice: isNotice ? nil : mail ?? "inbox/\(own.contact.name)",
             noticeAfter: mail == nil ? nil : Self.noticePause)
     }
@@ -142,6 +142,16 @@ final class PathTariff: Tariff {
 
     private func sendLimit(_ limit: QuotaLimit) -> SendLimit {
         SendLimit(limit.count, in: limit.window, reserve: Int(Double(limit.count) * ceilings.reserve))
+    }
+}
+
+extension Overflow {
+    fileprivate func last(of rule: Rule) -> Toll.Last {
+        switch last {
+        case .waits: .waits
+        case .suppressed: .suppressed
+        case .digested: .digested(.init(name: rule.name, life: rule.expireAfter))
+        }
     }
 }
 

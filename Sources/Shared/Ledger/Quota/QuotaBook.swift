@@ -23,6 +23,8 @@ package struct QuotaBook {
         case deferred(Timestamp)
         /// It is withheld for a reason.
         case withheld(String)
+        /// It is withheld and told by a digest.
+        case digested
     }
     /// The scopes that were read or made.
     package private(set) var pages: [String: Page] = [:]
@@ -64,8 +66,16 @@ package struct QuotaBook {
             }
             return .leased(via: route.target, scopes: route.charges.map(\.scope))
         }
-        guard toll.last == .waits else { return .withheld(QuotaReason.quota) }
-        return .deferred(min(wait(toll, label, now), max(expires, now)))
+        switch toll.last {
+        case .waits: return .deferred(min(turn(of: toll, label: label, now: now), max(expires, now)))
+        case .suppressed: return .withheld(QuotaReason.quota)
+        case .digested: return .digested
+        }
+    }
+
+    /// Whether some route has room.
+    package func hasRoom(_ toll: Toll, now: Timestamp) -> Bool {
+        toll.routes.contains { hasRoom($0.charges, toll.isCritical, now) }
     }
 
     /// Ends the send of a claim in the scopes it was charged to; those that are not here are passed over.
@@ -99,10 +109,10 @@ package struct QuotaBook {
             charge.limits, weight: charge.weight, isCritical: isCritical, now: now)
     }
 
-    /// When it comes back: when the route that has room soonest has it.
+    /// When something comes back that found no room: when the route that has room soonest has it.
     ///
     /// Each full scope of that route gives it a turn; the latest counts.
-    private mutating func wait(_ toll: Toll, _ label: String, _ now: Timestamp) -> Timestamp {
+    package mutating func turn(of toll: Toll, label: String, now: Timestamp) -> Timestamp {
         func moment(_ charge: Charge) -> Timestamp? {
             switch room(charge, toll.isCritical, now) {
             case .full(let until): until ?? now

@@ -34,6 +34,17 @@ public struct Toll: Sendable, Equatable {
         case waits
         /// It is withheld.
         case suppressed
+        /// It is withheld, and told by the open digest of its rule and target.
+        case digested(Digest)
+    }
+    /// What a digest says that one delivery opens.
+    public struct Digest: Sendable, Equatable {
+        /// What people call it.
+        public var name: String
+        /// How long its message is worth sending.
+        public var life: Duration
+        /// Makes one.
+        public init(name: String, life: Duration) { (self.name, self.life) = (name, life) }
     }
     /// The routes in the order in which they are tried; the first is where it goes now.
     public var routes: [Route]
@@ -55,6 +66,20 @@ public struct Toll: Sendable, Equatable {
         (self.routes, self.last, self.isCritical) = (routes, last, isCritical)
         (self.isPerRule, self.notice, self.noticeAfter) = (isPerRule, notice, noticeAfter)
     }
+}
+
+extension Toll {
+    /// What becomes of a delivery that tells of many events, or that a digest tells already: it waits for room, so that
+    /// nothing is told by two digests, and no notice counts it once more.
+    package var waiting: Toll {
+        guard case .digested = last else { return self }
+        var toll = self
+        (toll.last, toll.notice) = (.waits, nil)
+        return toll
+    }
+
+    /// All that it may be charged to.
+    package var scopes: Set<String> { Set(routes.flatMap { $0.charges.map(\.scope) }) }
 }
 
 /// A pending delivery, before it is leased.
@@ -82,6 +107,8 @@ public protocol Tariff: AnyObject {
     func isCharged(_ target: String, of workspace: String) throws(LedgerError) -> Bool
     /// What a delivery is charged; `nil` when nothing, which is also what is said of one that will not be sent.
     ///
+    /// Of a digest's message that is not there yet it is asked with the number 0.
+    ///
     /// May read the ledger that asks.
     func toll(of candidate: Candidate) throws(LedgerError) -> Toll?
 }
@@ -94,6 +121,8 @@ public struct Turned: Sendable, Hashable {
         case deferred
         /// It is withheld.
         case withheld
+        /// It is told by a digest.
+        case digested
         /// It goes another way.
         case rerouted
     }
@@ -111,6 +140,8 @@ public struct Turned: Sendable, Hashable {
 public enum QuotaReason {
     /// A delivery waits, or is withheld, as there was no room.
     public static let quota = "quota"
+    /// It is withheld, as there was no room, and a digest tells it.
+    public static let digest = "digest"
     /// It would have gone another way, and there its person is told already.
     public static let merged = "already_sent"
 }
