@@ -28,7 +28,12 @@ extension PostgresLedger {
             ])
             var book = QuotaBook()
             let scopes = due.reduce(into: Set<String>()) { $0.formUnion($1.toll?.scopes ?? []) }
-            for (scope, page) in try lockQuotas(scopes, making: true, connection) { book.add(scope, page) }
+            let pages = try chargeableQuotas(scopes, waitingFor: scopes, connection)
+            // One that was removed while we waited for it: nobody holds it, so nobody may charge it. Once more.
+            guard pages.count == scopes.count else {
+                throw PostgresFailure(.conflict, cause: "a scope of quotas was removed")
+            }
+            for (scope, page) in pages { book.add(scope, page) }
             let now = Timestamp(milliseconds: moment)
             var speaking: [Int64] = []
             var moved: [(id: Int64, until: Int64)] = []

@@ -21,9 +21,9 @@ struct Purse {
 
         /// Whether it may end here, which changes its pair.
         var mayEnd: Bool {
-            toll.map { $0.last == .suppressed || $0.routes.contains { $0.target != nil } } ?? false
+            toll.map { $0.last != .waits || $0.routes.contains { $0.target != nil } } ?? false
         }
-        var scopes: Set<String> { Set(toll?.routes.flatMap { $0.charges.map(\.scope) } ?? []) }
+        var scopes: Set<String> { toll?.scopes ?? [] }
     }
     /// How often in a row a lane is passed over.
     static let patience = 8
