@@ -125,6 +125,7 @@ struct LedgerFileTests {
             DROP TABLE replay; DROP TABLE resend; ALTER TABLE parked DROP COLUMN retried;
             ALTER TABLE suppressed DROP COLUMN by; ALTER TABLE suppressed DROP COLUMN target;
             DROP TABLE inbox; DROP TABLE endpoint_state; DROP TABLE quota; DROP TABLE quota_notice;
+            DROP INDEX delivery_digest; DROP TABLE digest; ALTER TABLE delivery DROP COLUMN digest;
             DROP TABLE grp; DROP TABLE member; DROP TABLE notice; DROP TABLE threshold;
             ALTER TABLE delivery DROP COLUMN via; ALTER TABLE batch DROP COLUMN holes;
             ALTER TABLE delivery DROP COLUMN started; ALTER TABLE delivery DROP COLUMN supersedes; PRAGMA user_version=1

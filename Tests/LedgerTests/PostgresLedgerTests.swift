@@ -218,6 +218,7 @@ struct PostgresLedgerTests {
             ALTER TABLE parked DROP COLUMN retried;
             DROP TABLE endpoint_state; DROP TABLE silence; DROP TABLE inbox;
             DROP TABLE quota; DROP TABLE quota_notice; DROP TABLE grp; DROP TABLE member; DROP TABLE notice;
+            DROP TABLE digest; ALTER TABLE delivery DROP COLUMN digest;
             DROP TABLE threshold; ALTER TABLE delivery DROP COLUMN via;
             DROP TABLE lookup; DROP TABLE lookup_run; DROP TABLE lookup_mark; DROP TABLE replay; DROP TABLE resend;
             ALTER TABLE batch DROP COLUMN holes;

@@ -86,7 +86,7 @@ struct VerifyTests {
             "DELETE FROM delivery WHERE id = 1",
             "DELETE FROM delivery WHERE id = 2",  // the second target of a notification
             "DELETE FROM delivery WHERE state = 0 AND due IS NULL",
-            "INSERT INTO delivery SELECT 99, event, rule, lane, part, revision, key, NULL, decided, expires, round, 3, epoch, 0, attempts, NULL, NULL, settled, status, reason, started, supersedes, NULL FROM delivery WHERE id = 1",
+            "INSERT INTO delivery SELECT 99, event, rule, lane, part, revision, key, NULL, decided, expires, round, 3, epoch, 0, attempts, NULL, NULL, settled, status, reason, started, supersedes, NULL, NULL FROM delivery WHERE id = 1",
             "DELETE FROM event WHERE seq = 1",
             "DELETE FROM suppressed",
             "DELETE FROM parked",
