@@ -58,6 +58,8 @@ func openPatiently() throws -> any Ledger & LedgerDesk {
     return try open()
 }
 
+/// Who waits for us; without anybody we end.
+let parent = getppid()
 let log = unsafe Glibc.open(words[3], O_WRONLY | O_APPEND)
 
 func send(_ claimed: Claimed, within lease: Lease) -> Settlement {
@@ -98,7 +100,6 @@ func work() throws {
     var (lease, idle) = (Lease(), 0)
     var session = try ledger.begin(session: "probe", until: now() + Lease.length, now: now())
     let tariff = ProbeTariff(words[5...])
-    let parent = getppid()
     while getppid() == parent {
         if lease.isToBeProlonged {
             let next = Lease()
@@ -132,7 +133,7 @@ func work() throws {
     }
 }
 
-while true {
+while getppid() == parent {
     do {
         try work()
         break
