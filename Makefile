@@ -52,7 +52,7 @@ lint: ## say where the code strays from .swift-format
 format: ## rewrite the code as .swift-format has it
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
 
-quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (a quarter of an hour)
+quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (some 15 minutes)
 	$(SWIFT) build --build-tests $(STRICT)
 	CARILLON_QUOTA_DELIVERIES=100000 CARILLON_QUOTA_WORKERS=16 $(SWIFT) test --skip-build $(STRICT) --filter QuotaProcessTests
 
