@@ -10,6 +10,20 @@ struct DigestContract {
     private static let terms = Toll.Last.digested(.init(name: "failed", life: .seconds(7_200)))
     private static func each(_ count: Int) -> TestTariff { .each(SendLimit(count, in: minute), last: terms) }
 
+    /// What a worker sends in so many minutes, a look in each.
+    private static func sent(
+        within minutes: Int, _ bed: Bed, _ worker: Worker, _ tariff: TestTariff
+    ) throws -> [Claimed] {
+        var sent: [Claimed] = []
+        for _ in 0..<minutes {
+            bed.clock.advance(by: minute)
+            let claimed = try bed.claim(worker, by: tariff).deliveries
+            sent += claimed
+            try bed.settle(worker, claimed)
+        }
+        return sent
+    }
+
     @Test("what finds no room is told together once there is room, and counts right", arguments: Backend.available)
     func storm(backend: Backend) throws {
         let (bed, tariff) = (try backend.make(), Self.each(2))
@@ -104,12 +118,8 @@ struct DigestContract {
             try bed.owe(count, worker, to: target, rule: rule)
         }
         try bed.settle(worker, bed.claim(worker, by: tariff).deliveries)
-        var told: [String] = []
-        for _ in 0..<4 {
-            bed.clock.advance(by: Self.minute)
-            let claimed = try bed.claim(worker, by: tariff).deliveries
-            told += claimed.map { "\($0.rule) \($0.target) \($0.group?.size ?? 0)" }
-            try bed.settle(worker, claimed)
+        let told = try Self.sent(within: 4, bed, worker, tariff).map {
+            "\($0.rule) \($0.target) \($0.group?.size ?? 0)"
         }
         #expect(told.sorted() == ["failures sms/alice 2", "failures sms/wei 4", "other sms/alice 4"])
         #expect(try bed.residue() == [])
@@ -131,14 +141,8 @@ struct DigestContract {
         #expect(try bed.open().retry(DeliveryFilter(state: .withheld), now: bed.now) == 2)
         let turned = try bed.claim(worker, by: tariff).turned.map(\.fate)
         #expect(turned == [.deferred, .deferred], "each is in a digest already")
-        var sent: [(group: Int64?, id: DeliveryID)] = []
-        for _ in 0..<6 {
-            bed.clock.advance(by: Self.minute)
-            let claimed = try bed.claim(worker, by: tariff).deliveries
-            sent += claimed.map { ($0.group?.size, $0.delivery) }
-            try bed.settle(worker, claimed)
-        }
-        #expect(sent.compactMap(\.group) == [2] && sent.count == 3)
+        let sent = try Self.sent(within: 6, bed, worker, tariff)
+        #expect(sent.compactMap(\.group?.size) == [2] && sent.count == 3)
         #expect(try bed.residue() == [])
     }
 

@@ -69,7 +69,7 @@ extension PostgresLedger {
                 revision: rows.int(row, 5))
             found.append(
                 Waiting(
-                    id: rows.int(row, 0), lane: rows.int(row, 1), label: "\(candidate.workspace) \(candidate.target)",
+                    id: rows.int(row, 0), lane: rows.int(row, 1), label: candidate.label,
                     toll: try tariff?.toll(in: candidate)))
         }
         return found

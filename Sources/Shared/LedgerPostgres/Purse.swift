@@ -160,7 +160,7 @@ struct Purse {
         let (ledger, now) = (ledger, Timestamp(milliseconds: ledger.moment))
         let fate = try book.charge(
             toll, SendLog.Open(delivery: candidate.delivery, epoch: due.epoch + 1, session: session),
-            expires: due.expires, label: "\(candidate.workspace) \(candidate.target)", now: now
+            expires: due.expires, label: candidate.label, now: now
         ) { (target: String) throws(PostgresFailure) in
             try ledger.isTold(target, beside: candidate.delivery, ofRule: toll.isPerRule, connection)
         }
@@ -186,8 +186,8 @@ struct Purse {
         withheld.append((due, QuotaReason.digest))
         turn(candidate, .digested)
         if !folding.isOpen(lane: due.lane, rule: due.rule) {
-            let label = "\(candidate.workspace) \(candidate.target)"
-            folding.open(candidate, lane: due.lane, rule: due.rule, at: book.turn(of: toll, label: label, now: now))
+            let turn = book.turn(of: toll, label: candidate.label, now: now)
+            folding.open(candidate, lane: due.lane, rule: due.rule, at: turn)
         }
         folding.add(candidate.delivery, lane: due.lane, rule: due.rule, terms)
     }

@@ -101,8 +101,8 @@ extension SQLiteLedger {
                     try speak(digest, isGone: false, now.milliseconds)
                     continue
                 }
-                let label = "\(digest.candidate.workspace) \(digest.candidate.target)"
-                try move(digest.group, to: book.turn(of: toll, label: label, now: now).milliseconds)
+                let turn = book.turn(of: toll, label: digest.candidate.label, now: now)
+                try move(digest.group, to: turn.milliseconds)
             }
             try write(book)
             try pass(.inDecision)

@@ -33,7 +33,7 @@ final class Purse {
         }
         let send = SendLog.Open(delivery: claimed.delivery, epoch: claimed.epoch, session: session)
         let fate = try book.charge(
-            toll, send, expires: claimed.expires, label: "\(claimed.workspace) \(claimed.target)", now: now
+            toll, send, expires: claimed.expires, label: claimed.candidate.label, now: now
         ) { (target: String) throws(SQLiteFailure) in
             try ledger.isTold(target, beside: claimed.delivery, ofRule: toll.isPerRule)
         }
@@ -69,8 +69,7 @@ final class Purse {
         try ledger.withhold(due, reason: QuotaReason.digest, now.milliseconds)
         var open = try ledger.openDigest(of: claimed.delivery)
         if open == nil {
-            let label = "\(claimed.workspace) \(claimed.target)"
-            let turn = book.turn(of: toll, label: label, now: now)
+            let turn = book.turn(of: toll, label: claimed.candidate.label, now: now)
             open = try ledger.openDigest(with: claimed, terms, due: turn, now.milliseconds)
         }
         if let open { try ledger.fold(claimed.delivery, into: open, terms) }

@@ -101,6 +101,11 @@ public struct Candidate: Sendable {
     }
 }
 
+extension Candidate {
+    /// What people call the scope that it is charged to first.
+    package var label: String { "\(workspace) \(target)" }
+}
+
 /// Says what deliveries are charged.
 public protocol Tariff: AnyObject {
     /// Whether a delivery of a workspace's rule to a target may be charged anything; asked of each lane.
