@@ -18,6 +18,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
@@ -67,8 +68,10 @@ let package = Package(
         // The ledger: contract, then backend.
         .target(
             name: "CarillonLedger",
-            dependencies: ["CarillonEvents", .product(name: "Crypto", package: "swift-crypto")],
-            path: "Sources/Shared/Ledger"),
+            dependencies: [
+                "CarillonEvents", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ], path: "Sources/Shared/Ledger"),
         .target(
             name: "CarillonLedgerSQLite",
             dependencies: ["CarillonEvents", "CarillonPlatform", "CarillonLedger", "CarillonSQLite"],
@@ -98,8 +101,9 @@ let package = Package(
             dependencies: [
                 "CarillonEvents", "CarillonPlatform", "CarillonRules", "CarillonStream", "CarillonLedger", "CCurl",
                 "CPlatform",
-                .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
-                .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], path: "Sources/Worker"),
         .target(

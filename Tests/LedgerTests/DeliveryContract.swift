@@ -79,6 +79,36 @@ struct DeliveryContract {
         #expect(Dictionary(grouping: served) { $0 }.mapValues(\.count) == ["t0": 2, "t1": 2, "t2": 2])
     }
 
+    @Test(
+        "a crowd of lanes is claimed to the last, also what came and what others took meanwhile",
+        arguments: Backend.available)
+    func crowd(backend: Backend) throws {
+        let bed = try backend.make()
+        let workers = try [bed.worker(), bed.worker()]
+        var ids: Set<DeliveryID> = []
+        func add(_ name: String, to targets: [String]) throws {
+            let births = try bed.decide(
+                workers[0], Draft(name, to: targets, wanted: false, ordered: false))
+            ids.formUnion(births.compactMap(\.id))
+        }
+        try add("a", to: (0..<60).map { "t\($0)" })
+        var claimed: [DeliveryID] = []
+        var claims = 0
+        while claimed.count < ids.count {
+            let taken = try bed.claim(workers[claims % 2], total: 7)
+            #expect(
+                !taken.deliveries.isEmpty && taken.leftBehind || claimed.count + taken.deliveries.count == ids.count)
+            claimed += taken.deliveries.map(\.delivery)
+            claims += 1
+            if claims == 2 { try add("b", to: (0..<20).map { "new\($0)" } + ["t0"]) }
+            guard claims < 100 else { break }
+        }
+        #expect(Set(claimed) == ids && claimed.count == ids.count)
+        for worker in workers {
+            #expect(try bed.claim(worker).deliveries.isEmpty && !bed.claim(worker).leftBehind)
+        }
+    }
+
     @Test("nothing is claimed before it is due, and nextDue says when that is", arguments: Backend.available)
     func due(backend: Backend) throws {
         let bed = try backend.make()

@@ -20,6 +20,11 @@ public struct Room: Sendable {
     }
 }
 
+extension Room {
+    /// How much more a lane may hold.
+    package func free(in lane: Int64) -> Int { min(perLane - (used[lane] ?? 0), limits[lane] ?? .max) }
+}
+
 /// Deliveries leased by `claim`.
 public struct Claims: Sendable {
     /// Ours to send.
@@ -34,6 +39,11 @@ public struct Claims: Sendable {
     public init(deliveries: [Claimed], nextDue: Timestamp?, leftBehind: Bool = false) {
         (self.deliveries, self.nextDue, self.leftBehind) = (deliveries, nextDue, leftBehind)
     }
+}
+
+extension Claims {
+    /// Whether it neither leased nor turned anything.
+    package var isEmpty: Bool { deliveries.isEmpty && turned.isEmpty }
 }
 
 extension Timestamp {

@@ -8,56 +8,110 @@ import CarillonPostgres
 // swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 extension PostgresLedger {
     /// A lane that has something waiting, with its earliest time and its earliest later than now.
-    private struct Lane {
-        let lane, at: Int64
+    private struct Waiting {
+        let lane: LaneRound.Lane
+        let at: Int64
         let later: Int64?
-        let workspace, target: String
+        var number: Int64 { lane.number }
+    }
+    /// Whom a claim is for, and what it may take.
+    private struct Asking {
+        let session: SessionID
+        let room: Room
+        let tariff: (any Tariff)?
+    }
+    /// What a claim took, and what waits in the lanes it asked.
+    private struct Taking {
+        var claims = Claims(deliveries: [], nextDue: nil)
+        var more: Set<Int64> = []
+        var left: [Waiting] = []
+        var hasPassedOver = false
     }
 
     public func claim(
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
         moment = now.milliseconds
-        func look() throws(LedgerError) -> [Lane] {
-            try attempting("look for due deliveries") { () throws(PostgresFailure) in
-                Self.lanes(try connection().run([waitingLanes])[0], room)
-            }
+        let asking = Asking(session: session, room: room, tariff: tariff)
+        if room.total > 0, !round.isOver {
+            try letThemSpeak(look(Command(Self.speaking)), asking)
+            var claims = try take(round.next(room.total) { room.free(in: $0) > 0 }, asking).claims
+            claims.leftBehind = true
+            // What it had left others may have taken meanwhile.
+            if !claims.isEmpty { return claims }
         }
-        var lanes = try look()
-        let speaking = lanes.filter { $0.lane <= Self.groupLane && $0.at <= moment }.map(\.lane)
-        if speaking.contains(Self.groupLane) { try letGroupsSpeak() }
-        if speaking.contains(Self.digestLane), room.total > 0 { try letDigestsSpeak(tariff) }
-        if !speaking.isEmpty { lanes = try look() }
-        let ready = lanes.filter { $0.lane > Self.groupLane && $0.at <= moment && room.free(in: $0.lane) > 0 }
-        guard room.total > 0, !ready.isEmpty else { return left(lanes, isFull: false) }
-        var charged: Set<Int64> = []
-        for lane in ready where try tariff?.isCharged(lane.target, of: lane.workspace) ?? false {
-            charged.insert(lane.lane)
+        return try claimAfterLook(asking)
+    }
+
+    /// Begins a new round, and claims from it.
+    private func claimAfterLook(_ asking: Asking) throws(LedgerError) -> Claims {
+        let room = asking.room
+        var all = try look(waitingLanes)
+        if try letThemSpeak(all, asking) { all = try look(waitingLanes) }
+        all.removeAll { room.limits[$0.number] == 0 }
+        let ready = all.filter { $0.number > Self.groupLane && $0.at <= moment && room.free(in: $0.number) > 0 }
+        round = LaneRound(ready.map(\.lane), behind: lastServed, for: asking.session, room: room.total)
+        let turn = round.next(room.total) { _ in true }
+        let asksAll = round.isEmpty
+        let taking = try take(turn, asking, looksBack: asksAll)
+        var claims = taking.claims
+        claims.leftBehind = !asksAll || room.total > 0 && claims.deliveries.count == room.total
+        if asksAll {
+            let asked = Set(turn.joined().map(\.number))
+            let left = all.filter { !asked.contains($0.number) } + taking.left
+            claims.leftBehind = claims.leftBehind || left.contains { $0.at <= moment }
+            let nextDue = left.compactMap { $0.at > moment ? $0.at : $0.later }.min()
+            claims.nextDue = nextDue.map { Timestamp(milliseconds: $0) }
         }
-        return try transaction("claim due deliveries") { connection throws(PostgresFailure) in
+        // What another was at is free again in a moment.
+        if taking.hasPassedOver { claims.nextDue = Timestamp(milliseconds: moment) }
+        return claims
+    }
+
+    /// Lets groups and digests say what is due; false when none was.
+    @discardableResult
+    private func letThemSpeak(_ waiting: [Waiting], _ asking: Asking) throws(LedgerError) -> Bool {
+        let due = waiting.filter { $0.number <= Self.groupLane && $0.at <= moment }.map(\.number)
+        if due.contains(Self.groupLane) { try letGroupsSpeak() }
+        if due.contains(Self.digestLane), asking.room.total > 0 { try letDigestsSpeak(asking.tariff) }
+        return !due.isEmpty
+    }
+
+    /// Leases what is due in some lanes, and charges it.
+    private func take(
+        _ turn: LaneRound.Turn, _ asking: Asking, looksBack: Bool = false
+    ) throws(LedgerError) -> Taking {
+        guard !turn.isEmpty else { return Taking() }
+        let (session, room) = (asking.session, asking.room)
+        let charged = try asking.tariff?.charged(of: turn) ?? []
+        let lanes = turn.map { $0.map(\.number) }
+        let taking = try transaction("claim due deliveries") { connection throws(PostgresFailure) in
             // What is charged is on the disk before it is sent: a charge that a crash undid would let a send through twice.
             let found = try connection.run([.begin, hold(session)] + (charged.isEmpty ? [.lazily] : []))[1]
-            guard !found.isEmpty else { return left(lanes, isFull: false) }
-            let turns = inTurn(ready)
-            var purse = charged.isEmpty ? nil : tariff.map { Purse(self, $0, session) }
-            let paid = try pay(for: turns, charged, from: &purse, room, connection)
-            let free = try take(
-                from: turns.map { $0.filter { !charged.contains($0) } }.filter { !$0.isEmpty }, for: session,
-                room: room, atMost: room.total - paid.count, connection)
-            let taken = paid + free
+            guard !found.isEmpty else { return Taking() }
+            var taking = Taking()
+            var purse = charged.isEmpty ? nil : asking.tariff.map { Purse(self, $0, session) }
+            try pay(for: lanes, charged, from: &purse, room, &taking, connection)
+            try take(
+                from: lanes.map { $0.filter { !charged.contains($0) } }.filter { !$0.isEmpty }, for: session,
+                room: room, &taking, connection)
+            let taken = taking.claims.deliveries
             var commands = tallies(["delivery.pending": -taken.count, "delivery.leased": taken.count], connection)
             if let first = taken.map(\.delivery).min(), first < found.int(0, 0) {
                 commands.insert(lower(first, of: session), at: 0)
             }
-            let rows = try connection.run([waitingLanes] + commands + [.commit])
+            if looksBack { commands.append(waiting(in: lanes.flatMap(\.self))) }
+            let rows = try connection.run(commands + [.commit])
+            if looksBack { taking.left = Self.waiting(rows[commands.count - 1]) }
             for one in taken { held[session]?[one.delivery] = one.epoch }
-            var claims = left(Self.lanes(rows[0], room), isFull: taken.count == room.total)
-            claims.deliveries = taken
-            claims.turned = purse?.turned ?? []
-            // What another was at is free again in a moment.
-            if purse?.hasPassedOver == true { claims.nextDue = now }
-            return claims
+            taking.claims.turned = purse?.turned ?? []
+            taking.hasPassedOver = purse?.hasPassedOver == true
+            return taking
         }
+        lastServed = lanes.last?.last
+        round.served(
+            taking.claims.deliveries.count, more: turn.joined().filter { taking.more.contains($0.number) })
+        return taking
     }
 
     /// Takes what is charged, once and before all else: scopes are locked in one order, and before deliveries.
@@ -65,31 +119,43 @@ extension PostgresLedger {
     /// Of a full house these lanes have the part that they are of all.
     private func pay(
         for workspaces: [[Int64]], _ charged: Set<Int64>, from purse: inout Purse?, _ room: Room,
-        _ connection: Connection
-    ) throws(PostgresFailure) -> [Claimed] {
-        guard purse != nil else { return [] }
+        _ taking: inout Taking, _ connection: Connection
+    ) throws(PostgresFailure) {
+        guard purse != nil else { return }
         let all = workspaces.reduce(0) { $0 + $1.count }
         let most = charged.count == all ? room.total : max(1, room.total * charged.count / all)
         let share = max(1, most / charged.count)
         let lanes = workspaces.joined().filter { charged.contains($0) }
         let limits = lanes.map { (lane: $0, limit: charged.count == 1 ? most : share) }.map { lane, limit in
             (lane: lane, limit: min(limit, room.free(in: lane)))
-        }.filter { $0.limit > 0 }
-        let taken = try purse?.take(limits, atMost: most, connection) ?? []
-        if let last = taken.last { claimCursor = last.lane }
-        return taken
+        }
+        taking.claims.deliveries += try purse?.take(limits, atMost: most, connection) ?? []
+        let found = purse?.found ?? [:]
+        taking.more.formUnion(limits.filter { found[$0.lane] == $0.limit }.map(\.lane))
     }
 
-    /// What stays behind: whether some of it is due, and when the rest will be.
-    private func left(_ lanes: [Lane], isFull: Bool) -> Claims {
-        let nextDue = lanes.compactMap { $0.at > moment ? $0.at : $0.later }.min()
-        return Claims(
-            deliveries: [], nextDue: nextDue.map { Timestamp(milliseconds: $0) },
-            leftBehind: isFull || lanes.contains { $0.at <= moment })
+    private func look(_ command: Command) throws(LedgerError) -> [Waiting] {
+        try attempting("look for due deliveries") { () throws(PostgresFailure) in
+            Self.waiting(try connection().run([command])[0])
+        }
     }
 
-    /// Each lane that has something waiting and is not suspended: two index probes a lane; before them the first
-    /// times of a group and of a digest, as if these had lanes.
+    private static func waiting(_ rows: Rows) -> [Waiting] {
+        rows.indices.map { row in
+            let name = LaneName(workspace: rows.text(row, 3), target: rows.text(row, 4))
+            return Waiting(
+                lane: LaneRound.Lane(rows.int(row, 0), name), at: rows.int(row, 1), later: rows.optionalInt(row, 2))
+        }
+    }
+
+    /// The first times of a group and of a digest, as if these had lanes.
+    private static let speaking = """
+        (SELECT \(groupLane)::int8, due, NULL::int8, '', '' FROM grp WHERE due IS NOT NULL ORDER BY due LIMIT 1)
+        UNION ALL (
+            SELECT \(digestLane)::int8, due, NULL, '', '' FROM digest WHERE due IS NOT NULL ORDER BY due LIMIT 1)
+        """
+
+    /// Each lane that has something waiting and is not suspended: two index probes a lane; before them those that speak.
     private var waitingLanes: Command {
         Command(
             """
@@ -98,68 +164,51 @@ extension PostgresLedger {
                 UNION ALL
                 SELECT n.lane, n.due FROM l CROSS JOIN LATERAL (
                     SELECT lane, due FROM delivery WHERE due IS NOT NULL AND lane > l.lane ORDER BY lane, due LIMIT 1) n)
-            SELECT l.lane, l.due, (
-                SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace,
-                n.target
-            FROM l JOIN lane n ON n.id = l.lane
-            WHERE l.lane <> ALL(ARRAY(\(Self.suspendedLanes)))
-            UNION ALL (SELECT \(Self.groupLane)::int8, due, NULL, '', '' FROM grp WHERE due IS NOT NULL ORDER BY due LIMIT 1)
-            UNION ALL (
-                SELECT \(Self.digestLane)::int8, due, NULL, '', '' FROM digest WHERE due IS NOT NULL ORDER BY due LIMIT 1)
-            ORDER BY 1
+            \(Self.waitingColumns)
+            UNION ALL \(Self.speaking) ORDER BY 1
             """, Parameters(moment))
     }
 
-    /// Those of the lanes that may have something at all.
-    private static func lanes(_ rows: Rows, _ room: Room) -> [Lane] {
-        rows.indices.map { row in
-            Lane(
-                lane: rows.int(row, 0), at: rows.int(row, 1), later: rows.optionalInt(row, 2),
-                workspace: rows.text(row, 3), target: rows.text(row, 4))
-        }.filter { room.limits[$0.lane] != 0 }
+    /// The same of some lanes.
+    private func waiting(in lanes: [Int64]) -> Command {
+        var values = Parameters(moment)
+        values.add(lanes)
+        return Command(
+            """
+            WITH l AS (
+                SELECT d.lane, d.due FROM unnest($2::int8[]) AS t(lane) CROSS JOIN LATERAL (
+                    SELECT lane, due FROM delivery WHERE due IS NOT NULL AND lane = t.lane ORDER BY lane, due LIMIT 1) d)
+            \(Self.waitingColumns)
+            """, values)
     }
 
-    /// The lanes of each workspace, beginning behind the lane served last, so that a full house is shared in turns.
-    private func inTurn(_ lanes: [Lane]) -> [[Int64]] {
-        let start = lanes.firstIndex { $0.lane > claimCursor } ?? 0
-        var places: [String: Int] = [:]
-        var workspaces: [[Int64]] = []
-        for lane in lanes[start...] + lanes[..<start] {
-            if let place = places[lane.workspace] {
-                workspaces[place].append(lane.lane)
-            } else {
-                places[lane.workspace] = workspaces.count
-                workspaces.append([lane.lane])
-            }
-        }
-        return workspaces
-    }
+    private static let waitingColumns = """
+        SELECT l.lane, l.due, (
+            SELECT d.due FROM delivery d WHERE d.lane = l.lane AND d.due > $1 ORDER BY d.due LIMIT 1), n.workspace, n.target
+        FROM l JOIN lane n ON n.id = l.lane
+        WHERE l.lane <> ALL(ARRAY(\(suspendedLanes)))
+        """
 
     /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each; what room is then
     /// left goes to those that have more.
     private func take(
-        from workspaces: [[Int64]], for session: SessionID, room: Room, atMost most: Int, _ connection: Connection
-    ) throws(PostgresFailure) -> [Claimed] {
-        guard !workspaces.isEmpty, most > 0 else { return [] }
+        from workspaces: [[Int64]], for session: SessionID, room: Room, _ taking: inout Taking, _ connection: Connection
+    ) throws(PostgresFailure) {
+        let most = room.total - taking.claims.deliveries.count
+        guard !workspaces.isEmpty, most > 0 else { return taking.more.formUnion(workspaces.joined()) }
         let share = max(1, most / workspaces.count)
-        var limits: [(lane: Int64, limit: Int)] = []
-        for lanes in workspaces {
-            var left = share
-            for lane in lanes where left > 0 {
-                let limit = min(left, max(1, share / lanes.count), room.free(in: lane))
-                limits.append((lane, limit))
-                left -= limit
-            }
+        let limits = workspaces.flatMap { lanes in
+            lanes.map { (lane: $0, limit: min(max(1, share / lanes.count), room.free(in: $0))) }
         }
         let first = try take(limits, atMost: most, for: session, connection)
         var counts: [Int64: Int] = [:]
         for one in first { counts[one.lane, default: 0] += 1 }
-        // A lane that did not use its share has no more.
-        let spent = Set(limits.filter { counts[$0.lane] ?? 0 < $0.limit }.map(\.lane))
-        let more = workspaces.joined().filter { !spent.contains($0) }.map { lane in
-            (lane: lane, limit: room.free(in: lane) - (counts[lane] ?? 0))
-        }.filter { $0.limit > 0 }
-        return try first + take(more, atMost: most - first.count, for: session, connection)
+        // A lane that did not use its share has no more, unless the room had an end before it.
+        let full = limits.filter { counts[$0.lane] == $0.limit || first.count == most }.map(\.lane)
+        let rest = full.map { (lane: $0, limit: room.free(in: $0) - (counts[$0] ?? 0)) }.filter { $0.limit > 0 }
+        let second = try take(rest, atMost: most - first.count, for: session, connection)
+        taking.claims.deliveries += first + second
+        taking.more.formUnion(full)
     }
 
     private func take(
@@ -190,7 +239,6 @@ extension PostgresLedger {
             FROM taken t JOIN event e ON e.seq = t.event JOIN rule r ON r.id = t.rule JOIN lane l ON l.id = t.lane
             ORDER BY t.turn, t.due, t.id
             """, values)
-        claimCursor = rows.isEmpty ? claimCursor : rows.int(rows.count - 1, 13)
         var claims = rows.indices.map { Self.claimed(rows, $0) }
         try addGroups(to: &claims, rows, connection)
         return claims
@@ -211,12 +259,5 @@ extension PostgresLedger {
             appended: Timestamp(milliseconds: rows.int(row, 10)), event: rows.blob(row, 11))
         claimed.via = rows.optionalText(row, 14)
         return claimed
-    }
-}
-
-extension Room {
-    /// How much more a lane may hold.
-    fileprivate func free(in lane: Int64) -> Int {
-        min(perLane - (used[lane] ?? 0), limits[lane] ?? .max)
     }
 }

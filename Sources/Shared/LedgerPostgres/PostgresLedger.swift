@@ -32,8 +32,9 @@ public final class PostgresLedger {
     private let url: String
     let keeping: Keeping
     var names = NameBook()
-    /// Where the last claim stopped among the lanes.
-    var claimCursor: Int64 = -1
+    /// The lanes that the next claims are served from, and the one that was served last.
+    var round = LaneRound()
+    var lastServed: Int64?
     /// The lanes that claims passed over because others held them, with how often in a row; see `Purse`.
     var passedOver: [Int64: Int] = [:]
     /// What this value leased out, by session: the newest epoch of each delivery that was not settled since.

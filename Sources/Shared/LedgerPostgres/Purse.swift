@@ -37,6 +37,8 @@ struct Purse {
     private var folding = Folding()
     private var notices: [QuotaNotice] = []
     private(set) var turned: [Turned] = []
+    /// How many of each lane were looked at.
+    private(set) var found: [Int64: Int] = [:]
     /// Whether something is due that another was at.
     private(set) var hasPassedOver = false
 
@@ -52,6 +54,7 @@ struct Purse {
         let late = Set(limits.map(\.lane).filter { ledger.passedOver[$0, default: 0] >= Self.patience })
         if !late.isEmpty { try connection.run([Order.lock(late)]) }
         var due = try look(limits, atMost: most, connection)
+        for one in due { found[one.lane, default: 0] += 1 }
         for index in due.indices where due[index].expires.milliseconds > ledger.moment {
             due[index].toll = try tariff.toll(in: due[index].candidate)
         }

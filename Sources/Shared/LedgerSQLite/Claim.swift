@@ -8,66 +8,70 @@ extension SQLiteLedger {
     public func claim(
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
-        var lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
-            try waitingLanes(room)
+        try letThemSpeak(room, tariff, now)
+        let suspended = try suspended()
+        if room.total > 0, !round.isOver {
+            let turn = round.next(room.total) { room.free(in: $0) > 0 && !suspended.contains($0) }
+            var claims = try take(turn, for: session, room: room, by: tariff, now: now)
+            claims.leftBehind = true
+            // What it had left others may have taken meanwhile.
+            if !claims.isEmpty { return claims }
         }
-        let speaking = lanes.filter { $0.lane <= Self.groupLane && $0.at <= now.milliseconds }.map(\.lane)
-        if speaking.contains(Self.groupLane) { try letGroupsSpeak(now) }
-        if speaking.contains(Self.digestLane), room.total > 0 { try letDigestsSpeak(tariff, now) }
-        if !speaking.isEmpty {
-            lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in try waitingLanes(room) }
+        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+            try waitingLanes().filter { room.limits[$0.lane] != 0 && !suspended.contains($0.lane) }
         }
         let ready = lanes.filter {
             $0.lane > Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
         }
-        guard room.total > 0, !ready.isEmpty else {
-            return try attempting("look for due deliveries") { () throws(SQLiteFailure) in
-                try left(lanes, now, isFull: false)
+        round = LaneRound(try named(ready.map(\.lane)), behind: lastServed, for: session, room: room.total)
+        let turn = round.next(room.total) { _ in true }
+        let asksAll = round.isEmpty
+        var claims = try take(turn, for: session, room: room, by: tariff, now: now)
+        claims.leftBehind = !asksAll || room.total > 0 && claims.deliveries.count == room.total
+        guard asksAll else { return claims }
+        try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+            try addLeft(of: lanes, asked: Set(turn.joined().map(\.number)), to: &claims, now)
+        }
+        return claims
+    }
+
+    /// Lets groups and digests say what is due; they stand among the lanes as if each kind were one.
+    private func letThemSpeak(_ room: Room, _ tariff: (any Tariff)?, _ now: Timestamp) throws(LedgerError) {
+        func isDue(_ lane: Int64) throws(LedgerError) -> Bool {
+            try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+                try time(in: lane, after: .min).map { $0 <= now.milliseconds } ?? false
             }
         }
-        let charged = try tariff.map { tariff throws(LedgerError) in try chargedLanes(ready.map(\.lane), tariff) } ?? []
-        // What is charged is on the disk before it is sent: a charge that a crash undid would let a send through twice.
-        let reach: Database.Durability = charged.isEmpty ? .process : .machine
-        return try transaction(reach, "claim due deliveries") { () throws(SQLiteFailure) in
-            guard let lowest = try lowestLease(of: session) else { return try left(lanes, now, isFull: false) }
-            let purse = charged.isEmpty ? nil : tariff.map { Purse(self, $0, session, lanes: charged, now: now) }
-            let taken = try take(
-                from: inTurn(ready.map(\.lane)), for: session, room: room, charging: purse, now: now.milliseconds)
-            try purse?.close()
-            if let first = taken.map(\.delivery).min(), first < lowest { try lower(first, of: session) }
-            var claims = try left(waitingLanes(room), now, isFull: taken.count == room.total)
-            claims.deliveries = taken
-            claims.turned = purse?.turned ?? []
-            return claims
-        }
+        if try isDue(Self.groupLane) { try letGroupsSpeak(now) }
+        if room.total > 0, try isDue(Self.digestLane) { try letDigestsSpeak(tariff, now) }
     }
 
     /// What stays behind: whether some of it is due, and when the rest will be.
-    private func left(_ lanes: [(lane: Int64, at: Int64)], _ now: Timestamp, isFull: Bool) throws(SQLiteFailure)
-        -> Claims
-    {
+    private func addLeft(
+        of lanes: [(lane: Int64, at: Int64)], asked: Set<Int64>, to claims: inout Claims, _ now: Timestamp
+    ) throws(SQLiteFailure) {
         var nextDue: Int64?
         for (lane, at) in lanes {
-            guard let later = at > now.milliseconds ? at : try laterTime(in: lane, than: now) else { continue }
-            nextDue = min(nextDue ?? later, later)
+            guard let first = asked.contains(lane) ? try time(in: lane, after: .min) : at else { continue }
+            claims.leftBehind = claims.leftBehind || first <= now.milliseconds
+            let later = first > now.milliseconds ? first : try time(in: lane, after: now.milliseconds)
+            nextDue = [nextDue, later].compactMap(\.self).min()
         }
-        let isDue = lanes.contains { $0.at <= now.milliseconds }
-        return Claims(
-            deliveries: [], nextDue: nextDue.map { Timestamp(milliseconds: $0) }, leftBehind: isFull || isDue)
+        claims.nextDue = nextDue.map { Timestamp(milliseconds: $0) }
     }
 
-    private func laterTime(in lane: Int64, than now: Timestamp) throws(SQLiteFailure) -> Int64? {
+    /// The first time after another at which something is due in a lane.
+    private func time(in lane: Int64, after: Int64) throws(SQLiteFailure) -> Int64? {
         let query = try database.fixed("SELECT at FROM due WHERE lane = ? AND at > ? ORDER BY at LIMIT 1")
         query.bind(1, lane)
-        query.bind(2, now.milliseconds)
+        query.bind(2, after)
         defer { query.reset() }
         return try query.step() ? query.int(0) : nil
     }
 
-    /// Each open lane that has something waiting, with its earliest time: one index probe a lane.
-    private func waitingLanes(_ room: Room) throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
+    /// Each lane that has something waiting, with its earliest time: one index probe a lane.
+    private func waitingLanes() throws(SQLiteFailure) -> [(lane: Int64, at: Int64)] {
         let next = try database.fixed("SELECT lane, at FROM due WHERE lane > ? ORDER BY lane, at LIMIT 1")
-        let suspended = try suspendedLanes()
         var lanes: [(lane: Int64, at: Int64)] = []
         var last = Self.digestLane - 1
         while true {
@@ -75,58 +79,71 @@ extension SQLiteLedger {
             defer { next.reset() }
             guard try next.step() else { return lanes }
             last = next.int(0)
-            if room.limits[last] != 0, !suspended.contains(last) { lanes.append((last, next.int(1))) }
+            lanes.append((last, next.int(1)))
         }
     }
 
-    /// The lanes of each workspace, beginning behind the lane served last, so that a full house is shared in turns.
-    private func inTurn(_ lanes: [Int64]) throws(SQLiteFailure) -> [[Int64]] {
-        let start = lanes.firstIndex { $0 > claimCursor } ?? 0
-        var places: [Int64: Int] = [:]
-        var workspaces: [[Int64]] = []
-        for lane in lanes[start...] + lanes[..<start] {
-            let workspace = try names.workspace(of: lane, in: database)
-            if let place = places[workspace] {
-                workspaces[place].append(lane)
-            } else {
-                places[workspace] = workspaces.count
-                workspaces.append([lane])
-            }
+    private func named(_ lanes: [Int64]) throws(LedgerError) -> [LaneRound.Lane] {
+        try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+            var named: [LaneRound.Lane] = []
+            named.reserveCapacity(lanes.count)
+            for lane in lanes { named.append(LaneRound.Lane(lane, try names.name(of: lane, in: database))) }
+            return named
         }
-        return workspaces
     }
 
-    /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each.
+    /// Leases what is due in some lanes, and charges it.
     private func take(
-        from workspaces: [[Int64]], for session: SessionID, room: Room, charging purse: Purse?, now: Int64
+        _ turn: LaneRound.Turn, for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
+    ) throws(LedgerError) -> Claims {
+        var claims = Claims(deliveries: [], nextDue: nil)
+        guard !turn.isEmpty else { return claims }
+        let charged = try tariff?.charged(of: turn) ?? []
+        // What is charged is on the disk before it is sent: a charge that a crash undid would let a send through twice.
+        let reach: Database.Durability = charged.isEmpty ? .process : .machine
+        try transaction(reach, "claim due deliveries") { () throws(SQLiteFailure) in
+            guard let lowest = try lowestLease(of: session) else { return }
+            let purse = charged.isEmpty ? nil : tariff.map { Purse(self, $0, session, lanes: charged, now: now) }
+            claims.deliveries = try take(turn, for: session, room: room, charging: purse, now: now.milliseconds)
+            try purse?.close()
+            if let first = claims.deliveries.map(\.delivery).min(), first < lowest { try lower(first, of: session) }
+            claims.turned = purse?.turned ?? []
+        }
+        return claims
+    }
+
+    /// Shares the room: among workspaces first, however many lanes one has, then among the lanes of each; what room is then
+    /// left goes to those that have more.
+    private func take(
+        _ turn: LaneRound.Turn, for session: SessionID, room: Room, charging purse: Purse?, now: Int64
     ) throws(SQLiteFailure) -> [Claimed] {
         var taken: [Claimed] = []
         var mine: [Int64: Int] = [:]
-        func take(_ share: Int, of lane: Int64) throws(SQLiteFailure) -> Int {
+        /// Takes some of a lane; true when it has more.
+        func take(_ share: Int, of lane: Int64) throws(SQLiteFailure) -> Bool {
             let limit = min(share, room.free(in: lane) - (mine[lane] ?? 0), room.total - taken.count)
-            guard limit > 0 else { return 0 }
-            let some = try self.take(limit, from: lane, for: session, charging: purse, now: now)
+            guard limit > 0 else { return true }
+            let due = try due(in: lane, limit, now)
+            let some = try lease(due, of: lane, for: session, charging: purse)
             taken += some
             mine[lane, default: 0] += some.count
-            if !some.isEmpty { claimCursor = lane }
-            return some.count
+            return due.count == limit
         }
-        // First round: a fair share each; second round: what room is left.
-        let share = max(1, room.total / workspaces.count)
-        for lanes in workspaces {
-            var left = share
-            for lane in lanes where left > 0 { left -= try take(min(left, max(1, share / lanes.count)), of: lane) }
+        let share = max(1, room.total / turn.count)
+        var full: [LaneRound.Lane] = []
+        var more: [LaneRound.Lane] = []
+        for lanes in turn {
+            for lane in lanes where try take(max(1, share / lanes.count), of: lane.number) { full.append(lane) }
         }
-        for lanes in workspaces {
-            for lane in lanes where taken.count < room.total { _ = try take(room.total, of: lane) }
-        }
+        for lane in full where try take(room.total, of: lane.number) { more.append(lane) }
+        lastServed = turn.last?.last?.number
+        round.served(taken.count, more: more)
         try moved(.pending, .leased, taken.count)
         return taken
     }
 
-    private func take(
-        _ limit: Int, from lane: Int64, for session: SessionID, charging purse: Purse?, now: Int64
-    ) throws(SQLiteFailure) -> [Claimed] {
+    /// What is due in a lane, at most so many, the oldest first.
+    private func due(in lane: Int64, _ limit: Int, _ now: Int64) throws(SQLiteFailure) -> [Due] {
         let query = try database.fixed(
             """
             SELECT due.at, d.id, d.epoch + 1, d.attempts, d.key, l.workspace, r.name, l.target, d.revision, d.round,
@@ -145,6 +162,13 @@ extension SQLiteLedger {
             taken.append(Due(at: query.int(0), claimed: claimed(query, lane), reason: query.text(15)))
         }
         for (place, event) in groups { taken[place].claimed.group = try claimedGroup(of: event) }
+        return taken
+    }
+
+    private func lease(
+        _ due: [Due], of lane: Int64, for session: SessionID, charging purse: Purse?
+    ) throws(SQLiteFailure) -> [Claimed] {
+        var taken = due
         if let purse { try pay(for: &taken, from: purse) }
         let lease = try database.fixed(
             "UPDATE delivery SET state = 1, session = ?2, epoch = ?3, due = NULL, not_before = NULL WHERE id = ?1")
@@ -180,12 +204,5 @@ extension SQLiteLedger {
             appended: Timestamp(milliseconds: row.int(11)), event: row.blob(12))
         claimed.via = row.optionalText(14)
         return claimed
-    }
-}
-
-extension Room {
-    /// How much more a lane may hold.
-    fileprivate func free(in lane: Int64) -> Int {
-        min(perLane - (used[lane] ?? 0), limits[lane] ?? .max)
     }
 }

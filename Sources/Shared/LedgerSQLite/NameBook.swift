@@ -11,16 +11,11 @@ struct NameBook {
     private static let bound = 50_000
     private var rules: [Name: Int64] = [:]
     private var lanes: [Name: Int64] = [:]
-    /// The number of the first lane that was seen of each workspace, and the workspace of each lane, by that number.
-    private var firstLanes: [String: Int64] = [:]
-    private var workspaces: [Int64: Int64] = [:]
     private var laneNames: [Int64: LaneName] = [:]
 
     mutating func forget() {
         rules = [:]
         lanes = [:]
-        firstLanes = [:]
-        workspaces = [:]
         laneNames = [:]
     }
 
@@ -36,20 +31,6 @@ struct NameBook {
             Name(workspace: workspace, name: target), &lanes, in: database,
             find: "SELECT id FROM lane WHERE workspace = ? AND target = ?",
             add: "INSERT INTO lane (workspace, target) VALUES (?, ?)")
-    }
-
-    /// A number that the lanes of one workspace share, for as long as this book does not forget.
-    mutating func workspace(of lane: Int64, in database: Database) throws(SQLiteFailure) -> Int64 {
-        if let known = workspaces[lane] { return known }
-        if workspaces.count >= Self.bound { (firstLanes, workspaces) = ([:], [:]) }
-        let query = try database.fixed("SELECT workspace FROM lane WHERE id = ?")
-        query.bind(1, lane)
-        defer { query.reset() }
-        let name = try query.step() ? query.text(0) : ""
-        let first = firstLanes[name] ?? lane
-        firstLanes[name] = first
-        workspaces[lane] = first
-        return first
     }
 
     /// Whose lane it is.

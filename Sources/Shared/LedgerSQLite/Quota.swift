@@ -104,18 +104,6 @@ struct Due {
 }
 
 extension SQLiteLedger {
-    /// Those of some lanes of which something may be charged.
-    func chargedLanes(_ lanes: [Int64], _ tariff: any Tariff) throws(LedgerError) -> Set<Int64> {
-        var charged: Set<Int64> = []
-        for lane in lanes {
-            let name = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
-                try names.name(of: lane, in: database)
-            }
-            if try tariff.isCharged(name.target, of: name.workspace) { charged.insert(lane) }
-        }
-        return charged
-    }
-
     /// A scope as its row has it; `nil` when it was never charged.
     func quotaPage(_ scope: String) throws(SQLiteFailure) -> QuotaBook.Page? {
         let query = try database.fixed("SELECT log, label FROM quota WHERE scope = ?")

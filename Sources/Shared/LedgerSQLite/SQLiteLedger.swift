@@ -33,8 +33,9 @@ public final class SQLiteLedger {
     let seen: SeenKeys
     /// The newest event when housekeeping last looked.
     var newestTended: Int64 = 0
-    /// Where the last claim stopped among the lanes.
-    var claimCursor: Int64 = -1
+    /// The lanes that the next claims are served from, and the one that was served last.
+    var round = LaneRound()
+    var lastServed: Int64?
 
     /// Makes the ledger if it is not there, brings it to the newest schema, and opens it.
     public static func create(at path: String, keeping: Keeping = Keeping()) throws(LedgerError) -> SQLiteLedger {

@@ -1,6 +1,7 @@
 import CarillonEvents
 import CarillonLedger
 import CarillonRules
+import DequeModule
 
 // Order per (target, subject), while all of a pair is in one worker's hands: the head is with the courier, the later ones
 // wait here, leased as well, and go one after the other as the one before is settled for good. Nothing of that is written
@@ -22,11 +23,11 @@ struct Follower {
 
 /// The followers of each pair that has a delivery with the courier, in their order.
 struct Followers {
-    private var pairs: [Int64: Queue<Follower>] = [:]
+    private var pairs: [Int64: Deque<Follower>] = [:]
 
     /// Notes that a delivery of the pair is with the courier.
     mutating func lead(_ pair: Int64) {
-        if pairs[pair] == nil { pairs[pair] = Queue() }
+        if pairs[pair] == nil { pairs[pair] = [] }
     }
 
     /// Puts a delivery behind those of its pair; false when none of them is here any more.
@@ -47,34 +48,24 @@ struct Followers {
 
     /// Takes all that wait in a pair.
     mutating func leave(_ pair: Int64) -> [Follower] {
-        guard var waiting = pairs.removeValue(forKey: pair) else { return [] }
-        return waiting.removeAll()
+        pairs.removeValue(forKey: pair).map(Array.init) ?? []
     }
 
     /// Takes those of a pair that a newer one of their rule takes the place of.
     mutating func leave(_ pair: Int64, supersededBy newer: Follower) -> [Follower] {
-        guard newer.supersedes, let waiting = pairs[pair]?.removeAll() else { return [] }
-        var superseded: [Follower] = []
-        for follower in waiting {
-            if follower.supersedes, follower.notice.rule == newer.notice.rule {
-                superseded.append(follower)
-            } else {
-                pairs[pair]?.append(follower)
-            }
-        }
-        return superseded
+        guard newer.supersedes else { return [] }
+        return take(of: pair) { $0.supersedes && $0.notice.rule == newer.notice.rule }
     }
 
     /// Takes all that wait in the pairs that a test is true of.
     mutating func leave(where isChosen: (Follower) -> Bool) -> [Follower] {
-        var left: [Follower] = []
-        for pair in pairs.keys.sorted() {
-            guard let waiting = pairs[pair]?.removeAll() else { continue }
-            for follower in waiting {
-                if isChosen(follower) { left.append(follower) } else { pairs[pair]?.append(follower) }
-            }
-        }
-        return left
+        pairs.keys.sorted().flatMap { take(of: $0, where: isChosen) }
+    }
+
+    private mutating func take(of pair: Int64, where isChosen: (Follower) -> Bool) -> [Follower] {
+        let taken = pairs[pair]?.filter(isChosen) ?? []
+        if !taken.isEmpty { pairs[pair]?.removeAll(where: isChosen) }
+        return taken
     }
 
     /// Takes all that wait.

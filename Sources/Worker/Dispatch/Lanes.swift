@@ -1,3 +1,5 @@
+import DequeModule
+
 /// What waits to be sent, fair by lane: each lane in its own order, the lanes in turns, none with more than its share
 /// on the wire.
 ///
@@ -9,7 +11,7 @@
 /// the places at most, two a third each, and however many hang, a healthy one still finds some.
 package struct Lanes {
     private struct Lane {
-        var waiting = Queue<Outgoing>()
+        var waiting = Deque<Outgoing>()
         var onWire = 0
         /// Whether it stands in `turns` or in `crowded`.
         var isUp = false
@@ -21,7 +23,7 @@ package struct Lanes {
     private var onWire = 0
     private var lanes: [Int64: Lane] = [:]
     /// Lanes with both work and room.
-    private var turns = Queue<Int64>()
+    private var turns = Deque<Int64>()
     /// Those of them that had their share when it was their turn; they are asked again when a place is free.
     private var crowded: [Int64] = []
 
@@ -74,7 +76,8 @@ package struct Lanes {
     /// Takes out everything that waits in one lane.
     package mutating func removeWaiting(of lane: Int64) -> [Outgoing] {
         guard let place = lanes.index(forKey: lane) else { return [] }
-        let waiting = lanes.values[place].waiting.removeAll()
+        let waiting = Array(lanes.values[place].waiting)
+        lanes.values[place].waiting.removeAll()
         forgetIfEmpty(place)
         return waiting
     }
@@ -87,7 +90,7 @@ package struct Lanes {
 
     /// Takes out everything that waits.
     package mutating func removeWaiting() -> [Outgoing] {
-        (turns, crowded) = (Queue(), [])
+        (turns, crowded) = (Deque(), [])
         var waiting: [Outgoing] = []
         for lane in lanes.keys.sorted() {
             while let next = lanes[lane]?.waiting.popFirst() { waiting.append(next) }
@@ -103,36 +106,5 @@ package struct Lanes {
         guard isReady else { return }
         lanes.values[place].isUp = true
         turns.append(name)
-    }
-}
-
-/// First in, first out, over an array whose used-up front is cut off now and then.
-struct Queue<Element> {
-    private var items: [Element?] = []
-    private var head = 0
-
-    var isEmpty: Bool { head == items.count }
-
-    mutating func append(_ item: Element) { items.append(item) }
-
-    /// Takes all.
-    mutating func removeAll() -> [Element] {
-        defer { (items, head) = ([], 0) }
-        return items[head...].compactMap(\.self)
-    }
-
-    mutating func popFirst() -> Element? {
-        guard head < items.count else { return nil }
-        let first = items[head]
-        items[head] = nil
-        head += 1
-        if head == items.count {
-            items.removeAll(keepingCapacity: true)
-            head = 0
-        } else if head >= 64, head * 2 >= items.count {
-            items.removeFirst(head)
-            head = 0
-        }
-        return first
     }
 }
