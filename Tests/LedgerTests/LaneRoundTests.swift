@@ -51,25 +51,24 @@ struct LaneRoundTests {
         #expect(numbers(round.next(2) { _ in true }) == [[1, 2]])
     }
 
-    @Test("is over when a quarter as many were served as it had lanes, or when it is empty")
+    @Test("serves until a quarter as many were served as it had lanes, and no more room than it has lanes")
     func over() {
-        #expect(LaneRound().isOver)
+        #expect(!LaneRound().serves(1))
         var round = LaneRound(lanes(1...100, of: "a"), behind: nil, for: 1, room: 10)
+        #expect(round.serves(100) && !round.serves(101))
         for count in [10, 10, 4] {
             _ = round.next(count) { _ in true }
             round.served(count, more: [])
-            #expect(!round.isOver)
+            #expect(round.serves(10))
         }
+        #expect(round.serves(76) && !round.serves(77))
         round.served(1, more: [])
-        #expect(round.isOver && !round.isEmpty)
-        var small = LaneRound(lanes(1...3, of: "a"), behind: nil, for: 1, room: 10)
-        _ = small.next(10) { _ in true }
-        #expect(small.isOver)
+        #expect(!round.serves(1) && !round.isEmpty)
     }
 
     @Test("workers begin a crowd at different places, and a few lanes at the first")
     func spread() {
-        let starts = (1...8).map { session in
+        let starts = (SessionID(1)...8).map { session in
             var round = LaneRound(lanes(1...10_000, of: "a"), behind: nil, for: session, room: 256)
             return round.next(1) { _ in true }[0][0].number
         }

@@ -108,17 +108,41 @@ struct SendLogTests {
         #expect(sent.count > 25, "something is let through")
     }
 
-    @Test("a log of the version before, whose sends had no weights, is read")
-    func versionOne() throws {
+    @Test("logs of the versions before are read: without weights, and with numbers of eight bytes")
+    func olderVersions() throws {
         func bytes(_ numbers: [Int64]) -> [UInt8] {
             numbers.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) } }
         }
-        let old = bytes([1, 500, 60_000, 0, 0, 0, 0, 1, 5, 60_000, 1, 1, 77, 3, 9, 400, 2])
-        let read = SendLog(bytes: old.span)
-        let log = try #require(read)
-        #expect(log.open == [SendLog.Open(delivery: 77, epoch: 3, session: 9)])
-        #expect(log.used(in: SendLimit(5, in: .seconds(60)), now: Self.at(500)) == 3)
-        #expect(SendLog(bytes: log.bytes.span) == log)
+        let first = bytes([1, 500, 60_000, 0, 0, 0, 0, 1, 5, 60_000, 1, 1, 77, 3, 9, 400, 2])
+        let second = bytes([2, 500, 60_000, 0, 0, 0, 0, 1, 5, 60_000, 1, 1, 77, 3, 9, 1, 300, 1, 400, 1])
+        for old in [first, second] {
+            let read = SendLog(bytes: old.span)
+            let log = try #require(read)
+            #expect(log.open == [SendLog.Open(delivery: 77, epoch: 3, session: 9)])
+            #expect(log.used(in: SendLimit(5, in: .seconds(60)), now: Self.at(500)) == 3)
+            #expect(SendLog(bytes: log.bytes.span) == log)
+        }
+    }
+
+    @Test("a log's numbers keep their value from the least to the largest, in few bytes")
+    func numbers() throws {
+        let edges: [Int64] = [1, 127, 128, 16_383, 16_384, 1 << 35, (1 << 42) - 1]
+        for edge in edges {
+            var log = SendLog()
+            let send = SendLog.Open(delivery: edge, epoch: edge, session: edge, weight: Int(edge))
+            log.begin(send, [SendLimit(Int(edge), in: .milliseconds(edge))], now: Self.at(edge))
+            #expect(SendLog(bytes: log.bytes.span) == log, "\(edge)")
+            log.settle(edge, epoch: edge, counts: true, now: Self.at(edge))
+            #expect(SendLog(bytes: log.bytes.span) == log, "\(edge)")
+        }
+        var log = SendLog()
+        let limits = [SendLimit(10, in: .seconds(900)), SendLimit(100, in: .seconds(86_400))]
+        for delivery in DeliveryID(1)...10 {
+            let now = Timestamp(milliseconds: 1_800_000_000_000 + delivery * 60_000)
+            log.begin(Self.send(delivery), limits, now: now)
+            log.settle(delivery, epoch: 1, counts: true, now: now)
+        }
+        #expect(log.bytes.count < 100, "a row is small: \(log.bytes.count)")
     }
 
     @Test("many moments are rounded, and count longer, never shorter", arguments: UInt64(1)...4)
@@ -244,7 +268,7 @@ struct SendLogTests {
         for _ in 0..<200 {
             var bytes = log.bytes
             bytes[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
-            if Bool.random(using: &random) { bytes.removeLast(8 * Int.random(in: 1...8, using: &random)) }
+            if Bool.random(using: &random) { bytes.removeLast(Int.random(in: 1...bytes.count, using: &random)) }
             guard var read = SendLog(bytes: bytes.span) else { continue }
             // What is read can be used without a trap.
             _ = read.room(limits, now: Self.at(10))

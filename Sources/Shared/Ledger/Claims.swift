@@ -30,6 +30,8 @@ public struct Claims: Sendable {
     /// Ours to send.
     public var deliveries: [Claimed]
     /// When the next one that waits for a time is due; `nil` when none waits.
+    ///
+    /// Of a claim that took some and left some behind it may be `nil` all the same: to know it would cost a look at all lanes.
     public var nextDue: Timestamp?
     /// Whether some that are due now were left behind for lack of room.
     public var leftBehind: Bool

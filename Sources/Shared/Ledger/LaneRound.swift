@@ -3,8 +3,9 @@ import DequeModule
 /// The lanes in which something is due, as a look at all of them found them, handed out in turns to one claim after another.
 ///
 /// A look costs an index probe for each lane, however few of them are then served; with a look for every claim a crowd of lanes
-/// would make each delivery dearer. So a round is served until a quarter as many deliveries were claimed as it had lanes:
-/// a delivery then costs four probes at most, and what became due in a new lane waits for no longer than that.
+/// would make each delivery dearer. So a round is served until a quarter as many deliveries were claimed as it had lanes, or
+/// until it has fewer lanes than there is room: a delivery then costs four probes at most, and what became due in a new lane
+/// waits for no longer than that.
 ///
 /// A value: it decides whose turn is next and does nothing. Others may have emptied its lanes meanwhile.
 package struct LaneRound {
@@ -20,6 +21,7 @@ package struct LaneRound {
     private static let share = 4
     private let size: Int
     private var served = 0
+    private var left = 0
     private var lanes: [String: Deque<Lane>] = [:]
     private var workspaces = Deque<String>()
 
@@ -35,20 +37,21 @@ package struct LaneRound {
         if let last {
             start = found.firstIndex { $0.number > last } ?? 0
         } else if found.count > room {
-            start = Int((UInt64(bitPattern: session) &* 0x9E37_79B9_7F4A_7C15 >> 32) * UInt64(found.count) >> 32)
+            let part = (UInt64(bitPattern: session) &* 0x9E37_79B9_7F4A_7C15) >> 32
+            start = Int((part * UInt64(found.count)) >> 32)
         }
         for lane in found[start...] + found[..<start] { append(lane) }
     }
 
-    /// Whether it is time to look again.
-    package var isOver: Bool { workspaces.isEmpty || served * Self.share >= size }
+    /// Whether a claim with so much room is served from it; else it is time to look again.
+    package func serves(_ room: Int) -> Bool { left >= room && served * Self.share < size }
     /// Whether no lane is left in it.
-    package var isEmpty: Bool { workspaces.isEmpty }
+    package var isEmpty: Bool { left == 0 }
 
     /// Takes out the lanes of the next claim: as many of each workspace, however many it has, and no more in all than there is
     /// room for deliveries, as each has one at least.
     package mutating func next(_ most: Int, where isOpen: (Int64) -> Bool) -> Turn {
-        guard most > 0, !workspaces.isEmpty else { return [] }
+        guard most > 0, !isEmpty else { return [] }
         let share = max(1, most / workspaces.count)
         var turn: Turn = []
         var left = most
@@ -69,6 +72,7 @@ package struct LaneRound {
     }
 
     private mutating func append(_ lane: Lane) {
+        left += 1
         let workspace = lane.name.workspace
         if lanes[workspace] == nil { workspaces.append(workspace) }
         lanes[workspace, default: Deque()].append(lane)
@@ -81,6 +85,7 @@ package struct LaneRound {
             guard let lane = line.popFirst() else { break }
             if isOpen(lane.number) { taken.append(lane) } else { line.append(lane) }
         }
+        left -= taken.count
         if !line.isEmpty { lanes[workspace] = line }
         return taken
     }

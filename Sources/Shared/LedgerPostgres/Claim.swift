@@ -33,7 +33,7 @@ extension PostgresLedger {
     ) throws(LedgerError) -> Claims {
         moment = now.milliseconds
         let asking = Asking(session: session, room: room, tariff: tariff)
-        if room.total > 0, !round.isOver {
+        if room.total > 0, round.serves(room.total) {
             try letThemSpeak(look(Command(Self.speaking)), asking)
             var claims = try take(round.next(room.total) { room.free(in: $0) > 0 }, asking).claims
             claims.leftBehind = true
@@ -52,7 +52,7 @@ extension PostgresLedger {
         let ready = all.filter { $0.number > Self.groupLane && $0.at <= moment && room.free(in: $0.number) > 0 }
         round = LaneRound(ready.map(\.lane), behind: lastServed, for: asking.session, room: room.total)
         let turn = round.next(room.total) { _ in true }
-        let asksAll = round.isEmpty
+        let asksAll = turn.isEmpty || round.isEmpty
         let taking = try take(turn, asking, looksBack: asksAll)
         var claims = taking.claims
         claims.leftBehind = !asksAll || room.total > 0 && claims.deliveries.count == room.total
@@ -63,8 +63,8 @@ extension PostgresLedger {
             let nextDue = left.compactMap { $0.at > moment ? $0.at : $0.later }.min()
             claims.nextDue = nextDue.map { Timestamp(milliseconds: $0) }
         }
-        // What another was at is free again in a moment.
-        if taking.hasPassedOver { claims.nextDue = Timestamp(milliseconds: moment) }
+        // Others were faster, and there is more; or what another was at is free again in a moment.
+        if !asksAll && claims.isEmpty || taking.hasPassedOver { claims.nextDue = Timestamp(milliseconds: moment) }
         return claims
     }
 

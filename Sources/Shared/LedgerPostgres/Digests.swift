@@ -33,7 +33,7 @@ extension PostgresLedger {
             guard pages.count == scopes.count else {
                 throw PostgresFailure(.conflict, cause: "a scope of quotas was removed")
             }
-            for (scope, page) in pages { book.add(scope, page) }
+            for page in pages { book.add(page) }
             let now = Timestamp(milliseconds: moment)
             var speaking: [Int64] = []
             var moved: [(id: Int64, until: Int64)] = []

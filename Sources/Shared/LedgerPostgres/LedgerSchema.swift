@@ -33,7 +33,7 @@ enum LedgerSchema {
     /// Each with the oldest version that can work on a ledger which has it.
     static let steps: [(usableFrom: Int, sql: String)] = [
         (1, first), (2, troubles), (2, answers), (2, quotas), (2, notices), (2, groups), (2, thresholds), (2, holes),
-        (2, digests),
+        (2, digests), (10, unindexed),
     ]
     static var known: Int { steps.count }
 
@@ -252,6 +252,15 @@ enum LedgerSchema {
             ended bigint, reopened bigint NOT NULL DEFAULT 0, decided bigint NOT NULL DEFAULT 0);
         CREATE INDEX replay_open ON replay (question) WHERE ended IS NULL;
         CREATE TABLE resend (delivery bigint PRIMARY KEY);
+        """
+
+    /// An index of the scopes with open sends made each charge and each settlement a new row in every index.
+    ///
+    /// It was read only after a death. Without it a row is changed where it stands, given room on its page. Versions before
+    /// cannot read the logs of this one.
+    private static let unindexed = """
+        DROP INDEX quota_open;
+        ALTER TABLE quota SET (fillfactor = 50);
         """
 }
 

@@ -109,7 +109,7 @@ struct Purse {
         func scopes(_ due: some Sequence<Due>) -> Set<String> { due.reduce(into: []) { $0.formUnion($1.scopes) } }
         let quotas = try ledger.chargeableQuotas(
             scopes(ready), waitingFor: scopes(ready.filter { late.contains($0.lane) }), connection)
-        for (scope, page) in quotas { book.add(scope, page) }
+        for page in quotas { book.add(page) }
         let payable = ready.filter { $0.scopes.allSatisfy(book.has) }
         note(due, payable)
         return payable

@@ -10,7 +10,7 @@ extension PostgresLedger {
     /// for it, is not brought.
     func lockQuotas(
         _ scopes: Set<String>, _ connection: Connection
-    ) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
+    ) throws(PostgresFailure) -> [QuotaBook.Page] {
         guard !scopes.isEmpty else { return [] }
         return try Self.pages(connection.run([Self.lockQuotas(scopes)])[0])
     }
@@ -20,7 +20,7 @@ extension PostgresLedger {
     /// - Parameter late: the scopes that are waited for; of the others, those that another holds are not brought.
     func chargeableQuotas(
         _ scopes: Set<String>, waitingFor late: Set<String>, _ connection: Connection
-    ) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
+    ) throws(PostgresFailure) -> [QuotaBook.Page] {
         guard !scopes.isEmpty else { return [] }
         var values = Parameters()
         values.add(scopes.sorted().map { $0 as String? })
@@ -37,11 +37,11 @@ extension PostgresLedger {
         return try Self.pages(rows[1]) + Self.pages(rows[2])
     }
 
-    private static func pages(_ rows: Rows) throws(PostgresFailure) -> [(scope: String, page: QuotaBook.Page)] {
-        var pages: [(scope: String, page: QuotaBook.Page)] = []
+    private static func pages(_ rows: Rows) throws(PostgresFailure) -> [QuotaBook.Page] {
+        var pages: [QuotaBook.Page] = []
         for row in rows.indices {
-            let log = try log(rows.blob(row, 1), of: rows.text(row, 0))
-            pages.append((rows.text(row, 0), QuotaBook.Page(log: log, label: rows.text(row, 2))))
+            let scope = rows.text(row, 0)
+            pages.append(QuotaBook.Page(scope, log: try log(rows.blob(row, 1), of: scope), label: rows.text(row, 2)))
         }
         return pages
     }
@@ -68,7 +68,7 @@ extension PostgresLedger {
     /// - Parameter rows: what `lockQuotas` found.
     func settledQuotas(_ settlements: [Settlement], _ rows: Rows) throws(PostgresFailure) -> [Command] {
         var book = QuotaBook()
-        for (scope, page) in try Self.pages(rows) { book.add(scope, page) }
+        for page in try Self.pages(rows) { book.add(page) }
         for settlement in settlements where !settlement.scopes.isEmpty {
             book.settle(
                 settlement.scopes, settlement.delivery, epoch: settlement.epoch, counts: settlement.isSpent,
@@ -84,10 +84,10 @@ extension PostgresLedger {
         of session: SessionID, but kept: [DeliveryID: Int64] = [:], _ connection: Connection
     ) throws(PostgresFailure) {
         let open = try connection.run("SELECT scope, log, label FROM quota WHERE open > 0")
-        let scopes = try Self.pages(open).filter { $0.page.log.open.contains { $0.session == session } }.map(\.scope)
+        let scopes = try Self.pages(open).filter { $0.log.open.contains { $0.session == session } }.map(\.scope)
         guard !scopes.isEmpty else { return }
         var book = QuotaBook()
-        for (scope, page) in try lockQuotas(Set(scopes), connection) { book.add(scope, page) }
+        for page in try lockQuotas(Set(scopes), connection) { book.add(page) }
         book.end(
             session, where: { kept[$0.delivery] != $0.epoch }, counts: true, now: Timestamp(milliseconds: moment))
         if !book.writing.isEmpty { try connection.run(book.writing) }
@@ -99,7 +99,7 @@ extension PostgresLedger {
         let sessions = try connection.run("SELECT id FROM session")
         let living = Set(sessions.indices.map { sessions.int($0, 0) })
         return try Self.pages(rows).reduce(0) { count, page in
-            count + page.page.log.open.count { !living.contains($0.session) }
+            count + page.log.open.count { !living.contains($0.session) }
         }
     }
 }
@@ -109,7 +109,7 @@ extension QuotaBook {
     var writing: [Command] {
         let changes = changes
         guard !changes.isEmpty else { return [] }
-        let logs = changes.map(\.page.log.bytes)
+        let logs = changes.map(\.log.bytes)
         var pieces: [Range<Int>] = []
         for log in logs {
             let start = pieces.last?.upperBound ?? 0
@@ -118,9 +118,9 @@ extension QuotaBook {
         var values = Parameters()
         values.add(changes.map { $0.scope as String? })
         values.add(pieces: pieces, of: Array(logs.joined()))
-        values.add(changes.map { Int64($0.page.log.open.count) })
-        values.add(changes.map(\.page.log.ends.milliseconds))
-        values.add(changes.map { $0.page.label as String? })
+        values.add(changes.map { Int64($0.log.open.count) })
+        values.add(changes.map(\.log.ends.milliseconds))
+        values.add(changes.map { $0.label as String? })
         return [
             Command(
                 """
@@ -235,9 +235,9 @@ extension PostgresLedger {
             let found = try connection.run([.begin, Command("SELECT scope FROM quota")])[1]
             let all = Set(found.indices.map { found.text($0, 0) })
             let pages = try lockQuotas(scopes?.intersection(all) ?? all, connection)
-            for (scope, page) in pages {
+            for page in pages {
                 var values = Parameters()
-                values.add(scope)
+                values.add(page.scope)
                 values.add(blob: page.log.cleared.bytes)
                 values.add(moment)
                 values.add(author)

@@ -10,26 +10,27 @@ extension SQLiteLedger {
     ) throws(LedgerError) -> Claims {
         try letThemSpeak(room, tariff, now)
         let suspended = try suspended()
-        if room.total > 0, !round.isOver {
+        if room.total > 0, round.serves(room.total) {
             let turn = round.next(room.total) { room.free(in: $0) > 0 && !suspended.contains($0) }
             var claims = try take(turn, for: session, room: room, by: tariff, now: now)
             claims.leftBehind = true
             // What it had left others may have taken meanwhile.
             if !claims.isEmpty { return claims }
         }
-        let lanes = try attempting("look for due deliveries") { () throws(SQLiteFailure) in
-            try waitingLanes().filter { room.limits[$0.lane] != 0 && !suspended.contains($0.lane) }
-        }
+        let lanes = try looking(waitingLanes).filter { room.limits[$0.lane] != 0 && !suspended.contains($0.lane) }
         let ready = lanes.filter {
             $0.lane > Self.groupLane && $0.at <= now.milliseconds && room.free(in: $0.lane) > 0
         }
         round = LaneRound(try named(ready.map(\.lane)), behind: lastServed, for: session, room: room.total)
         let turn = round.next(room.total) { _ in true }
-        let asksAll = round.isEmpty
+        let asksAll = turn.isEmpty || round.isEmpty
         var claims = try take(turn, for: session, room: room, by: tariff, now: now)
         claims.leftBehind = !asksAll || room.total > 0 && claims.deliveries.count == room.total
-        guard asksAll else { return claims }
-        try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+        guard asksAll else {
+            if claims.isEmpty { claims.nextDue = now }  // Others were faster; there is more.
+            return claims
+        }
+        try looking { () throws(SQLiteFailure) in
             try addLeft(of: lanes, asked: Set(turn.joined().map(\.number)), to: &claims, now)
         }
         return claims
@@ -38,12 +39,17 @@ extension SQLiteLedger {
     /// Lets groups and digests say what is due; they stand among the lanes as if each kind were one.
     private func letThemSpeak(_ room: Room, _ tariff: (any Tariff)?, _ now: Timestamp) throws(LedgerError) {
         func isDue(_ lane: Int64) throws(LedgerError) -> Bool {
-            try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+            try looking { () throws(SQLiteFailure) in
                 try time(in: lane, after: .min).map { $0 <= now.milliseconds } ?? false
             }
         }
         if try isDue(Self.groupLane) { try letGroupsSpeak(now) }
         if room.total > 0, try isDue(Self.digestLane) { try letDigestsSpeak(tariff, now) }
+    }
+
+    /// Reads on one snapshot: else each probe takes a lock of the file and gives it back.
+    private func looking<Result>(_ body: () throws(SQLiteFailure) -> Result) throws(LedgerError) -> Result {
+        try attempting("look for due deliveries") { () throws(SQLiteFailure) in try database.read(body) }
     }
 
     /// What stays behind: whether some of it is due, and when the rest will be.
@@ -84,7 +90,7 @@ extension SQLiteLedger {
     }
 
     private func named(_ lanes: [Int64]) throws(LedgerError) -> [LaneRound.Lane] {
-        try attempting("look for due deliveries") { () throws(SQLiteFailure) in
+        try looking { () throws(SQLiteFailure) in
             var named: [LaneRound.Lane] = []
             named.reserveCapacity(lanes.count)
             for lane in lanes { named.append(LaneRound.Lane(lane, try names.name(of: lane, in: database))) }

@@ -120,9 +120,7 @@ extension SQLiteLedger {
     }
 
     private func hasRoom(_ toll: Toll, in book: inout QuotaBook, _ now: Timestamp) throws(SQLiteFailure) -> Bool {
-        for scope in toll.scopes where !book.has(scope) {
-            if let page = try quotaPage(scope) { book.add(scope, page) }
-        }
+        try read(toll, into: &book)
         return book.hasRoom(toll, now: now)
     }
 

@@ -31,7 +31,7 @@ enum LedgerSchema {
         application: application,
         steps: [
             first, fresh, dedup, lowest, changes, inbox, people, endpoints, answers, behind, quotas, groups, notices,
-            thresholds, holes, digests,
+            thresholds, holes, digests, unindexed,
         ])
 
     private static let first = """
@@ -215,4 +215,7 @@ enum LedgerSchema {
         DROP INDEX delivery_leased;
         ALTER TABLE session ADD COLUMN lowest INTEGER NOT NULL DEFAULT 0;
         """
+
+    /// An index of the scopes with open sends cost every charge and every settlement a write, to be read only after a death.
+    private static let unindexed = "DROP INDEX quota_open;"
 }

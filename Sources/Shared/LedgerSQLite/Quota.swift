@@ -3,8 +3,8 @@ public import CarillonLedger
 import CarillonSQLite
 
 // Quotas. A scope is one row with the log of its sends; what is charged stands there as open from the claim on, and nothing
-// beside it says which deliveries are charged: a settlement names the scopes of its claim, and a dead session's open sends
-// are found through the partial index of the scopes that have any.
+// beside it says which deliveries are charged: a settlement names the scopes of its claim, and for a dead session's open sends
+// all scopes are looked through.
 
 /// Charges what one claim takes; lives for its transaction.
 final class Purse {
@@ -28,9 +28,7 @@ final class Purse {
     func charge(_ candidate: Due) throws(SQLiteFailure) -> Claimed? {
         var claimed = candidate.claimed
         guard claimed.expires > now, let toll = try toll(of: claimed) else { return claimed }
-        for scope in toll.scopes where !book.has(scope) {
-            if let page = try ledger.quotaPage(scope) { book.add(scope, page) }
-        }
+        try ledger.read(toll, into: &book)
         let send = SendLog.Open(delivery: claimed.delivery, epoch: claimed.epoch, session: session)
         let fate = try book.charge(
             toll, send, expires: claimed.expires, label: claimed.candidate.label, now: now
@@ -104,13 +102,22 @@ struct Due {
 }
 
 extension SQLiteLedger {
+    /// Brings the scopes of a toll that a book has not.
+    func read(_ toll: Toll, into book: inout QuotaBook) throws(SQLiteFailure) {
+        for route in toll.routes {
+            for charge in route.charges where !book.has(charge.scope) {
+                if let page = try quotaPage(charge.scope) { book.add(page) }
+            }
+        }
+    }
+
     /// A scope as its row has it; `nil` when it was never charged.
     func quotaPage(_ scope: String) throws(SQLiteFailure) -> QuotaBook.Page? {
         let query = try database.fixed("SELECT log, label FROM quota WHERE scope = ?")
         query.bind(1, scope)
         defer { query.reset() }
         guard try query.step() else { return nil }
-        return QuotaBook.Page(log: try Self.log(query.blob(0), of: scope), label: query.text(1))
+        return QuotaBook.Page(scope, log: try Self.log(query.blob(0), of: scope), label: query.text(1))
     }
 
     private static func log(_ bytes: [UInt8], of scope: String) throws(SQLiteFailure) -> SendLog {
@@ -122,13 +129,12 @@ extension SQLiteLedger {
 
     /// Writes the scopes that changed.
     func write(_ book: QuotaBook) throws(SQLiteFailure) {
-        for (scope, page) in book.changes {
-            let write = try database.fixed(
-                """
-                INSERT INTO quota (scope, log, open, ends, label) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT (scope) DO UPDATE SET log = ?2, open = ?3, ends = ?4, label = ?5
-                """)
-            write.bind(1, scope)
+        for page in book.changes {
+            let write =
+                try page.isKnown
+                ? database.fixed("UPDATE quota SET log = ?2, open = ?3, ends = ?4, label = ?5 WHERE scope = ?1")
+                : database.fixed("INSERT INTO quota (scope, log, open, ends, label) VALUES (?1, ?2, ?3, ?4, ?5)")
+            write.bind(1, page.scope)
             write.bind(2, blob: page.log.bytes.span)
             write.bind(3, Int64(page.log.open.count))
             write.bind(4, page.log.ends.milliseconds)
@@ -142,7 +148,7 @@ extension SQLiteLedger {
         var book = QuotaBook()
         for settlement in settlements where !settlement.scopes.isEmpty {
             for scope in settlement.scopes where !book.has(scope) {
-                if let page = try quotaPage(scope) { book.add(scope, page) }
+                if let page = try quotaPage(scope) { book.add(page) }
             }
             book.settle(
                 settlement.scopes, settlement.delivery, epoch: settlement.epoch, counts: settlement.isSpent, now: now)
@@ -153,18 +159,18 @@ extension SQLiteLedger {
     /// Ends what a session left open: all of it may have arrived until now.
     func endQuotas(of session: SessionID, _ now: Timestamp) throws(SQLiteFailure) {
         var book = QuotaBook()
-        for (scope, page) in try openQuotas() { book.add(scope, page) }
+        for page in try openQuotas() { book.add(page) }
         book.end(session, counts: true, now: now)
         try write(book)
     }
 
     /// The scopes that have open sends.
-    private func openQuotas() throws(SQLiteFailure) -> [(scope: String, page: QuotaBook.Page)] {
+    private func openQuotas() throws(SQLiteFailure) -> [QuotaBook.Page] {
         let query = try database.fixed("SELECT scope, log, label FROM quota WHERE open > 0 ORDER BY scope")
-        var found: [(scope: String, page: QuotaBook.Page)] = []
+        var found: [QuotaBook.Page] = []
         while try query.step() {
             let log = try Self.log(query.blob(1), of: query.text(0))
-            found.append((query.text(0), QuotaBook.Page(log: log, label: query.text(2))))
+            found.append(QuotaBook.Page(query.text(0), log: log, label: query.text(2)))
         }
         return found
     }
@@ -175,7 +181,7 @@ extension SQLiteLedger {
         var sessions: Set<SessionID> = []
         while try query.step() { sessions.insert(query.int(0)) }
         var count: Int64 = 0
-        for (_, page) in try openQuotas() {
+        for page in try openQuotas() {
             count += Int64(page.log.open.count { !sessions.contains($0.session) })
         }
         return count

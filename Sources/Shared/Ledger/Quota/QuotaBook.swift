@@ -6,14 +6,19 @@ package import CarillonEvents
 package struct QuotaBook {
     /// A scope as its row has it.
     package struct Page {
+        /// Its name.
+        package let scope: String
         /// What was sent.
         package var log: SendLog
         /// The workspace and target of the last charge, for people, who are shown no address.
         package var label: String
-        /// Whether it has to be written back.
-        package fileprivate(set) var isChanged = false
-        /// Makes one.
-        package init(log: SendLog, label: String) { (self.log, self.label) = (log, label) }
+        /// Whether it has a row.
+        package fileprivate(set) var isKnown = true
+        fileprivate var isChanged = false
+        /// A page as its row has it.
+        package init(_ scope: String, log: SendLog, label: String) {
+            (self.scope, self.log, self.label) = (scope, log, label)
+        }
     }
     /// What becomes of a delivery that asks to be leased.
     package enum Fate: Equatable {
@@ -26,22 +31,24 @@ package struct QuotaBook {
         /// It is withheld and told by a digest.
         case digested
     }
-    /// The scopes that were read or made.
-    package private(set) var pages: [String: Page] = [:]
+    /// The scopes that were read or made, and where each stands there.
+    private var pages: [Page] = []
+    private var places: [String: Int] = [:]
 
     /// An empty book.
     package init() {}
 
     /// Whether a scope is here.
-    package func has(_ scope: String) -> Bool { pages[scope] != nil }
+    package func has(_ scope: String) -> Bool { places[scope] != nil }
 
     /// Adds a scope as its row has it.
-    package mutating func add(_ scope: String, _ page: Page) { pages[scope] = page }
-
-    /// The scopes to write back, in order.
-    package var changes: [(scope: String, page: Page)] {
-        pages.lazy.filter(\.value.isChanged).map { (scope: $0.key, page: $0.value) }.sorted { $0.scope < $1.scope }
+    package mutating func add(_ page: Page) {
+        places[page.scope] = pages.count
+        pages.append(page)
     }
+
+    /// The scopes to write back.
+    package var changes: [Page] { pages.filter(\.isChanged) }
 
     /// Charges the first route that has room.
     ///
@@ -60,9 +67,7 @@ package struct QuotaBook {
             for charge in route.charges {
                 var claim = claim
                 claim.weight = max(1, charge.weight)
-                pages[charge.scope, default: Page(log: SendLog(), label: label)].log
-                    .begin(claim, charge.limits, now: now)
-                touch(charge.scope, label)
+                pages[touch(charge.scope, label)].log.begin(claim, charge.limits, now: now)
             }
             return .leased(via: route.target, scopes: route.charges.map(\.scope))
         }
@@ -82,9 +87,9 @@ package struct QuotaBook {
     package mutating func settle(
         _ scopes: [String], _ delivery: DeliveryID, epoch: Int64, counts: Bool, now: Timestamp
     ) {
-        for scope in scopes where pages[scope] != nil {
-            pages[scope]?.log.settle(delivery, epoch: epoch, counts: counts, now: now)
-            pages[scope]?.isChanged = true
+        for place in scopes.compactMap({ places[$0] }) {
+            pages[place].log.settle(delivery, epoch: epoch, counts: counts, now: now)
+            pages[place].isChanged = true
         }
     }
 
@@ -92,9 +97,10 @@ package struct QuotaBook {
     package mutating func end(
         _ session: SessionID, where isChosen: (SendLog.Open) -> Bool = { _ in true }, counts: Bool, now: Timestamp
     ) {
-        for (scope, page) in pages where page.log.open.contains(where: { $0.session == session && isChosen($0) }) {
-            pages[scope]?.log.end(session, where: isChosen, counts: counts, now: now)
-            pages[scope]?.isChanged = true
+        for place in pages.indices
+        where pages[place].log.open.contains(where: { $0.session == session && isChosen($0) }) {
+            pages[place].log.end(session, where: isChosen, counts: counts, now: now)
+            pages[place].isChanged = true
         }
     }
 
@@ -105,8 +111,10 @@ package struct QuotaBook {
     }
 
     private func room(_ charge: Charge, _ isCritical: Bool, _ now: Timestamp) -> SendLog.Room {
-        (pages[charge.scope]?.log ?? SendLog()).room(
-            charge.limits, weight: charge.weight, isCritical: isCritical, now: now)
+        guard let place = places[charge.scope] else {
+            return SendLog().room(charge.limits, weight: charge.weight, isCritical: isCritical, now: now)
+        }
+        return pages[place].log.room(charge.limits, weight: charge.weight, isCritical: isCritical, now: now)
     }
 
     /// When something comes back that found no room: when the route that has room soonest has it.
@@ -125,16 +133,23 @@ package struct QuotaBook {
         var wait = now
         for charge in soonest?.charges ?? [] {
             guard case .full(let until) = room(charge, toll.isCritical, now) else { continue }
-            let turn = pages[charge.scope, default: Page(log: SendLog(), label: label)].log.promise(
+            let turn = pages[touch(charge.scope, label)].log.promise(
                 until, charge.limits, weight: charge.weight, isCritical: toll.isCritical, now: now)
-            touch(charge.scope, label)
             wait = max(wait, turn)
         }
         return wait
     }
 
-    private mutating func touch(_ scope: String, _ label: String) {
-        pages[scope]?.label = label
-        pages[scope]?.isChanged = true
+    /// Where the page of a scope stands that is changed now; a new one when it has none.
+    private mutating func touch(_ scope: String, _ label: String) -> Int {
+        let place = places[scope] ?? pages.count
+        if place == pages.count {
+            var page = Page(scope, log: SendLog(), label: label)
+            page.isKnown = false
+            add(page)
+        }
+        pages[place].label = label
+        pages[place].isChanged = true
+        return place
     }
 }

@@ -229,37 +229,47 @@ public struct SendLog: Sendable, Hashable {
 // MARK: - As bytes
 
 extension SendLog {
-    /// 1 had no weights.
-    private static let version: Int64 = 2
+    /// 1 had no weights, and both it and 2 had numbers of eight bytes.
+    private static let version: UInt8 = 3
     /// No moment and no count lies beyond: sums of a few of them fit.
     private static let most: Int64 = 1 << 60
 
-    /// The log as bytes, for a ledger's column: numbers of eight bytes, the least first.
+    /// The log as bytes, for a ledger's column: a version, then numbers, seven bits a byte, the least first.
+    ///
+    /// A settled moment is told by its distance from the one before.
     public var bytes: [UInt8] {
-        var numbers = [Self.version, latest.milliseconds, horizon, near, Int64(nears), promised, Int64(promises)]
-        numbers.append(Int64(limits.count))
-        numbers.reserveCapacity(9 + 3 * limits.count + 4 * open.count + 2 * settled.count)
-        for limit in limits { numbers += [Int64(limit.count), limit.window, Int64(limit.reserve)] }
-        numbers.append(Int64(open.count))
-        for send in open { numbers += [send.delivery, send.epoch, send.session, Int64(send.weight)] }
-        for moment in settled { numbers += [moment.at, Int64(moment.count)] }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(numbers.count * 8)
-        for number in numbers {
-            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+        var bytes = [Self.version]
+        bytes.reserveCapacity(40 + 8 * limits.count + 12 * open.count + 4 * settled.count)
+        for number in [latest.milliseconds, horizon, near, Int64(nears), promised, Int64(promises)] {
+            bytes.append(number: number)
+        }
+        bytes.append(number: Int64(limits.count))
+        for limit in limits {
+            bytes.append(number: Int64(limit.count))
+            bytes.append(number: limit.window)
+            bytes.append(number: Int64(limit.reserve))
+        }
+        bytes.append(number: Int64(open.count))
+        for send in open {
+            for number in [send.delivery, send.epoch, send.session, Int64(send.weight)] { bytes.append(number: number) }
+        }
+        var last: Int64 = 0
+        for moment in settled {
+            bytes.append(number: moment.at - last)
+            bytes.append(number: Int64(moment.count))
+            last = moment.at
         }
         return bytes
     }
 
     /// Reads what `bytes` made; `nil` for anything else.
     public init?(bytes: Span<UInt8>) {
-        guard bytes.count % 8 == 0 else { return nil }
-        var numbers = NumberReader(bytes: bytes, bound: Self.most)
-        guard let version = numbers.next(), 1...Self.version ~= version, let latest = numbers.next(),
-            let horizon = numbers.next(),
+        guard !bytes.isEmpty, 1...Self.version ~= bytes[0] else { return nil }
+        let version = bytes[0]
+        let read = version < 3 ? NumberReader(eights: bytes, bound: Self.most) : NumberReader(bytes, bound: Self.most)
+        guard var numbers = read, let latest = numbers.next(), let horizon = numbers.next(),
             let near = numbers.next(), let nears = numbers.next(), let promised = numbers.next(),
-            let promises = numbers.next(), let limits = numbers.next(),
-            limits <= numbers.left / 3
+            let promises = numbers.next(), let limits = numbers.next(), limits <= numbers.left / 3
         else { return nil }
         (self.latest, self.horizon) = (Timestamp(milliseconds: latest), horizon)
         (self.near, self.nears) = (near, Int(nears))
@@ -278,9 +288,9 @@ extension SendLog {
             self.open.append(Open(delivery: delivery, epoch: epoch, session: session, weight: Int(weight)))
         }
         while numbers.left > 0 {
-            guard let at = numbers.next(), let count = numbers.next(), at > settled.last?.at ?? -1, count > 0 else {
-                return nil
-            }
+            guard let number = numbers.next(), let count = numbers.next(), count > 0 else { return nil }
+            let at = version < 3 ? number : number + (settled.last?.at ?? 0)
+            guard at > settled.last?.at ?? -1, at <= Self.most else { return nil }
             settled.append(Settled(at: at, count: Int(count)))
         }
     }
@@ -288,22 +298,53 @@ extension SendLog {
 
 /// Numbers out of bytes, none of them negative or beyond a bound.
 private struct NumberReader {
-    private let numbers: [Int64]
-    private let bound: Int64
+    private var numbers: [Int64] = []
     private var place = 0
 
-    init(bytes: Span<UInt8>, bound: Int64) {
-        self.bound = bound
-        numbers = stride(from: 0, to: bytes.count, by: 8).map { start in
-            (0..<8).reduce(0) { $0 | Int64(bytes[start + $1]) << Int64(8 * $1) }
+    /// Numbers of seven bits a byte, behind a byte; `nil` when the last has no end, or one is too large.
+    init?(_ bytes: Span<UInt8>, bound: Int64) {
+        numbers.reserveCapacity(bytes.count)
+        var (number, shift): (Int64, Int64) = (0, 0)
+        for place in 1..<bytes.count {
+            number |= Int64(bytes[place] & 0x7f) << shift
+            guard shift <= 56, number <= bound else { return nil }
+            guard bytes[place] < 0x80 else {
+                shift += 7
+                continue
+            }
+            numbers.append(number)
+            (number, shift) = (0, 0)
+        }
+        guard shift == 0 else { return nil }
+    }
+
+    /// Numbers of eight bytes, of which the first is not read; `nil` when bytes are left over, or one is negative or too large.
+    init?(eights bytes: Span<UInt8>, bound: Int64) {
+        guard bytes.count % 8 == 0 else { return nil }
+        for start in stride(from: 8, to: bytes.count, by: 8) {
+            let number = (0..<8).reduce(0) { $0 | Int64(bytes[start + $1]) << Int64(8 * $1) }
+            guard 0...bound ~= number else { return nil }
+            numbers.append(number)
         }
     }
 
     var left: Int { numbers.count - place }
 
     mutating func next() -> Int64? {
-        guard left > 0, 0...bound ~= numbers[place] else { return nil }
+        guard left > 0 else { return nil }
         place += 1
         return numbers[place - 1]
+    }
+}
+
+extension [UInt8] {
+    /// Appends a number that is not negative, seven bits a byte, the least first.
+    fileprivate mutating func append(number: Int64) {
+        var rest = UInt64(bitPattern: number)
+        while rest >= 0x80 {
+            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            rest >>= 7
+        }
+        append(UInt8(rest))
     }
 }
