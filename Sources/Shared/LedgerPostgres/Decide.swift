@@ -40,7 +40,8 @@ extension PostgresLedger: Ledger {
             }
             var writer = DecisionWriter(self, batch, known, session: session, now: now.milliseconds)
             writer.decide()
-            let written = try connection.run(writer.commands(connection) + (reach == nil ? [.commit] : []))
+            let commands = writer.commands(connection) + (reach == nil ? [{ .commit }] : [])
+            let written = try connection.run(commands.lazy.map { $0() })
             if reach != nil {
                 try pass(.inDecision)
                 try connection.run([.commit])
@@ -194,19 +195,17 @@ struct DecisionReading {
 
     /// Writes the keys that are new to every segment, and numbers their events within the newest.
     ///
-    /// To be ready for a conflict takes a second look at the index and a second record in the log for each key. The look is one
-    /// for each key whatever the planner thinks of joins.
+    /// To be ready for a conflict takes a second look at the index and a second record in the log for each key. The look at what
+    /// is known is one scan of each index with all keys, whatever the planner thinks of joins.
     private func keys(_ isAlone: Bool) -> Command {
         var values = Parameters()
         values.add(Set(batch.events.map(\.key)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }.map(\.halves))
         return Command(
             """
-            WITH newest AS (SELECT max(id) AS id FROM segment), added AS (
-                INSERT INTO seen (segment, key)
-                SELECT newest.id, k.key FROM unnest($1::uuid[]) AS k(key), newest
-                WHERE (SELECT s.segment FROM seen s WHERE s.key = k.key LIMIT 1) IS NULL
-                \(isAlone ? "" : "ON CONFLICT DO NOTHING") RETURNING key)
-            SELECT key, (SELECT id FROM newest) << 40 | nextval('event_number') FROM added
+            INSERT INTO seen (segment, key)
+            SELECT (SELECT max(id) FROM segment), k.key FROM (SELECT unnest($1::uuid[]) AS key) k
+            WHERE k.key NOT IN (SELECT key FROM seen WHERE key = ANY($1))
+            \(isAlone ? "" : "ON CONFLICT DO NOTHING") RETURNING key, segment << 40 | nextval('event_number')
             """, values)
     }
 

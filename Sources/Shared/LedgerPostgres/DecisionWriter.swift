@@ -14,7 +14,8 @@ struct DecisionWriter {
     }
     private struct Row {
         let event, rule, lane, part: Int64
-        let delivery: Decisions.Delivery
+        /// Its place in the batch's deliveries.
+        let delivery: Int
         let state: DeliveryState
         let due: Int64?
         let wait: Decisions.Wait?
@@ -23,6 +24,7 @@ struct DecisionWriter {
         let follows: Bool
 
         var isLeased: Bool { state == .leased }
+        var isOpen: Bool { state == .leased || state == .pending }
         /// Why it is in its state.
         var reason: String { state == .expired ? Superseding.reason : wait?.reason ?? "" }
         /// As one whose place was taken.
@@ -33,8 +35,7 @@ struct DecisionWriter {
         private func changed(to state: DeliveryState, due: Int64?, wait: Decisions.Wait?) -> Row {
             Row(
                 event: event, rule: rule, lane: lane, part: part, delivery: delivery, state: state, due: due,
-                wait: wait,
-                birth: birth, follows: follows)
+                wait: wait, birth: birth, follows: follows)
         }
     }
     private struct Suppressed {
@@ -54,7 +55,8 @@ struct DecisionWriter {
     private(set) var suppressed: [Suppression: Int] = [:]
     private var rows: [Row] = []
     private var held: [Suppressed] = []
-    private var events: [(event: Decisions.Event, row: Int64)] = []
+    /// The new events, by their place in the batch, with their rows' numbers.
+    private var events: [(place: Int, row: Int64)] = []
     /// Heads that wait no longer, with the time they are due now.
     private var sooner: [DeliveryID: Int64] = [:]
     /// Deliveries of others' batches whose place is taken, and how many of them were only sent again.
@@ -73,9 +75,10 @@ struct DecisionWriter {
     mutating func decide() {
         births.reserveCapacity(batch.deliveries.count)
         rows.reserveCapacity(batch.deliveries.count)
-        for event in batch.events {
+        events.reserveCapacity(batch.events.count)
+        for (place, event) in batch.events.enumerated() {
             if let row = known.events.removeValue(forKey: event.key) {
-                events.append((event, row))
+                events.append((place, row))
                 decide(event, row)
             } else {
                 duplicates += 1
@@ -124,7 +127,8 @@ struct DecisionWriter {
     ) {
         var part: Int64 = 0
         var company: (targets: [String], lanes: [Int64]) = ([], [])
-        for delivery in batch.deliveries[selection.deliveries] {
+        for place in selection.deliveries {
+            let delivery = batch.deliveries[place]
             if let copy = delivery.copy {
                 if let other = reached[copy] {
                     suppress(
@@ -141,7 +145,7 @@ struct DecisionWriter {
                 company.lanes.append(lane)
                 continue
             }
-            add(delivery, event: row, rule: rule, lane: lane, part: part)
+            add(delivery, at: place, event: row, rule: rule, lane: lane, part: part)
             part += 1
         }
         if part > 0 { selected += 1 }
@@ -154,7 +158,9 @@ struct DecisionWriter {
         selected += 1
     }
 
-    private mutating func add(_ delivery: Decisions.Delivery, event: Int64, rule: Int64, lane: Int64, part: Int64) {
+    private mutating func add(
+        _ delivery: Decisions.Delivery, at place: Int, event: Int64, rule: Int64, lane: Int64, part: Int64
+    ) {
         if delivery.supersedes, !delivery.isReceived, let pair = delivery.pair?.number {
             supersede(in: pair, rule: rule)
         }
@@ -167,7 +173,7 @@ struct DecisionWriter {
         let due: Int64? = standing == .first && !isLeased ? wait?.until.milliseconds ?? now : nil
         rows.append(
             Row(
-                event: event, rule: rule, lane: lane, part: part, delivery: delivery,
+                event: event, rule: rule, lane: lane, part: part, delivery: place,
                 state: delivery.isReceived ? .delivered : isLeased ? .leased : .pending, due: due, wait: wait,
                 birth: births.count, follows: standing == .follows))
         births.append(.duplicate)  // until it has a number
@@ -248,13 +254,17 @@ struct DecisionWriter {
     }
 
     /// All that is written, but for the commit.
-    mutating func commands(_ connection: Connection) -> [Command] {
+    ///
+    /// The large ones are made when they are asked for, while the server is at the one before.
+    mutating func commands(_ connection: Connection) -> [() -> Command] {
+        let large = events.isEmpty ? [] : [{ [self] in insertEvents }]
+        insertIndex = rows.isEmpty ? nil : large.count
+        return large + (rows.isEmpty ? [] : [{ [self] in insertDeliveries }])
+            + smallCommands(connection).map { command in { command } }
+    }
+
+    private func smallCommands(_ connection: Connection) -> [Command] {
         var commands: [Command] = []
-        if !events.isEmpty { commands.append(insertEvents) }
-        if !rows.isEmpty {
-            insertIndex = commands.count
-            commands.append(insertDeliveries)
-        }
         if !superseded.isEmpty { commands.append(Superseding.end(superseded, now)) }
         if !sooner.isEmpty { commands.append(pullForward) }
         if !held.isEmpty { commands.append(insertSuppressed) }
@@ -287,54 +297,42 @@ struct DecisionWriter {
     }
 
     private var insertEvents: Command {
-        var values = Parameters()
-        values.add(events.map(\.row))
-        values.add(events.map(\.event.key.halves))
-        values.add(events.map { $0.event.workspace as String? })
-        values.add(events.map { $0.event.type as String? })
-        values.add(events.map(\.event.subject))
-        values.add(events.map(\.event.time.milliseconds))
-        values.add(events.map(\.event.appended.milliseconds))
-        values.add(events.map(\.event.offset))
-        values.add(pieces: events.map(\.event.value), of: batch.bytes)
-        values.add(Int64(batch.partition))
-        return Command(
-            """
-            INSERT INTO event (seq, key, workspace, type, subject, time, appended, place, bytes, partition)
-            SELECT e.*, $10 FROM unnest($1::int8[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::int8[], $7::int8[],
-                $8::int8[], $9::bytea[]) AS e
-            """, values)
+        let all = batch.events
+        var columns = Columns()
+        columns.add("seq", events.map(\.row))
+        columns.add("key", events.map { all[$0.place].key.halves })
+        columns.add("workspace", events.map { all[$0.place].workspace as String? })
+        columns.add("type", events.map { all[$0.place].type as String? })
+        columns.add("subject", events.map { all[$0.place].subject })
+        columns.add("time", events.map { all[$0.place].time.milliseconds })
+        columns.add("appended", events.map { all[$0.place].appended.milliseconds })
+        columns.add("place", events.map { all[$0.place].offset })
+        columns.add("bytes", pieces: events.map { all[$0.place].value }, of: batch.bytes)
+        columns.add("partition", all: Int64(batch.partition))
+        return columns.insert(into: "event")
     }
 
     private var insertDeliveries: Command {
-        var values = Parameters()
-        values.add(rows.map(\.event))
-        values.add(rows.map(\.rule))
-        values.add(rows.map(\.lane))
-        values.add(rows.map(\.part))
-        values.add(rows.map(\.delivery.key.halves))
-        values.add(rows.map { $0.delivery.pair?.number })
-        values.add(rows.map(\.delivery.expires.milliseconds))
-        values.add(rows.map(\.state.code))
-        values.add(rows.map(\.due))
-        values.add(rows.map { $0.wait?.until.milliseconds })
-        values.add(rows.map { $0.reason as String? })
-        values.add(rows.map { $0.delivery.supersedes ? 1 as Int64 : 0 })
-        values.add(batch.revision)
-        values.add(now)
-        values.add(session)
-        return Command(
-            """
-            INSERT INTO delivery (event, rule, lane, part, key, pair, expires, state, due, revision, decided, round, epoch,
-                session, settled, not_before, reason, supersedes)
-            SELECT d.event, d.rule, d.lane, d.part::int4, d.key, d.pair, d.expires, d.state::int4, d.due, $13, $14, $14,
-                CASE d.state WHEN 1 THEN 1 ELSE 0 END, CASE d.state WHEN 1 THEN $15::int8 ELSE 0 END,
-                CASE WHEN d.state < 2 THEN NULL ELSE $14::int8 END, d.not_before, d.reason, d.supersedes::int4
-            FROM unnest($1::int8[], $2::int8[], $3::int8[], $4::int8[], $5::uuid[], $6::int8[], $7::int8[], $8::int8[],
-                $9::int8[], $10::int8[], $11::text[], $12::int8[])
-                AS d(event, rule, lane, part, key, pair, expires, state, due, not_before, reason, supersedes)
-            RETURNING id
-            """, values)
+        let all = batch.deliveries
+        var columns = Columns()
+        columns.add("event", rows.map(\.event))
+        columns.add("rule", rows.map(\.rule))
+        columns.add("lane", rows.map(\.lane))
+        columns.add("part", mostlyOne: rows.map { $0.part })
+        columns.add("key", rows.map { all[$0.delivery].key.halves })
+        columns.add("pair", mostlyOne: rows.map { all[$0.delivery].pair?.number })
+        columns.add("expires", rows.map { all[$0.delivery].expires.milliseconds })
+        columns.add("state", mostlyOne: rows.map { $0.state.code })
+        columns.add("due", mostlyOne: rows.map(\.due))
+        columns.add("revision", all: batch.revision)
+        for name in ["decided", "round"] { columns.add(name, all: now) }
+        columns.add("epoch", mostlyOne: rows.map { $0.isLeased ? 1 : 0 })
+        columns.add("session", mostlyOne: rows.map { $0.isLeased ? session : 0 })
+        columns.add("settled", mostlyOne: rows.map { $0.isOpen ? nil : now })
+        columns.add("not_before", mostlyOne: rows.map { $0.wait?.until.milliseconds })
+        columns.add("reason", mostlyOne: rows.map(\.reason))
+        columns.add("supersedes", mostlyOne: rows.map { all[$0.delivery].supersedes ? 1 : 0 })
+        return columns.insert(into: "delivery", returning: "id")
     }
 
     /// A head that was claimed meanwhile is left alone.

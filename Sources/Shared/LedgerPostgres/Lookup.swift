@@ -100,18 +100,19 @@ extension PostgresLedger {
             RETURNING id
             """, range
         ).int(0, 0)
+        // Sorted once, below, for both arrays: an order of its own for each aggregate is a sort for each.
         try connection.run([
             Command(
                 """
                 INSERT INTO lookup
-                SELECT ((h >> 57) & 127)::int, $4, array_agg(h ORDER BY h, e), array_agg(e ORDER BY h, e) FROM (
+                SELECT block, $4, array_agg(h), array_agg(e) FROM (SELECT ((h >> 57) & 127)::int AS block, h, e FROM (
                     SELECT uuid_hash_extended(key, 0) AS h, seq AS e FROM event WHERE seq > $1 AND seq <= $2
                     UNION ALL SELECT hashtextextended(subject, 0), seq FROM event
                         WHERE seq > $1 AND seq <= $2 AND subject IS NOT NULL
                     UNION ALL SELECT uuid_hash_extended(d.key, 0), d.event FROM lookup_run r JOIN delivery d
                         ON d.id >= r.first_delivery AND d.id <= r.last_delivery
-                        WHERE r.id = $3 AND d.event > $1 AND d.event <= $2) AS n
-                GROUP BY 1
+                        WHERE r.id = $3 AND d.event > $1 AND d.event <= $2) AS n ORDER BY 1, h, e) AS sorted
+                GROUP BY block
                 """, Parameters(covered.event, last, run, run)),
             Command(isWhole ? "DELETE FROM lookup_mark" : "SELECT 1::int8"),
         ])

@@ -22,6 +22,8 @@ public struct Command: Sendable {
     private var prepared: [String: String] = [:]
     private var named = 0
     private static let bound = 500
+    /// Bytes of values from which on the server is worth an early start.
+    private static let large = 32_768
 
     /// Connects.
     ///
@@ -82,21 +84,23 @@ public struct Command: Sendable {
     }
 
     /// Runs statements one after the other in one round trip; the first that fails ends it, the rest is not run.
+    ///
+    /// The server is at the first ones while the others are made, if the sequence makes them when they are asked for.
     @discardableResult
-    public func run(_ commands: [Command]) throws(PostgresFailure) -> [Rows] {
+    public func run(_ commands: some Sequence<Command>) throws(PostgresFailure) -> [Rows] {
         if prepared.count > Self.bound { try forgetStatements() }
         guard unsafe PQenterPipelineMode(raw) == 1 else { throw broken() }
-        var fresh: [String?] = []
+        var sent: [(sql: String, fresh: String?)] = []
         var isSent = true
-        for command in commands where isSent { isSent = send(command, &fresh) }
+        for command in commands where isSent { isSent = send(command, &sent) }
         isSent = unsafe isSent && PQpipelineSync(raw) == 1
         guard isSent else { throw broken() }
         var all: [Rows] = []
         var first: PostgresFailure?
-        for (command, name) in zip(commands, fresh) {
+        for (sql, name) in sent {
             if let name {
                 let failure = take(&all, keep: false)
-                if failure == nil, first == nil { prepared[command.sql] = name }
+                if failure == nil, first == nil { prepared[sql] = name }
                 first = first ?? failure
             }
             let failure = take(&all, keep: true)
@@ -108,19 +112,19 @@ public struct Command: Sendable {
     }
 
     /// Sends one statement, preparing it first when it is new to this connection; notes the name it then gets.
-    private func send(_ command: Command, _ fresh: inout [String?]) -> Bool {
+    private func send(_ command: Command, _ sent: inout [(sql: String, fresh: String?)]) -> Bool {
         let values = command.values
         var name = prepared[command.sql]
         if name == nil {
             named += 1
             name = "c\(named)"
-            fresh.append(name)
+            sent.append((command.sql, name))
             guard
                 unsafe PQsendPrepare(raw, name, command.sql, Int32(values.types.count), values.types.map { Oid($0) })
                     == 1
             else { return false }
         } else {
-            fresh.append(nil)
+            sent.append((command.sql, nil))
         }
         return unsafe values.bytes.withUnsafeBytes { bytes in
             var pointers: [UnsafePointer<CChar>?] = unsafe []
@@ -135,7 +139,11 @@ public struct Command: Sendable {
             }
             let lengths = values.places.map { Int32($0?.count ?? 0) }
             let formats = values.places.map { _ in 1 as Int32 }
-            return unsafe PQsendQueryPrepared(raw, name, Int32(lengths.count), pointers, lengths, formats, 1) == 1
+            guard unsafe PQsendQueryPrepared(raw, name, Int32(lengths.count), pointers, lengths, formats, 1) == 1 else {
+                return false
+            }
+            // The end of a large statement must not wait for what follows: the server begins with it now.
+            return unsafe bytes.count < Self.large || PQflush(raw) == 0
         }
     }
 

@@ -46,15 +46,17 @@ public struct Parameters: Sendable {
 
     /// Adds an array of numbers.
     public mutating func add(_ numbers: some Collection<Int64>) {
+        let numbers = Array(numbers)  // of one type, as a loop over any collection asks it for each element
         array(Kind.int8s, of: Kind.int8, numbers.count) { bytes in
-            for number in numbers {
-                Self.append(8 as Int32, to: &bytes)
-                Self.append(number, to: &bytes)
+            unsafe Self.append(12, for: numbers, to: &bytes) { number, element in
+                unsafe element.storeBytes(of: (8 as Int32).bigEndian, as: Int32.self)
+                unsafe element.storeBytes(of: number.bigEndian, toByteOffset: 4, as: Int64.self)
             }
         }
     }
     /// Adds an array of numbers and NULLs.
     public mutating func add(_ numbers: some Collection<Int64?>) {
+        let numbers = Array(numbers)
         array(Kind.int8s, of: Kind.int8, numbers.count, mayHaveNull: true) { bytes in
             for number in numbers {
                 Self.append(number == nil ? -1 : 8 as Int32, to: &bytes)
@@ -64,6 +66,7 @@ public struct Parameters: Sendable {
     }
     /// Adds an array of texts and NULLs.
     public mutating func add(_ texts: some Collection<String?>) {
+        let texts = Array(texts)
         array(Kind.texts, of: Kind.text, texts.count, mayHaveNull: true) { bytes in
             for text in texts {
                 guard let text else {
@@ -79,16 +82,18 @@ public struct Parameters: Sendable {
     }
     /// Adds an array of 16 bytes each, as `uuid`.
     public mutating func add(_ halves: some Collection<(high: UInt64, low: UInt64)>) {
+        let halves = Array(halves)
         array(Kind.uuids, of: Kind.uuid, halves.count) { bytes in
-            for (high, low) in halves {
-                Self.append(16 as Int32, to: &bytes)
-                Self.append(high, to: &bytes)
-                Self.append(low, to: &bytes)
+            unsafe Self.append(20, for: halves, to: &bytes) { halves, element in
+                unsafe element.storeBytes(of: (16 as Int32).bigEndian, as: Int32.self)
+                unsafe element.storeBytes(of: halves.high.bigEndian, toByteOffset: 4, as: UInt64.self)
+                unsafe element.storeBytes(of: halves.low.bigEndian, toByteOffset: 12, as: UInt64.self)
             }
         }
     }
     /// Adds an array of pieces of a buffer.
     public mutating func add(pieces: some Collection<Range<Int>>, of buffer: [UInt8]) {
+        let pieces = Array(pieces)
         array(Kind.byteas, of: Kind.bytea, pieces.count) { bytes in
             for piece in pieces {
                 Self.append(Int32(piece.count), to: &bytes)
@@ -115,6 +120,21 @@ public struct Parameters: Sendable {
             Self.append(Int32(count), to: &bytes)
             Self.append(1 as Int32, to: &bytes)
             write(&bytes)
+        }
+    }
+
+    /// Appends elements that all take the same number of bytes; thousands of them, so in one piece.
+    @inline(__always)
+    private static func append<Element>(
+        _ size: Int, for elements: [Element], to bytes: inout [UInt8],
+        _ store: (Element, UnsafeMutableRawBufferPointer) -> Void
+    ) {
+        unsafe bytes += [UInt8](unsafeUninitializedCapacity: elements.count * size) { room, filled in
+            let room = UnsafeMutableRawBufferPointer(room)
+            for element in elements {
+                unsafe store(element, UnsafeMutableRawBufferPointer(rebasing: room[filled..<filled + size]))
+                filled += size
+            }
         }
     }
 
