@@ -69,7 +69,7 @@ struct LaneRoundTests {
 
     @Test("workers begin a crowd at different places, and a few lanes at the first")
     func spread() {
-        let starts = (1...8).map { session in
+        let starts = (SessionID(1)...8).map { session in
             var round = LaneRound(lanes(1...10_000, of: "a"), behind: nil, for: session, room: 256)
             return round.next(1) { _ in true }[0][0].number
         }
