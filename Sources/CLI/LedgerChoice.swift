@@ -34,7 +34,11 @@ extension Configuration {
         let made = try SQLiteLedger.create(at: ledger.path, keeping: fileKeeping)
         if let crash {
             made.reach = { step in
-                crash.reach(step == .inDecision ? .inDecision : .inSettle)
+                switch step {
+                case .inDecision: crash.reach(.inDecision)
+                case .inClaim: crash.reach(.inClaim)
+                case .inSettle: crash.reach(.inSettle)
+                }
                 return true
             }
         }

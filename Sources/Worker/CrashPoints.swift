@@ -6,6 +6,7 @@ public enum CrashPoint: String, Sendable, CaseIterable {
     case afterRead = "after_read"
     case inDecision = "in_decision"
     case afterDecision = "after_decision"
+    case inClaim = "in_claim"
     case beforeSend = "before_send"
     case onWire = "on_wire"
     case afterAnswer = "after_answer"

@@ -185,7 +185,7 @@ extension CountingSink.State {
     mutating func take(_ request: RequestReader.Request) -> Bool {
         requests += 1
         open += 1
-        guard let id = request.header("webhook-id") else {
+        guard let id = request.id else {
             faults.append("a request without webhook-id")
             return true
         }
@@ -202,7 +202,7 @@ extension CountingSink.State {
 
     mutating func answer(_ request: RequestReader.Request, isHeard: Bool) {
         open -= 1
-        if !isHeard, let id = request.header("webhook-id") { letters[id]?.lost += 1 }
+        if !isHeard, let id = request.id { letters[id]?.lost += 1 }
     }
 }
 
@@ -221,6 +221,11 @@ struct RequestReader {
 
         /// What it asks for.
         var path: String { head.split(separator: " ").dropFirst().first.map(String.init) ?? "" }
+
+        /// What copies of a message have in common: its id, or of a text message, which has none, all it says.
+        var id: String? {
+            header("webhook-id") ?? (path.hasSuffix("/Messages.json") ? String(decoding: body, as: UTF8.self) : nil)
+        }
 
         func header(_ name: String) -> String? {
             for line in head.split(separator: "\r\n").dropFirst() {

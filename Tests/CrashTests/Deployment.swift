@@ -101,6 +101,24 @@ final class Deployment: Sendable {
         return Int(try database.int("SELECT count(*) FROM delivery WHERE state = 2") ?? 0)
     }
 
+    /// What a question to the ledger answers, its first column as text.
+    func answers(_ sql: String) throws -> [String] {
+        if let ledgerURL {
+            let rows = try Connection(ledgerURL).run(sql)
+            return rows.indices.map { rows.text($0, 0) }
+        }
+        let query = try Database(path: folder.file("home/ledger.db"), access: .readWrite).prepare(sql)
+        var found: [String] = []
+        while try query.step() { found.append(query.text(0)) }
+        return found
+    }
+
+    func apply(rules document: String) throws {
+        let path = folder.file("more.yaml")
+        try Data(document.utf8).write(to: URL(filePath: path))
+        try expectSuccess(run("rules", "apply", path))
+    }
+
     /// The ledger's files are gone; a worker makes an empty one, and the rules are applied anew.
     func loseLedger() throws {
         for name in try FileManager.default.contentsOfDirectory(atPath: folder.file("home"))

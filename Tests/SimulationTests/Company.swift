@@ -113,7 +113,7 @@ struct Company {
 }
 
 extension SampleEvent {
-    fileprivate var key: Key {
+    var key: Key {
         Key.event(workspace: Array(workspace.utf8).span, source: Array(source.utf8).span, id: Array(id.utf8).span)
     }
 }

@@ -36,6 +36,10 @@ enum PlantedBug: String, CaseIterable, Sendable {
     case noThresholds
     /// Deliveries that are judged by older rules than those that decided them.
     case staleRules
+    /// Sends that are given back to the quotas they were charged to.
+    case freeSends
+    /// What should be told by a digest and is in none.
+    case lostFolds
 }
 
 /// The ledger as one worker process sees it: any call may be its last, and a bug may be planted in it.
@@ -170,6 +174,15 @@ final class FaultyLedger: Ledger {
     private func claimed(
         for session: SessionID, room: Room, by tariff: (any Tariff)?, now: Timestamp
     ) throws(LedgerError) -> Claims {
+        // Sometimes the process dies inside the transactions, when it takes, folds or lets speak.
+        inner.reach = { [fate] _ in
+            fate.reach("in claim")
+            return fate.isAlive
+        }
+        defer { inner.reach = nil }
+        if bug == .lostFolds, let tariff {
+            return try inner.claim(for: session, room: room, by: ForgetfulTariff(tariff), now: now)
+        }
         guard bug == .noPause else { return try inner.claim(for: session, room: room, by: tariff, now: now) }
         let paused = try inner.endpoints(of: nil).filter { $0.state == .paused }
         for row in paused { _ = try inner.resume(row.name, of: row.workspace, now: now) }
@@ -179,6 +192,11 @@ final class FaultyLedger: Ledger {
     }
 
     private func hurried(_ settlement: Settlement) -> Settlement {
+        if shows(.freeSends) {
+            var free = settlement
+            free.isSpent = false
+            return free
+        }
         guard bug == .noPostponing, case .postponed = settlement.ending else { return settlement }
         var hurried = settlement
         (hurried.ending, hurried.notBefore) = (.released, nil)
@@ -248,5 +266,19 @@ final class FaultyLedger: Ledger {
     }
     func tend(now: Timestamp) throws(LedgerError) -> Bool {
         try fate.pass("tend") { () throws(LedgerError) in try inner.tend(now: now) }
+    }
+}
+
+/// A tariff that knows of no digests.
+private final class ForgetfulTariff: Tariff {
+    private let inner: any Tariff
+    init(_ inner: any Tariff) { self.inner = inner }
+    func isCharged(_ target: String, of workspace: String) throws(LedgerError) -> Bool {
+        try inner.isCharged(target, of: workspace)
+    }
+    func toll(of candidate: Candidate) throws(LedgerError) -> Toll? {
+        var toll = try inner.toll(of: candidate)
+        if case .digested = toll?.last, candidate.delivery % 3 == 0 { toll?.last = .suppressed }
+        return toll
     }
 }

@@ -29,9 +29,11 @@ final class Process {
         configuration.channels["webhook"] = { spec -> any Channel in
             if spec.name == OnceChannel.endpoint { OnceChannel() } else { WebhookChannel() }
         }
+        configuration.quotas = Crowd.ceilings
+        for channel in ["mail", "sms", "inbox"] { configuration.people[channel] = WebhookChannel() }
         courier = ManualCourier(seed: ~seed, clock: world.clock, timeout: configuration.timeout, fate: fate) {
             [receiver = world.receiver, clock = world.clock] in
-            receiver.receive($0, from: number, isAnswered: $1, at: clock.now())
+            receiver.receive($0, from: number, isAnswered: $1, at: clock)
         }
         if world.isCalm { fate.calm() }
         if world.isCalm { courier.calm() }

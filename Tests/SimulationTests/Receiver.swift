@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonKit
 import CarillonLedger
 import CarillonWorker
 import Synchronization
@@ -31,6 +32,10 @@ final class Receiver: Sendable {
         var givingWay: Set<DeliveryID> = []
         /// Until when a claim of a delivery was asked to be left alone.
         var wishes: [DeliveryID: (epoch: Int64, until: Timestamp)] = [:]
+        /// When anything arrived, by (workspace, target), on the clock that nobody steps.
+        var moments: [[String]: [Duration]] = [:]
+        /// What messages said of many events: how many, and how many of them by name.
+        var said: [Key: (size: Int64, listed: Int64)] = [:]
     }
     fileprivate struct Place: Hashable {
         let pair: Int64
@@ -41,6 +46,17 @@ final class Receiver: Sendable {
     var violations: [String] { state.withLock { $0.violations } }
     var copies: Int { state.withLock { $0.letters.values.reduce(0) { $0 + $1.arrivals.count - 1 } } }
     func arrivals(of key: Key) -> Int { state.withLock { $0.letters[key]?.arrivals.count ?? 0 } }
+    func said(_ key: Key) -> (size: Int64, listed: Int64)? { state.withLock { $0.said[key] } }
+    /// The most that some targets of a workspace together got in any span shorter than this.
+    func most(within span: Duration, at targets: [String], of workspace: String) -> Int {
+        let moments = state.withLock { state in targets.flatMap { state.moments[[workspace, $0]] ?? [] } }.sorted()
+        var (most, first) = (0, 0)
+        for (place, moment) in moments.enumerated() {
+            while moment - moments[first] >= span { first += 1 }
+            most = max(most, place - first + 1)
+        }
+        return most
+    }
     func keys(of workspace: String) -> Set<Key> {
         state.withLock { Set($0.letters.filter { $0.value.workspace == workspace }.keys) }
     }
@@ -104,9 +120,17 @@ final class Receiver: Sendable {
     }
     func excuse(_ process: Int) { state.withLock { _ = $0.excused.insert(process) } }
 
-    func receive(_ outgoing: Outgoing, from process: Int, isAnswered: Bool, at now: Timestamp) {
-        let built = Result { () throws(Unsendable) in try outgoing.endpoint.channel.request(for: outgoing, now: now) }
+    func receive(_ outgoing: Outgoing, from process: Int, isAnswered: Bool, at clock: ManualClock) {
+        let built = Result { () throws(Unsendable) in
+            try outgoing.endpoint.channel.request(for: outgoing, now: clock.now())
+        }
+        let uptime = clock.uptime()
         state.withLock { state in
+            let notice = outgoing.notice
+            state.moments[[notice.workspace, outgoing.endpoint.name], default: []].append(uptime)
+            if let group = notice.group {
+                state.said[notice.key] = (group.size, Int64(notice.message.split(separator: "\n- ").count - 1))
+            }
             guard case .success(let request) = built else { return state.violations.append("a request was not built") }
             let body = request.body
             let key = outgoing.notice.key
@@ -116,7 +140,8 @@ final class Receiver: Sendable {
             } else {
                 state.letters[key] = Letter(
                     delivery: outgoing.delivery, workspace: outgoing.notice.workspace, body: body)
-                state.checkOrder(outgoing)
+                // What goes another way, or is told by a digest, is in no order with the rest of its receiver's.
+                if outgoing.notice.workspace != Crowd.workspace { state.checkOrder(outgoing) }
             }
             state.letters[key]?.arrivals.append(Arrival(process: process, isAnswered: isAnswered))
         }

@@ -14,6 +14,7 @@ struct SimulationTests {
             total.copies += outcomes.copies
             total.silenced += outcomes.silenced
             total.deaths += outcomes.deaths
+            total.digests += outcomes.digests
             guard outcomes.violations.isEmpty else {
                 let story = outcomes.story.joined(separator: "\n")
                 Issue.record("seed \(seed): \(outcomes.violations.prefix(5))\n\(story)")
@@ -22,9 +23,9 @@ struct SimulationTests {
         }
         print(
             "simulation: 1000 seeds, \(total.events) events, \(total.deliveries) deliveries, \(total.copies) copies, "
-                + "\(total.silenced) suppressed, \(total.deaths) deaths")
+                + "\(total.silenced) suppressed, \(total.digests) digests, \(total.deaths) deaths")
         #expect(
-            total.deaths > 1000 && total.copies > 100 && total.silenced > 1000,
+            total.deaths > 1000 && total.copies > 100 && total.silenced > 500 && total.digests > 500,
             "the simulation has become too kind to find anything")
     }
 

@@ -9,14 +9,6 @@ import CarillonWorker
 // change rules, processes die between any two steps, and nothing else decides what happens next. When the seed has had its
 // steps the world becomes calm, everything that is owed has to arrive, and the promises are checked.
 
-/// What a seed came to.
-struct Outcomes: Sendable {
-    var violations: [String] = []
-    var events = 0, deliveries = 0, silenced = 0, copies = 0, deaths = 0, pauses = 0
-    /// The last things that happened.
-    var story: [String] = []
-}
-
 /// One simulated deployment.
 final class World {
     let clock = ManualClock()
@@ -32,6 +24,11 @@ final class World {
     private var processes: [Process?]
     private var started = 0
     private var company = Company()
+    private var crowd: Crowd
+    /// Whether somebody puts the clock back; then nothing happens whose promises are about the events' own times.
+    private let clockSteps: Bool
+    /// Whether anything happens to the crowd, which has much to wait for.
+    private let isCrowded: Bool
     private var published: [(event: SampleEvent, since: Int)] = []
     /// When each event was appended, which may be again and again.
     private var appends: [String: [Timestamp]] = [:]
@@ -42,6 +39,9 @@ final class World {
 
     init(seed: UInt64, bug: PlantedBug? = nil) throws {
         random = SplitMix(seed: seed)
+        crowd = Crowd(&random)
+        clockSteps = random.once(in: 8)
+        isCrowded = clockSteps || Bool.random(using: &random)
         self.bug = bug
         concurrency = [1, 2, 64].randomElement(using: &random) ?? 1
         stream = MemoryStream(partitions: 3, batch: Int.random(in: 1...12, using: &random), clock: clock)
@@ -51,6 +51,13 @@ final class World {
         processes = Array(repeating: nil, count: Int.random(in: 1...3, using: &random))
         try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random))
         _ = try ledger.apply([Company.change], base: try ledger.revision(), keepPending: false, now: clock.now())
+        try changeCrowd()
+    }
+
+    private func changeCrowd() throws {
+        let change = crowd.change(&random)
+        _ = try ledger.apply([change], base: try ledger.revision(), keepPending: false, now: clock.now())
+        tell("the crowd has other rules")
     }
 
     /// Lives the seed's life and says what was wrong with it.
@@ -78,16 +85,31 @@ final class World {
         case 0..<15: try publish()
         case 15..<60: try turn()
         case 60..<85: travel()
-        case 85..<94: clock.advance(by: .milliseconds(Int.random(in: 1...4000, using: &random)))
+        case 85..<94: passTime()
         case 94..<96: pause()
-        case 96..<97: if rulesMove { try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random)) }
+        case 96..<97: if rulesMove { try changeRules() }
         case 97..<98: makeZombie()
         case 98..<99: try changeEndpoint()
         default: try leave()
         }
     }
 
+    private func passTime() {
+        clock.advance(by: .milliseconds(Int.random(in: 1...4000, using: &random)))
+        guard clockSteps, random.once(in: 4) else { return }
+        clock.set(now: clock.now() - .milliseconds(Int.random(in: 1...15_000, using: &random)))
+        tell("the clock is put back")
+    }
+
+    private func changeRules() throws {
+        guard Bool.random(using: &random) else { return try changeCrowd() }
+        try apply(Int.random(in: 0..<RuleVariant.all.count, using: &random))
+    }
+
     private func publish() throws {
+        if clockSteps || isCrowded && random.once(in: 3) {
+            return try appender.append(crowd.batch(&random, at: clock.now()))
+        }
         guard !random.once(in: 3) else { return try appender.append(company.batch(&random, at: clock.now())) }
         var batch: [EncodedEvent] = []
         for _ in 0..<Int.random(in: 1...5, using: &random) {
@@ -229,7 +251,7 @@ final class World {
         for (partition, end) in ends where end > 0 {
             guard try ledger.position(stream.name, partition) == end else { return false }
         }
-        return try openOnes().isEmpty && company.isTold(ledger)
+        return try openOnes().isEmpty && company.isTold(ledger) && crowd.isTold(ledger)
     }
 
     private func openOnes() throws -> [String] {
@@ -250,6 +272,9 @@ final class World {
     private func check() throws {
         let rows = try ledger.deliveries(DeliveryFilter(workspace: "vision", limit: 100_000))
         outcomes.violations += try company.violations(ledger)
+        let (violations, digests) = try crowd.violations(ledger, receiver)
+        outcomes.violations += violations
+        outcomes.digests = digests
         outcomes.events = published.count
         outcomes.deliveries = rows.count
         let law = try ledger.verify(now: clock.now())
@@ -367,13 +392,5 @@ final class World {
             let order = rows.sorted { $0.id < $1.id }.compactMap { Key($0.key).flatMap { places[$0] } }
             if order != order.sorted() { violate("\(pair) was decided out of order") }
         }
-    }
-}
-
-extension SuppressedRow {
-    /// The id of its event.
-    fileprivate var eventID: String {
-        let text = event.span
-        return (try? CloudEvents.outline(text)).flatMap { JSON.string($0.id, in: text) } ?? ""
     }
 }

@@ -75,7 +75,10 @@ final class Purse {
     }
 
     /// Writes the scopes back.
-    func close() throws(SQLiteFailure) { try ledger.write(book) }
+    func close() throws(SQLiteFailure) {
+        try ledger.write(book)
+        try ledger.pass(.inClaim)
+    }
 
     private func tell(_ toll: Toll, _ claimed: Claimed, _ fate: Turned.Fate) throws(SQLiteFailure) {
         turned.append(Turned(workspace: claimed.workspace, target: claimed.target, fate))

@@ -19,7 +19,7 @@ public final class SQLiteLedger {
         }
     }
     /// Moments inside a transaction, for crash tests.
-    public enum Step: Sendable { case inDecision, inSettle }
+    public enum Step: Sendable { case inDecision, inClaim, inSettle }
 
     /// Called inside transactions; `false` abandons the transaction as a crash at this place would.
     ///
