@@ -19,12 +19,7 @@ extension Configuration {
     func createLedger(crash: CrashPoints? = nil) throws(LedgerError) -> any CarillonLedger.Ledger {
         if ledger.isPostgres {
             let made = try PostgresLedger.create(at: ledgerURL(), keeping: postgresKeeping)
-            if let crash {
-                made.reach = { step in
-                    crash.reach(step == .inDecision ? .inDecision : .inSettle)
-                    return true
-                }
-            }
+            made.reach = crash?.reachesInLedger
             return made
         }
         let folder = ledger.path.lastIndex(of: "/").map { String(ledger.path[..<$0]) } ?? "."
@@ -32,16 +27,7 @@ extension Configuration {
             throw LedgerError(.other, doing: "make the folder of \(ledger.path)", cause: error.cause)
         }
         let made = try SQLiteLedger.create(at: ledger.path, keeping: fileKeeping)
-        if let crash {
-            made.reach = { step in
-                switch step {
-                case .inDecision: crash.reach(.inDecision)
-                case .inClaim: crash.reach(.inClaim)
-                case .inSettle: crash.reach(.inSettle)
-                }
-                return true
-            }
-        }
+        made.reach = crash?.reachesInLedger
         return made
     }
 
@@ -68,5 +54,19 @@ extension Configuration {
             if let url = try values.secret("ledger.url") { return url.clear }
         } catch { throw LedgerError(.other, doing: "open the ledger", cause: error.lines.joined(separator: "; ")) }
         throw LedgerError(.other, doing: "open the ledger", cause: "neither ledger.url nor ledger.url_file is set")
+    }
+}
+
+extension CrashPoints {
+    /// Dies inside a ledger's transaction, where it is told to.
+    fileprivate var reachesInLedger: (LedgerStep) -> Bool {
+        { step in
+            switch step {
+            case .inDecision: reach(.inDecision)
+            case .inClaim: reach(.inClaim)
+            case .inSettle: reach(.inSettle)
+            }
+            return true
+        }
     }
 }

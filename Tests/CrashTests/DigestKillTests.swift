@@ -33,11 +33,10 @@ struct DigestKillTests {
         var random = SplitMix(seed: seed)
         let deployment = try Self.makeDeployment(seed, ledger)
         var points: [String?] = [
-            "after_read", "in_decision", "after_decision", "before_send", "on_wire", "after_answer", "in_settle",
+            "after_read", "in_decision", "after_decision", "in_claim", "before_send", "on_wire", "after_answer",
+            "in_settle",
         ]
-        if ledger == "sqlite" { points.append("in_claim") }
-        points += ["in_decision", "on_wire", "on_wire", "after_answer", nil, nil, nil, nil]
-        if ledger == "sqlite" { points += ["in_claim", "in_claim"] }
+        points += ["in_decision", "in_claim", "in_claim", "on_wire", "on_wire", "after_answer", nil, nil, nil, nil]
         var plan = points.shuffled(using: &random)
         var counts = Counts()
         while let point = plan.popLast() {

@@ -18,13 +18,10 @@ public final class PostgresLedger {
             (self.retention, self.dedupHorizon) = (retention, dedupHorizon)
         }
     }
-    /// Moments inside a transaction, for crash tests.
-    public enum Step: Sendable { case inDecision, inSettle }
-
     /// Called inside transactions; `false` abandons the transaction as a crash at this place would.
     ///
     /// For tests.
-    public var reach: ((Step) -> Bool)?
+    public var reach: ((LedgerStep) -> Bool)?
 
     /// How often a transaction is run again when another stood in its way.
     private static let tries = 8
@@ -156,7 +153,7 @@ public final class PostgresLedger {
     }
 
     /// Ends the transaction as a crash would, when a test asks for it.
-    func pass(_ step: Step) throws(PostgresFailure) {
+    func pass(_ step: LedgerStep) throws(PostgresFailure) {
         if let reach, !reach(step) { throw PostgresFailure(.other, cause: "abandoned at \(step)") }
     }
 

@@ -230,6 +230,7 @@ struct Purse {
         }
         guard !commands.isEmpty else { return [] }
         let answers = try connection.run(commands)
+        try ledger.pass(.inClaim)
         try ledger.keepDelivered(withheld.map(\.due.candidate.delivery), connection)
         guard !leased.isEmpty else { return [] }
         let rows = answers[0]

@@ -18,13 +18,10 @@ public final class SQLiteLedger {
             (self.retention, self.dedupHorizon) = (retention, dedupHorizon)
         }
     }
-    /// Moments inside a transaction, for crash tests.
-    public enum Step: Sendable { case inDecision, inClaim, inSettle }
-
     /// Called inside transactions; `false` abandons the transaction as a crash at this place would.
     ///
     /// For tests.
-    public var reach: ((Step) -> Bool)?
+    public var reach: ((LedgerStep) -> Bool)?
 
     let database: Database
     let keeping: Keeping
@@ -92,7 +89,7 @@ public final class SQLiteLedger {
     }
 
     /// Ends the transaction as a crash would, when a test asks for it.
-    func pass(_ step: Step) throws(SQLiteFailure) {
+    func pass(_ step: LedgerStep) throws(SQLiteFailure) {
         if let reach, !reach(step) { throw SQLiteFailure(.other, doing: "go on", cause: "abandoned at \(step)") }
     }
 
