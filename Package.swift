@@ -174,7 +174,7 @@ let package = Package(
         .testTarget(
             name: "RulesTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"],
             exclude: ["Oracle", "Fixtures"]),
-        .testTarget(name: "PatternTests", dependencies: ["CarillonEvents", "CarillonRules"]),
+        .testTarget(name: "PatternTests", dependencies: ["CarillonEvents", "CarillonRules", "CarillonKit"]),
         .testTarget(
             name: "TemplateTests", dependencies: ["CarillonEvents", "CarillonRules"], exclude: ["Oracle", "Fixtures"]),
         .testTarget(

@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonKit
 import Testing
 
 @Suite("JSON is walked in place", .timeLimit(.minutes(1)))

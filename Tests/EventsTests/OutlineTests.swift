@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonKit
 import Testing
 
 @Suite("Outline: one pass checks an event and finds its attributes", .timeLimit(.minutes(1)))

@@ -1,17 +1,5 @@
 import CarillonEvents
-
-/// Random numbers from a seed, so that a failing test prints how to repeat it.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+import CarillonKit
 
 /// 2026-01-05T08:00:00.250Z, which the tests take for now.
 let now = Timestamp(milliseconds: 1_767_600_000_250)

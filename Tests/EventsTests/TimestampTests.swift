@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonKit
 import Testing
 
 @Suite("Moments are read and written as RFC 3339 has them", .timeLimit(.minutes(1)))

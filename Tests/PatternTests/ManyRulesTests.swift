@@ -1,4 +1,5 @@
 import CarillonEvents
+import CarillonKit
 import CarillonRules
 import Testing
 

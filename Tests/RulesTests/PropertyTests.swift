@@ -1,19 +1,7 @@
 import CarillonEvents
+import CarillonKit
 import CarillonRules
 import Testing
-
-/// Random numbers from a seed, so that a failing test prints how to repeat it.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
 
 /// A value of an event or a pattern, as a tree: what the compiled matcher does without.
 private indirect enum Value: Equatable {

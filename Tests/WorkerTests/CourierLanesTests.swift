@@ -1,3 +1,4 @@
+import CarillonKit
 import CarillonWorker
 import Testing
 

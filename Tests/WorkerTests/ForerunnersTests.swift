@@ -1,3 +1,4 @@
+import CarillonKit
 import Testing
 
 @testable import CarillonWorker

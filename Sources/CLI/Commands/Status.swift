@@ -94,7 +94,8 @@ extension LedgerStatus {
             JSONValue.Member(
                 "positions",
                 .array(
-                    positions.map { position in
+                    // What is below zero is no partition: groups and replays keep their place there.
+                    positions.filter { $0.partition >= 0 }.map { position in
                         .object([
                             .string("stream", position.stream), .integer("partition", position.partition),
                             .integer("next", position.next),

@@ -15,22 +15,9 @@ extension JSONValue {
         case .integer(let value): bytes += String(value).utf8
         case .double(let value): bytes += (value.isFinite ? String(value) : "null").utf8
         case .string(let value): JSON.append(quoted: value, to: &bytes)
-        case .array(let elements):
-            bytes.append(UInt8(ascii: "["))
-            for (place, element) in elements.enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                element.write(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "]"))
+        case .array(let elements): JSON.append(array: elements, to: &bytes) { $0.write(to: &$1) }
         case .object(let members):
-            bytes.append(UInt8(ascii: "{"))
-            for (place, member) in members.enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                JSON.append(quoted: member.name, to: &bytes)
-                bytes.append(UInt8(ascii: ":"))
-                member.value.write(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "}"))
+            JSON.append(object: members, name: \.name, to: &bytes) { $0.value.write(to: &$1) }
         }
     }
 

@@ -43,6 +43,34 @@ extension JSON {
         append(quoted: text.utf8.span, to: &bytes)
     }
 
+    /// Appends an array whose elements `write` writes.
+    public static func append<Element, Trouble: Error>(
+        array elements: [Element], to bytes: inout [UInt8],
+        write: (Element, inout [UInt8]) throws(Trouble) -> Void
+    ) throws(Trouble) {
+        bytes.append(UInt8(ascii: "["))
+        for (place, element) in elements.enumerated() {
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+            try write(element, &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    /// Appends an object, its members in their order; `write` writes a member's value.
+    public static func append<Element, Trouble: Error>(
+        object members: [Element], name: (Element) -> String, to bytes: inout [UInt8],
+        write: (Element, inout [UInt8]) throws(Trouble) -> Void
+    ) throws(Trouble) {
+        bytes.append(UInt8(ascii: "{"))
+        for (place, member) in members.enumerated() {
+            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+            append(quoted: name(member), to: &bytes)
+            bytes.append(UInt8(ascii: ":"))
+            try write(member, &bytes)
+        }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
     /// Appends `text`, which is valid UTF-8, as a JSON string with its quotes.
     public static func append(quoted text: Span<UInt8>, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))

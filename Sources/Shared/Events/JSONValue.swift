@@ -42,12 +42,9 @@ extension JSONValue {
         _ elements: [JSONValue], to bytes: inout [UInt8], _ path: String, _ depth: Int
     ) throws(EventError) {
         try check(depth, at: bytes.count)
-        bytes.append(UInt8(ascii: "["))
-        for (place, element) in elements.enumerated() {
-            if place > 0 { bytes.append(UInt8(ascii: ",")) }
+        try JSON.append(array: elements, to: &bytes) { element, bytes throws(EventError) in
             try element.append(to: &bytes, path: path, depth: depth)
         }
-        bytes.append(UInt8(ascii: "]"))
     }
 
     private static func append(
@@ -55,15 +52,12 @@ extension JSONValue {
     ) throws(EventError) {
         try check(depth, at: bytes.count)
         var names: Set<String> = []
-        bytes.append(UInt8(ascii: "{"))
-        for member in members {
-            guard names.insert(member.name).inserted else { throw EventError(.duplicateKey(name: member.name)) }
-            if names.count > 1 { bytes.append(UInt8(ascii: ",")) }
-            JSON.append(quoted: member.name, to: &bytes)
-            bytes.append(UInt8(ascii: ":"))
+        for member in members where !names.insert(member.name).inserted {
+            throw EventError(.duplicateKey(name: member.name))
+        }
+        try JSON.append(object: members, name: \.name, to: &bytes) { member, bytes throws(EventError) in
             try member.value.append(to: &bytes, path: member.name, depth: depth)
         }
-        bytes.append(UInt8(ascii: "}"))
     }
 
     private static func check(_ depth: Int, at offset: Int) throws(EventError) {

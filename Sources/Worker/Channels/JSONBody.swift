@@ -39,22 +39,9 @@ indirect enum JSONBody: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral,
         case .text(let text): JSON.append(quoted: text, to: &bytes)
         case .flag(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
         case .raw(let raw): bytes.append(contentsOf: raw)
-        case .list(let elements):
-            bytes.append(UInt8(ascii: "["))
-            for (place, element) in elements.enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                element.append(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "]"))
+        case .list(let elements): JSON.append(array: elements, to: &bytes) { $0.append(to: &$1) }
         case .object(let members):
-            bytes.append(UInt8(ascii: "{"))
-            for (place, member) in members.enumerated() {
-                if place > 0 { bytes.append(UInt8(ascii: ",")) }
-                JSON.append(quoted: member.name, to: &bytes)
-                bytes.append(UInt8(ascii: ":"))
-                member.value.append(to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "}"))
+            JSON.append(object: members, name: \.name, to: &bytes) { $0.value.append(to: &$1) }
         }
     }
 }

@@ -140,7 +140,7 @@ extension Path {
 
     /// Whether a delivery was charged to what it would be charged to now.
     private func isPaid(_ claimed: Claimed) throws(LedgerError) -> Bool {
-        guard tariff.isNeeded, tariff.isCharged(claimed.target, of: claimed.workspace) else { return true }
+        guard tariff.isCharged(claimed.target, of: claimed.workspace) else { return true }
         let route = try tariff.toll(of: claimed.candidate)?.routes.first { $0.target == claimed.via }
         return route?.charges.map(\.scope) ?? [] == claimed.scopes
     }
