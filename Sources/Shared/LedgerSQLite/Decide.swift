@@ -14,8 +14,8 @@ extension SQLiteLedger: Ledger {
     public func decide(
         _ batch: Decisions, for session: SessionID, now: Timestamp
     ) throws(LedgerError) -> Decided {
-        let doing = "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)"
-        return try transaction(.machine, doing) { () throws(SQLiteFailure) -> Decided in
+        func doing() -> String { "decide \(batch.stream)/\(batch.partition) \(batch.from)..<\(batch.next)" }
+        return try transaction(.machine, doing()) { () throws(SQLiteFailure) -> Decided in
             let revision = try storedRevision()
             guard batch.isByRulesOfThen || revision == batch.revision else { return .rulesMoved }
             let stands = try storedPosition(batch.stream, batch.partition)

@@ -153,6 +153,8 @@ import Glibc
             do throws(SQLiteFailure) {
                 let result = try body()
                 try self.prepared(&self.commit, "COMMIT").run()
+                // A commit that reaches the disk is waited for; what others need of it is undone when nobody waits.
+                if reach == .process { try? self.set(.machine) }
                 return result
             } catch {
                 if unsafe sqlite3_get_autocommit(raw) == 0 { try? self.execute("ROLLBACK") }

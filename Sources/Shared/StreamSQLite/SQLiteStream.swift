@@ -137,7 +137,7 @@ public struct SQLiteStream: Sendable {
     }
 
     static func tails(_ database: Database) throws(SQLiteFailure) -> [(Partition, Offset)] {
-        let query = try database.statement("SELECT id, next FROM partition ORDER BY id")
+        let query = try database.fixed("SELECT id, next FROM partition ORDER BY id")
         var tails: [(Partition, Offset)] = []
         while try query.step() { tails.append((Partition(query.int(0)), query.int(1))) }
         return tails
@@ -169,15 +169,15 @@ public struct SQLiteStream: Sendable {
     }
 
     static func attempting<Result>(
-        _ doing: String, _ body: () throws(SQLiteFailure) -> Result
+        _ doing: @autoclosure () -> String, _ body: () throws(SQLiteFailure) -> Result
     ) throws(StreamError) -> Result {
-        do { return try body() } catch { throw StreamError(error, doing: doing) }
+        do { return try body() } catch { throw StreamError(error, doing: doing()) }
     }
 
     func attempting<Result>(
-        _ doing: String, _ body: () throws(SQLiteFailure) -> Result
+        _ doing: @autoclosure () -> String, _ body: () throws(SQLiteFailure) -> Result
     ) throws(StreamError) -> Result {
-        try Self.attempting(doing, body)
+        try Self.attempting(doing(), body)
     }
 }
 

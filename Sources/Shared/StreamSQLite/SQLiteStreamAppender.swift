@@ -135,7 +135,7 @@ private struct Tails {
     private var known: (workspace: String, partition: Int)?
 
     init(_ database: Database, now: Timestamp) throws(SQLiteFailure) {
-        let query = try database.statement("SELECT id, next, appended FROM partition ORDER BY id")
+        let query = try database.fixed("SELECT id, next, appended FROM partition ORDER BY id")
         while try query.step() {
             all.append(
                 Tail(id: Partition(query.int(0)), next: query.int(1), appended: max(query.int(2), now.milliseconds)))

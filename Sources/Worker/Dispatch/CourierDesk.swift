@@ -20,7 +20,7 @@ final class CourierDesk: Sendable {
         var left = false
     }
 
-    /// Readable when the thread should look at the desk; rung under the lock, and so never after `leave`.
+    /// Readable when the thread should look at the desk; it lives as long as the desk.
     let bell: Int32
     private let state = Mutex(State())
 
@@ -35,15 +35,15 @@ final class CourierDesk: Sendable {
 
     /// Leaves orders; false when the thread has gone.
     func order(_ change: (inout Orders) -> Void) -> Bool {
-        state.withLock { state in
-            guard !state.left else { return false }
+        let (isTaken, wakes) = state.withLock { state in
+            guard !state.left else { return (false, false) }
             change(&state.orders)
-            if state.sleeps {
-                state.sleeps = false
-                _ = eventfd_write(bell, 1)
-            }
-            return true
+            defer { state.sleeps = false }
+            return (true, state.sleeps)
         }
+        // Not under the lock: the thread would wake up to wait for it.
+        if wakes { _ = eventfd_write(bell, 1) }
+        return isTaken
     }
 
     /// Takes the endings.
