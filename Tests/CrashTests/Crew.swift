@@ -72,7 +72,10 @@ final class Crew {
 
     private static func end(of worker: Process) -> String {
         let way = worker.terminationReason == .exit ? "with" : "by signal"
-        return "worker \(worker.processIdentifier) ended \(way) \(worker.terminationStatus)"
+        // A fault in a thread of ours is told by Swift's runtime, with all threads; librdkafka's have every signal blocked, and a
+        // fault there ends the process without a word (decision 0069).
+        let hint = worker.terminationStatus == SIGSEGV ? " (without words above: in a thread of librdkafka)" : ""
+        return "worker \(worker.processIdentifier) ended \(way) \(worker.terminationStatus)\(hint)"
     }
 
     private func said(_ worker: Process) -> String {
