@@ -258,7 +258,7 @@ let package = Package(
         .testTarget(name: "TidyTests"),
         // What others wrote, fed to everything that reads it: `Tests/Fuzz/run`.
         .executableTarget(
-            name: "fuzz-rules", dependencies: ["CarillonEvents", "CarillonRules"], path: "Tests/Fuzz",
+            name: "fuzz-rules", dependencies: ["CarillonEvents", "CarillonRules", "CarillonWorker"], path: "Tests/Fuzz",
             exclude: ["Corpus", "dictionary", "run"]),
     ]
 )

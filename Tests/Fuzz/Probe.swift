@@ -13,7 +13,7 @@ struct Probe: Sendable {
     static let all = [
         Probe(name: "json", run: probeJSON), Probe(name: "event", run: probeEvent),
         Probe(name: "pattern", run: probePattern), Probe(name: "document", run: probeDocument),
-        Probe(name: "template", run: probeTemplate),
+        Probe(name: "template", run: probeTemplate), Probe(name: "answer", run: probeAnswer),
     ]
 
     static func named(_ name: String) -> Probe? { all.first { $0.name == name } }

@@ -38,6 +38,8 @@ indirect enum Reply: Sendable {
     case hangUp
     /// The first text at once, then a byte now and then, until nobody takes them any more.
     case trickle(String, then: String)
+    /// These bytes, then something.
+    case first(String, then: Reply)
     /// Nothing until the gate opens, then something.
     case after(Gate, Reply)
 }
@@ -90,6 +92,9 @@ final class ScriptedServer: Sendable {
         }
     }
 
+    /// Takes no more connections; those there are go on.
+    func refuse() { shutdown(listener, Int32(SHUT_RDWR)) }
+
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
         for connection in state.withLock({ $0.connections }) { shutdown(connection, Int32(SHUT_RDWR)) }
@@ -134,6 +139,7 @@ final class ScriptedServer: Sendable {
             _ = write(text, to: connection)
             return false
         case .hangUp: return false
+        case .first(let text, let reply): return write(text, to: connection) && send(reply, on: connection)
         case .trickle(let first, let text):
             guard write(first, to: connection) else { return false }
             for byte in text {

@@ -3,10 +3,12 @@
 /// A name or value that could end its line, or frame the request anew, is left out, so no document and no event can
 /// inject a header or a second request.
 public struct HeaderLines: Sendable, Equatable {
-    /// The lines, each `name: value` with a NUL behind it, as C wants them.
+    /// The lines as they go over the wire, each `name: value` with CR and LF behind it.
     private(set) var bytes: [UInt8] = []
     /// How many lines there are.
     public private(set) var count = 0
+    /// Whether one of them says which answers are welcome.
+    private(set) var namesAccept = false
 
     /// Makes an empty list with room for the usual headers.
     public init() { bytes.reserveCapacity(512) }
@@ -27,12 +29,15 @@ public struct HeaderLines: Sendable, Equatable {
         bytes.append(UInt8(ascii: ":"))
         bytes.append(UInt8(ascii: " "))
         bytes.append(contentsOf: value.utf8)
-        bytes.append(0)
+        bytes.append(contentsOf: "\r\n".utf8)
         count += 1
+        if name.utf8.count == 6, name.lowercased() == "accept" { namesAccept = true }
     }
 
     /// The lines as text.
-    public var lines: [String] { bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) } }
+    public var lines: [String] {
+        String(decoding: bytes, as: UTF8.self).split(separator: "\r\n").map(String.init)
+    }
 
     /// Headers that belong to the protocol or to Carillon, in lower case: a document cannot set them.
     public static let reserved: Set<String> = [

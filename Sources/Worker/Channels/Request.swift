@@ -28,8 +28,7 @@ public struct Request: Sendable {
     public var verifiesTLS: Bool
     /// Whether it needs a connection of its own.
     ///
-    /// libcurl repeats a request by itself when a kept connection turns out to be dead; what costs money is never
-    /// repeated without Carillon's knowing.
+    /// A request is repeated at once when a kept connection turns out to be dead; what costs money never is.
     public var needsFreshConnection = false
     /// Whether the address is the deployment's own word, so that it may lie inside the network.
     ///

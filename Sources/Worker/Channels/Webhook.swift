@@ -4,8 +4,8 @@ public import CarillonRules
 
 /// Webhooks as Standard Webhooks 1.0.0 has them.
 ///
-/// libcurl repeats a request by itself when a kept connection turns out to be dead before any answer came. For webhooks
-/// that is allowed: the copy has the same id and the same body.
+/// A request is repeated at once when a kept connection turns out to be dead before any answer came. For webhooks that is
+/// allowed: the copy has the same id and the same body.
 public struct WebhookChannel: EndpointChannel {
     private static let userAgent = "Carillon/\(CarillonVersion.current)"
 

@@ -7,8 +7,9 @@ public import CarillonEvents
 // nobody can know whether the receiver has it. What survives a crash: nothing here; the ledger still holds every
 // delivery as leased.
 //
-// libcurl by itself sends a request again, on a new connection, when a kept one turns out to be closed before any byte
-// of an answer. The copy is byte for byte the same. A channel that costs money must not share this habit (DESIGN §8).
+// A request is sent again, on a new connection, when a kept one turns out to be closed before any byte of an answer: by
+// libcurl itself, and over plain HTTP by us. The copy is byte for byte the same. A channel that costs money must not
+// share this habit (DESIGN §8).
 
 /// Carries requests over libcurl.
 public final class CurlCourier: Courier {

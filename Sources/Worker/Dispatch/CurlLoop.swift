@@ -3,12 +3,15 @@ import CarillonEvents
 import CarillonLedger
 
 /// The courier's thread: what it owns and what it does, round after round.
+///
+/// What goes over plain HTTP is `PlainHTTP`'s once libcurl has opened a connection for it; all else is libcurl's.
 @safe final class CurlLoop {
     private let desk: CourierDesk
     private let multi: UnsafeMutableRawPointer
     private let configuration: CurlCourier.Configuration
     private let addressGuard: AddressGuard
     private let sockets: CurlSockets
+    private let plain: PlainHTTP
     private let clock: any Clock
     private let onEnding: @Sendable () -> Void
     private let crash: CrashPoints
@@ -19,8 +22,8 @@ import CarillonLedger
     private var transfers: [CurlTransfer] = []
     private var idle: [CurlTransfer] = []
     private var endings: [Ending] = []
-    /// Begun since curl last ran.
-    private var begun = 0
+    /// Whether curl was given something since it last ran, and how much of that it is to send.
+    private var (curlHasNews, sentByCurl) = (false, 0)
     /// Tries that ended and that the worker has not written down.
     private var unsettled = 0
     /// How often answers that do not end are looked for, in milliseconds of the sockets' clock, and when that was last.
@@ -38,6 +41,7 @@ import CarillonLedger
         guard let multi = unsafe curl_multi_init() else { fatalError("libcurl has no memory for a multi handle") }
         unsafe self.multi = multi
         sockets = CurlSockets(bell: desk.bell)
+        plain = PlainHTTP(configuration, sockets: sockets)
         (self.configuration, self.clock, self.onEnding, self.crash) = (configuration, clock, onEnding, crash)
         addressGuard = AddressGuard(exemptions: configuration.exemptions)
         lookEvery = max(1, configuration.answerTime.milliseconds / Int64(Self.looks))
@@ -60,8 +64,11 @@ import CarillonLedger
             carry()
             finish()
             publish()
-            let isAtWork = idle.count < transfers.count
-            unsafe sockets.serve(multi, atMost: rest(isAtWork, since: orders))
+            let isAtWork = onWire > 0
+            unsafe sockets.serve(multi, atMost: rest(isAtWork, since: orders)) { [plain] socket, bits, now in
+                plain.act(on: socket, bits, now: now)
+            }
+            plain.endLate()
             finish()
             if isAtWork { cutSlowAnswers() }
             publish()
@@ -73,18 +80,22 @@ import CarillonLedger
     private func rest(_ isAtWork: Bool, since orders: CourierDesk.Orders) -> Int64? {
         if hasRoomForWork { return Forerunners.moment / 1000 }
         // Without a rest, curl is still shown what has become ready meanwhile.
-        return desk.mayRest(since: orders) ? isAtWork ? lookEvery : nil : 0
+        guard desk.mayRest(since: orders) else { return 0 }
+        return isAtWork ? min(lookEvery, plain.patience ?? lookEvery) : nil
     }
 
     private var hasRoomForWork: Bool {
-        lanes.hasNext && transfers.count - idle.count + unsettled < configuration.concurrency
+        lanes.hasNext && onWire + unsettled < configuration.concurrency
     }
+
+    private var onWire: Int { transfers.count - idle.count + plain.inUse }
 
     // Begin
 
     /// Starts as many as may run ahead of answers.
     private func begin() {
         let now = CurlSockets.microseconds()
+        var begun = 0
         defer { forerunners.add(begun, at: now) }
         for _ in 0..<forerunners.room(at: now) {
             guard hasRoomForWork, let outgoing = lanes.next() else { return }
@@ -93,14 +104,16 @@ import CarillonLedger
                 continue
             }
             do throws(Unsendable) {
-                send(outgoing, try outgoing.endpoint.channel.request(for: outgoing, now: clock.now()))
+                let request = try outgoing.endpoint.channel.request(for: outgoing, now: clock.now())
+                if send(outgoing, request) { begun += 1 }
             } catch {
                 end(outgoing, .refused(.render), words: error.words)
             }
         }
     }
 
-    private func send(_ outgoing: Outgoing, _ request: Request) {
+    /// Sends a request, or ends its delivery at once; whether it is on its way.
+    private func send(_ outgoing: Outgoing, _ request: Request) -> Bool {
         switch request.transport {
         case .page(let page): end(outgoing, .delivered, page: page)
         case .line:
@@ -109,12 +122,21 @@ import CarillonLedger
                 outgoing, isWritten ? .delivered : .failed(.other, after: nil),
                 words: isWritten ? "" : ConsoleLine.fault)
         case .http, .smtp:
-            guard let transfer = idle.popLast() ?? makeTransfer() else {
-                return end(
-                    outgoing, .failed(.other, after: nil), words: "libcurl has no memory for another transfer")
-            }
-            start(outgoing, request, on: transfer)
+            let carried = Carried(
+                outgoing: outgoing, begunAt: CurlSockets.uptime(), group: forerunners.next,
+                plain: plain.take(request, under: outgoing.endpoint.wire))
+            crash.reach(.beforeSend)
+            guard plain.send(carried) else { return start(carried, request) }
+            crash.reach(.onWire)
+            return true
         }
+        return false
+    }
+
+    /// In milliseconds; what is sent once more has no more time than it had.
+    private func timeLeft(for carried: Carried) -> Int64 {
+        let timeout = configuration.timeout.milliseconds
+        return carried.isRepeated ? max(1, carried.begunAt + timeout - CurlSockets.uptime()) : timeout
     }
 
     private func makeTransfer() -> CurlTransfer? {
@@ -124,30 +146,38 @@ import CarillonLedger
         return made
     }
 
-    private func start(_ outgoing: Outgoing, _ request: Request, on transfer: CurlTransfer) {
-        let code = transfer.load(request, under: outgoing.endpoint.wire)
-        crash.reach(.beforeSend)
+    /// Has libcurl send a request, or open the connection that it travels over.
+    private func start(_ carried: Carried, _ request: Request) -> Bool {
+        guard let transfer = idle.popLast() ?? makeTransfer() else {
+            end(carried.outgoing, .failed(.other, after: nil), words: "libcurl has no memory for another transfer")
+            return false
+        }
+        let terms = carried.outgoing.endpoint.wire
+        let code = transfer.load(
+            request, under: terms, opensOnly: carried.plain != nil, within: timeLeft(for: carried))
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
                 code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: transfer.wasBlocked,
                 systemError: 0)
             idle.append(transfer)
-            end(outgoing, failure.outcome, words: failure.words)
-            return
+            end(carried.outgoing, failure.outcome, words: failure.words)
+            return false
         }
-        (transfer.carried, transfer.begunAt, transfer.group) = (outgoing, CurlSockets.uptime(), forerunners.next)
-        begun += 1
+        transfer.carried = carried
+        curlHasNews = true
+        if carried.plain == nil { sentByCurl += 1 }
+        return true
     }
 
     // Carry
 
     /// Runs what was just begun: curl gives a new transfer a timer that is already over.
     private func carry() {
-        guard begun > 0 else { return }
+        guard curlHasNews else { return }
         var running: Int32 = 0
         unsafe _ = curl_multi_socket_action(multi, CURL_SOCKET_TIMEOUT, 0, &running)
-        for _ in 0..<begun { crash.reach(.onWire) }
-        begun = 0
+        for _ in 0..<sentByCurl { crash.reach(.onWire) }
+        (curlHasNews, sentByCurl) = (false, 0)
     }
 
     // End
@@ -158,10 +188,39 @@ import CarillonLedger
             guard let easy = unsafe message.pointee.easy_handle else { continue }
             let code = unsafe carillon_msg_result(message)
             let transfer = unsafe CurlTransfer.of(easy)
+            if code == CURLE_OK, let carried = transfer.carried, carried.plain != nil,
+                let socket = transfer.openedSocket
+            {
+                sockets.keep(socket)
+                free(transfer)
+                plain.send(carried, over: socket)
+                crash.reach(.onWire)
+                continue
+            }
             crash.reach(.afterAnswer)
-            if let outgoing = transfer.carried { conclude(outgoing, transfer, code) }
+            if let carried = transfer.carried { conclude(carried, transfer, code) }
             release(transfer)
         }
+        for (carried, end) in plain.takeEnds() { finish(carried, end) }
+    }
+
+    /// Ends a request of plain HTTP, or sends it again as libcurl does: once, and byte for byte the same.
+    private func finish(_ carried: Carried, _ ending: PlainHTTP.End) {
+        switch ending {
+        case .answered(let status, let notes):
+            crash.reach(.afterAnswer)
+            conclude(carried.outgoing, notes.answer(status: status, now: clock.now()))
+        case .failed(let code, let begun):
+            crash.reach(.afterAnswer)
+            let failure = CurlFailure(code: code, begun: begun, blocked: false, systemError: 0)
+            end(carried.outgoing, failure.outcome, words: failure.words)
+        case .connectionWasDead:
+            guard let plain = carried.plain else { return }
+            var again = carried
+            again.isRepeated = true
+            if start(again, plain.request) { return }
+        }
+        forerunners.remove(from: carried.group)
     }
 
     /// Ends tries whose answer keeps coming and does not end: whoever sends a byte a second would keep a place for the
@@ -173,28 +232,35 @@ import CarillonLedger
         guard now - looked >= lookEvery else { return }
         defer { looked = now }
         for transfer in transfers {
-            guard let outgoing = transfer.carried, transfer.lookAtAnswer(since: looked) >= Self.looks else { continue }
-            conclude(outgoing, transfer, CURLE_OPERATION_TIMEDOUT)
+            guard let carried = transfer.carried, transfer.lookAtAnswer(since: looked) >= Self.looks else { continue }
+            conclude(carried, transfer, CURLE_OPERATION_TIMEDOUT)
             release(transfer)
         }
-        publish()
+        plain.cutSlowAnswers(since: looked, looks: Self.looks)
+        finish()
     }
 
-    private func conclude(_ outgoing: Outgoing, _ transfer: CurlTransfer, _ code: CURLcode) {
-        if let answer = transfer.answer(code, now: clock.now()) {
-            let outcome = outgoing.endpoint.channel.outcome(of: answer)
-            let words = outcome == .delivered ? "" : Words.of(answer.body, hidingSecretsOf: outgoing.endpoint)
-            end(outgoing, outcome, status: answer.status, words: words)
-        } else {
-            let failure = CurlFailure(
-                code: code, begun: transfer.hasBegun, blocked: transfer.wasBlocked, systemError: transfer.systemError)
-            end(outgoing, failure.outcome, words: failure.words)
-        }
+    private func conclude(_ carried: Carried, _ transfer: CurlTransfer, _ code: CURLcode) {
+        if let answer = transfer.answer(code, now: clock.now()) { return conclude(carried.outgoing, answer) }
+        let failure = CurlFailure(
+            code: code, begun: transfer.hasBegun || carried.isRepeated, blocked: transfer.wasBlocked,
+            systemError: transfer.systemError)
+        end(carried.outgoing, failure.outcome, words: failure.words)
+    }
+
+    private func conclude(_ outgoing: Outgoing, _ answer: Response) {
+        let outcome = outgoing.endpoint.channel.outcome(of: answer)
+        let words = outcome == .delivered ? "" : Words.of(answer.body, hidingSecretsOf: outgoing.endpoint)
+        end(outgoing, outcome, status: answer.status, words: words)
     }
 
     private func release(_ transfer: CurlTransfer) {
+        if let carried = transfer.carried { forerunners.remove(from: carried.group) }
+        free(transfer)
+    }
+
+    private func free(_ transfer: CurlTransfer) {
         transfer.carried = nil
-        forerunners.remove(from: transfer.group)
         unsafe _ = curl_multi_remove_handle(multi, transfer.easy)
         idle.append(transfer)
     }
@@ -223,16 +289,21 @@ import CarillonLedger
     /// Ends what is still on the wire, by what the receiver may know of it, and frees everything.
     private func giveUp() {
         for transfer in transfers {
-            guard let outgoing = transfer.carried else { continue }
-            end(outgoing, transfer.hasBegun ? .ambiguous(.other) : .unsent, words: "the worker stopped")
+            guard let carried = transfer.carried else { continue }
+            giveUp(carried.outgoing, begun: transfer.hasBegun || carried.isRepeated)
             release(transfer)
         }
+        for (outgoing, begun) in plain.giveUp() { giveUp(outgoing, begun: begun) }
         endUnsent(desk.leave())
         publish()
         idle = []
         transfers = []
         sockets.hangUp()
         unsafe _ = curl_multi_cleanup(multi)
+    }
+
+    private func giveUp(_ outgoing: Outgoing, begun: Bool) {
+        end(outgoing, begun ? .ambiguous(.other) : .unsent, words: "the worker stopped")
     }
 }
 

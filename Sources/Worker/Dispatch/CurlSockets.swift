@@ -17,6 +17,8 @@ import Glibc
         var told: UInt32 = 0
         /// Whether we opened it and will see it closed.
         var isOurs = false
+        /// Whether curl only opened it: nobody but us reads and writes it.
+        var isKept = false
         /// When something was last there to read.
         var lastRead: Int64 = 0
     }
@@ -66,8 +68,10 @@ import Glibc
 
     /// Waits for a socket, a timer or the bell, and lets curl act on what came.
     ///
-    /// - Parameter longest: the longest wait, in milliseconds; `nil` for as long as nothing comes.
-    func serve(_ multi: UnsafeMutableRawPointer, atMost longest: Int64?) {
+    /// - Parameters:
+    ///   - longest: the longest wait, in milliseconds; `nil` for as long as nothing comes.
+    ///   - act: acts on a socket that is kept from curl, by epoll's bits and the time.
+    func serve(_ multi: UnsafeMutableRawPointer, atMost longest: Int64?, act: (Int32, UInt32, Int64) -> Void) {
         let count = unsafe epoll_wait(epoll, &events, Int32(events.count), patience(atMost: longest))
         var running: Int32 = 0
         let now = count > 0 ? Self.uptime() : 0
@@ -76,6 +80,8 @@ import Glibc
             if socket == bell {
                 var rings: eventfd_t = 0
                 unsafe _ = eventfd_read(bell, &rings)
+            } else if isKept(socket) {
+                act(socket, bits, now)
             } else if isWanted(socket, bits) {
                 if bits & EPOLLIN.rawValue != 0 { sockets[Int(socket)].lastRead = now }
                 unsafe _ = curl_multi_socket_action(multi, socket, Self.action(bits), &running)
@@ -105,10 +111,36 @@ import Glibc
     }
 
     /// Closes a socket for curl; the kernel forgets what it was told about it.
+    ///
+    /// One that is kept stays open.
     func close(_ socket: curl_socket_t) -> Int32 {
         makeRoom(for: socket)
+        guard !isKept(socket) else { return 0 }
         sockets[Int(socket)] = Socket()
         return Glibc.close(socket)
+    }
+
+    /// Keeps a socket from curl, which opened it and is about to forget it.
+    func keep(_ socket: Int32) {
+        makeRoom(for: socket)
+        sockets[Int(socket)].isKept = true
+        watch(socket, toSend: false)
+    }
+
+    /// Watches a kept socket for what comes, and for room to send.
+    func watch(_ socket: Int32, toSend: Bool) {
+        sockets[Int(socket)].wanted = EPOLLIN.rawValue | (toSend ? EPOLLOUT.rawValue : 0)
+        tellWanted(socket)
+    }
+
+    /// Closes a kept socket.
+    func close(kept socket: Int32) {
+        sockets[Int(socket)] = Socket()
+        _ = Glibc.close(socket)
+    }
+
+    private func isKept(_ socket: Int32) -> Bool {
+        sockets.indices.contains(Int(socket)) && sockets[Int(socket)].isKept
     }
 
     /// Ends all connections before curl closes them, so that it waits for nobody's goodbye.
@@ -122,6 +154,7 @@ import Glibc
 
     private func watch(_ socket: curl_socket_t, _ what: Int32) {
         makeRoom(for: socket)
+        guard !isKept(socket) else { return }
         let wanted: UInt32 =
             switch what {
             case CURL_POLL_IN: EPOLLIN.rawValue

@@ -8,43 +8,9 @@ import Glibc
 /// curl copies neither header lines nor body, so both stand in buffers of our own that live as long as the handle.
 /// Everything that does not change between requests is set once.
 @safe final class CurlTransfer {
-    /// More of an answer is not read; the status counts all the same.
-    static let answerLimit = 64 * 1024
-    /// How much of an answer's body is kept, twice what `Words` shows.
-    static let keptLimit = 2 * Words.limit
-
-    /// What of a request is set once and kept for those that are alike.
-    private struct Manner: Equatable {
-        var mail: SMTPEnvelope?
-        var verifiesTLS = true  // as curl begins
-        var isFresh = false
-        var isTrusted = false
-        var authorities: String?
-
-        init() {}
-
-        /// Whether a request is of this manner; asked of every one, so nothing is made for it.
-        func fits(_ request: Request) -> Bool {
-            guard verifiesTLS == request.verifiesTLS, isFresh == request.needsFreshConnection,
-                isTrusted == request.isTrusted, authorities == request.authorities
-            else { return false }
-            if case .smtp(let envelope) = request.transport { return mail == envelope }
-            return mail == nil
-        }
-
-        init(_ request: Request) {
-            if case .smtp(let envelope) = request.transport { mail = envelope }
-            (verifiesTLS, isFresh, isTrusted) = (
-                request.verifiesTLS, request.needsFreshConnection, request.isTrusted
-            )
-            authorities = request.authorities
-        }
-    }
-
     let easy: UnsafeMutableRawPointer
-    /// What it carries now, since when, on the sockets' clock, and in which group of forerunners.
-    var carried: Outgoing?
-    var (begunAt, group): (Int64, Int) = (0, 0)
+    /// What it carries now.
+    var carried: Carried?
     /// The socket curl watches for it.
     var socket: Int32 = -1
     private var looksWithMore = 0
@@ -58,19 +24,20 @@ import Glibc
     /// What the test's resolver said, as long as curl may look at it.
     var resolved: UnsafeMutablePointer<curl_slist>?
     private var method = ""
-    private var manner = Manner()
+    private var manner = CurlManner()
+    private var opensOnly = false
+    private var timeout: Int64 = 0
     private var terms: WireTerms?
-    private let configuration: CurlCourier.Configuration
-    private var recipients: CurlList?
+    let configuration: CurlCourier.Configuration
+    var recipients: CurlList?
     private var lines = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 1)
     private var nodes = UnsafeMutableBufferPointer<curl_slist>.allocate(capacity: 32)
     private var body = UnsafeMutableRawBufferPointer.allocate(byteCount: 2048, alignment: 1)
 
     // What the callbacks note of the answer.
-    private var headIsComplete = false
-    private var retryAfter: String?
-    private var kept: [UInt8] = []
-    private var received = 0
+    private var notes = AnswerNotes()
+    /// A mail server's last reply.
+    private var reply: [UInt8] = []
     private var allowed = 0
     private var refused = 0
     /// How much of a mail curl has taken.
@@ -86,7 +53,6 @@ import Glibc
         }
         unsafe (self.easy, self.address) = (easy, address)
         (self.configuration, self.addressGuard, self.sockets) = (configuration, addressGuard, sockets)
-        kept.reserveCapacity(Self.keptLimit)
         configure()
     }
 
@@ -101,9 +67,9 @@ import Glibc
 
     private func configure() {
         set(CURLOPT_NOSIGNAL, 1)
-        let timeout = configuration.timeout
-        set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds))
-        set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, .seconds(5)).milliseconds))
+        timeout = configuration.timeout.milliseconds
+        set(CURLOPT_TIMEOUT_MS, Int(timeout))
+        set(CURLOPT_CONNECTTIMEOUT_MS, Int(min(timeout, 5000)))
         // One broken connection is one broken delivery.
         set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
         set(CURLOPT_FOLLOWLOCATION, 0)
@@ -166,15 +132,26 @@ import Glibc
     // The request
 
     /// Makes the handle ready to send `request` over a connection on these terms.
-    func load(_ request: Request, under terms: WireTerms?) -> CURLcode {
-        headIsComplete = false
-        retryAfter = nil
-        kept.removeAll(keepingCapacity: true)
-        (received, allowed, refused, bodyTaken) = (0, 0, 0, 0)
+    ///
+    /// - Parameters:
+    ///   - opensOnly: whether it is only to open the connection.
+    ///   - time: from now to the end of the answer, in milliseconds.
+    func load(_ request: Request, under terms: WireTerms?, opensOnly: Bool, within time: Int64) -> CURLcode {
+        notes.reset()
+        reply.removeAll(keepingCapacity: true)
+        (allowed, refused, bodyTaken) = (0, 0, 0)
         (socket, looksWithMore) = (-1, 0)
         if !manner.fits(request) {
-            let code = take(Manner(request))
+            let code = take(CurlManner(request))
             guard code == CURLE_OK else { return code }
+        }
+        if self.opensOnly != opensOnly {
+            self.opensOnly = opensOnly
+            set(CURLOPT_CONNECT_ONLY, opensOnly ? 1 : 0)
+        }
+        if timeout != time {
+            timeout = time
+            set(CURLOPT_TIMEOUT_MS, Int(time))
         }
         loadBody(request.body)
         if manner.mail == nil {
@@ -200,10 +177,10 @@ import Glibc
     }
 
     /// Takes on another manner: everything that was set goes, kept connections stay.
-    private func take(_ manner: Manner) -> CURLcode {
+    private func take(_ manner: CurlManner) -> CURLcode {
         unsafe curl_easy_reset(easy)
         configure()
-        (url, method, self.manner, terms) = ("", "", Manner(), nil)
+        (url, method, self.manner, opensOnly, terms) = ("", "", CurlManner(), false, nil)
         let code = apply(manner)
         // Half a manner is none: the next request begins anew.
         if code == CURLE_OK {
@@ -213,39 +190,6 @@ import Glibc
             configure()
         }
         return code
-    }
-
-    private func apply(_ manner: Manner) -> CURLcode {
-        if !manner.verifiesTLS {
-            set(CURLOPT_SSL_VERIFYPEER, 0)
-            set(CURLOPT_SSL_VERIFYHOST, 0)
-        }
-        if manner.isFresh { set(CURLOPT_FRESH_CONNECT, 1) }
-        // What the deployment itself says where to send goes there.
-        if manner.isTrusted { use(proxy: nil) }
-        // A connection into the network must not be found by a request that may not go there.
-        if manner.isFresh || manner.isTrusted && manner.mail == nil { set(CURLOPT_FORBID_REUSE, 1) }
-        var codes: [CURLcode] = []
-        if let authorities = manner.authorities { codes.append(set(CURLOPT_CAINFO, authorities)) }
-        if let mail = manner.mail {
-            set(CURLOPT_PROTOCOLS_STR, "smtp,smtps")
-            set(CURLOPT_SERVER_RESPONSE_TIMEOUT, max(1, Int(configuration.timeout.milliseconds / 1000)))
-            set(CURLOPT_UPLOAD, 1)
-            let security: curl_usessl =
-                switch mail.tls {
-                case .required: CURLUSESSL_ALL
-                case .opportunistic: CURLUSESSL_TRY
-                case .implicit, .none: CURLUSESSL_NONE
-                }
-            set(CURLOPT_USE_SSL, Int(security.rawValue))
-            codes.append(set(CURLOPT_MAIL_FROM, "<\(mail.sender)>"))
-            recipients = CurlList(mail.recipients.map { "<\($0)>" })
-            unsafe codes.append(carillon_setopt_ptr(easy, CURLOPT_MAIL_RCPT, recipients?.first))
-            if let login = mail.login {
-                codes += [set(CURLOPT_USERNAME, login.user), set(CURLOPT_PASSWORD, login.password)]
-            }
-        }
-        return codes.first { $0 != CURLE_OK } ?? CURLE_OK
     }
 
     private func load(address text: String) -> CURLcode {
@@ -285,7 +229,9 @@ import Glibc
             let line = unsafe lines.baseAddress?.advanced(by: start).assumingMemoryBound(to: CChar.self)
             unsafe nodes[index + 1] = curl_slist(data: line, next: nil)
             unsafe nodes[index].next = nodes.baseAddress?.advanced(by: index + 1)
-            if let line = unsafe line { unsafe start += strlen(line) + 1 }
+            while unsafe lines[start] != UInt8(ascii: "\r") { start += 1 }
+            unsafe lines[start] = 0
+            start += 2
         }
         unsafe _ = carillon_setopt_ptr(easy, CURLOPT_HTTPHEADER, nodes.baseAddress)
     }
@@ -311,42 +257,37 @@ import Glibc
     // The answer
 
     private func take(body bytes: UnsafeRawBufferPointer) -> Int {
-        received += bytes.count
-        guard received <= Self.answerLimit else { return 0 }
-        if kept.count < Self.keptLimit { unsafe kept.append(contentsOf: bytes.prefix(Self.keptLimit - kept.count)) }
-        return bytes.count
+        unsafe notes.take(body: bytes.bindMemory(to: UInt8.self).span) ? bytes.count : 0
     }
 
     private func take(header line: UnsafeRawBufferPointer) -> Int {
         if manner.mail != nil {
             // The last reply is the one that counts.
-            unsafe kept = Array(line.prefix(Self.keptLimit))
+            unsafe reply = Array(line.prefix(AnswerNotes.keptLimit))
             return line.count
         }
         let name = "retry-after:"
         if unsafe line.count <= 2 && line.allSatisfy({ $0 == 13 || $0 == 10 }) {
-            headIsComplete = true
-        } else if unsafe line.starts(with: "HTTP/".utf8) {  // another head: the one before was 1xx
-            headIsComplete = false
-            retryAfter = nil
+            notes.headIsComplete = true
+        } else if unsafe line.starts(with: "HTTP/".utf8) {
+            notes.begin()
         } else if unsafe line.count > name.utf8.count && zip(line, name.utf8).allSatisfy({ $0 | 0x20 == $1 | 0x20 }) {
-            retryAfter = unsafe String(decoding: line.dropFirst(name.utf8.count).prefix(64), as: UTF8.self)
+            let value = unsafe line.bindMemory(to: UInt8.self).span.extracting(droppingFirst: name.utf8.count)
+            notes.take(retryAfter: value)
         }
         return line.count
     }
 
-    /// What the receiver answered, as far as it did: a complete head counts, whatever became of the body.
+    /// What the receiver answered, as far as it did.
     ///
     /// Of a mail server a yes to all, or the reply that said no.
     func answer(_ code: CURLcode, now: Timestamp) -> Response? {
         let status = info(CURLINFO_RESPONSE_CODE)
-        if manner.mail != nil {
-            guard code != CURLE_OK else { return Response(status: 250, body: kept) }
-            return (400..<600).contains(status) ? Response(status: status, body: kept) : nil
+        guard manner.mail != nil else {
+            return notes.headIsComplete && status >= 200 ? notes.answer(status: status, now: now) : nil
         }
-        guard headIsComplete, status >= 200 else { return nil }
-        return Response(
-            status: status, retryAfter: retryAfter.flatMap { RetryAfter.parse($0, now: now) }, body: kept)
+        guard code != CURLE_OK else { return Response(status: 250, body: reply) }
+        return (400..<600).contains(status) ? Response(status: status, body: reply) : nil
     }
 
     /// Whether the receiver may have the request: any byte of one over HTTP, all of a mail, whose end is its last line.
@@ -361,15 +302,22 @@ import Glibc
     ///
     /// Over HTTP/2 a connection is shared, so it tells nothing of one answer.
     func lookAtAnswer(since lastLook: Int64) -> Int {
-        guard manner.mail == nil, terms?.offersHTTP2 != true else { return 0 }
+        guard let carried, manner.mail == nil, terms?.offersHTTP2 != true else { return 0 }
         let readAt = sockets.lastRead(socket)
-        if readAt > max(begunAt, lastLook) { looksWithMore += 1 }
+        if readAt > max(carried.begunAt, lastLook) { looksWithMore += 1 }
         return looksWithMore
     }
     /// Whether the guard refused every address there was.
     var wasBlocked: Bool { refused > 0 && allowed == 0 }
     /// The system's own error of a failed connect; 0 when there was none.
     var systemError: Int32 { Int32(truncatingIfNeeded: info(CURLINFO_OS_ERRNO)) }
+
+    /// The socket of the connection it has opened; `nil` when it is gone already.
+    var openedSocket: Int32? {
+        var socket = CURL_SOCKET_BAD
+        unsafe _ = carillon_getinfo_socket(easy, CURLINFO_ACTIVESOCKET, &socket)
+        return socket == CURL_SOCKET_BAD ? nil : socket
+    }
 
     private func info(_ name: CURLINFO) -> Int {
         var value = 0

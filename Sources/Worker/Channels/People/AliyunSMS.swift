@@ -5,8 +5,8 @@ import Crypto
 
 /// Text messages by Alibaba Cloud's Dysmsapi, through a template the provider has approved.
 ///
-/// A signature's nonce is used once: a second request with it is refused, so a try that libcurl would repeat by itself is
-/// told, not sent twice.
+/// A signature's nonce is used once: a second request with it is refused, so a try whose connection died is told,
+/// not sent twice.
 public struct AliyunSMSChannel: PersonalChannel {
     private static let host = "https://dysmsapi.aliyuncs.com"
     /// The longest value of a template's variable, in characters.
