@@ -36,12 +36,12 @@ extension SQLiteLedger: Ledger {
     }
 
     func storedRevision() throws(SQLiteFailure) -> Revision {
-        try database.int("SELECT value FROM meta WHERE name = 'revision'") ?? 0
+        try database.int(fixed: "SELECT value FROM meta WHERE name = 'revision'") ?? 0
     }
 
     /// Whether some of a batch's offsets are decided.
     private func isDecided(_ batch: Decisions) throws(SQLiteFailure) -> Bool {
-        let query = try database.statement(
+        let query = try database.fixed(
             "SELECT next FROM batch WHERE stream = ? AND partition = ? AND first < ? ORDER BY first DESC LIMIT 1")
         query.bind(1, batch.stream)
         query.bind(2, Int64(batch.partition))
@@ -52,7 +52,7 @@ extension SQLiteLedger: Ledger {
     }
 
     private func storedPosition(_ stream: String, _ partition: Int32) throws(SQLiteFailure) -> Int64? {
-        let query = try database.statement("SELECT next FROM position WHERE stream = ? AND partition = ?")
+        let query = try database.fixed("SELECT next FROM position WHERE stream = ? AND partition = ?")
         query.bind(1, stream)
         query.bind(2, Int64(partition))
         defer { query.reset() }
@@ -84,21 +84,21 @@ private struct DecisionWriter {
         self.now = now.milliseconds
         lowest = try ledger.lowestLease(of: session)
         suspended = try ledger.suspendedLanes()
-        event = try ledger.database.statement(
+        event = try ledger.database.fixed(
             """
             INSERT INTO event (key, workspace, type, subject, time, appended, partition, offset, bytes)
             VALUES (?,?,?,?,?,?,?,?,?)
             """)
-        delivery = try ledger.database.statement(
+        delivery = try ledger.database.fixed(
             """
             INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
                 session, due, not_before, reason, supersedes)
             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,?11,?12,?13,?14,?15,?16)
             """)
-        openHead = try ledger.database.statement(
+        openHead = try ledger.database.fixed(
             "SELECT id, state, due, lane, not_before, session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id LIMIT 1"
         )
-        openLast = try ledger.database.statement(
+        openLast = try ledger.database.fixed(
             "SELECT session FROM delivery WHERE state < 2 AND pair = ? ORDER BY id DESC LIMIT 1")
     }
 
@@ -250,7 +250,7 @@ private struct DecisionWriter {
         _ delivery: Decisions.Delivery, _ part: Int, of workspace: String, _ row: Int64, _ rule: Int64
     ) throws(SQLiteFailure) -> Birth {
         let lane = try ledger.names.lane(workspace, delivery.target, in: ledger.database)
-        let insert = try ledger.database.statement(
+        let insert = try ledger.database.fixed(
             """
             INSERT INTO delivery (event, rule, lane, part, revision, key, pair, decided, expires, round, state, epoch,
                 session, settled) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?8,?10,0,0,?8)
@@ -330,7 +330,7 @@ private struct DecisionWriter {
     }
 
     private func park(_ parked: Decisions.Parked) throws(SQLiteFailure) {
-        let insert = try ledger.database.statement(
+        let insert = try ledger.database.fixed(
             "INSERT INTO parked (stream, partition, offset, reason, at, bytes) VALUES (?, ?, ?, ?, ?, ?)")
         insert.bind(1, batch.stream)
         insert.bind(2, Int64(batch.partition))
@@ -345,7 +345,7 @@ private struct DecisionWriter {
     /// that a trickle of single events does not fill the ledger with rows.
     private func note() throws(SQLiteFailure) {
         let hour = now / 3_600_000
-        let last = try ledger.database.statement(
+        let last = try ledger.database.fixed(
             """
             SELECT id FROM batch WHERE stream = ?1 AND partition = ?2 AND first < ?3 AND next = ?3 AND revision = ?4
                 AND at / 3600000 = ?5 ORDER BY first DESC LIMIT 1
@@ -357,7 +357,7 @@ private struct DecisionWriter {
         last.bind(5, hour)
         let known: Int64? = try last.step() ? last.int(0) : nil
         last.reset()
-        let write = try ledger.database.statement(
+        let write = try ledger.database.fixed(
             known == nil
                 ? "INSERT INTO batch VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)"
                 : """
@@ -386,7 +386,7 @@ private struct DecisionWriter {
     }
 
     private func advance() throws(SQLiteFailure) {
-        let move = try ledger.database.statement(
+        let move = try ledger.database.fixed(
             "INSERT INTO position VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET next = ?3")
         move.bind(1, batch.stream)
         move.bind(2, Int64(batch.partition))

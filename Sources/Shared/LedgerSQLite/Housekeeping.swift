@@ -7,7 +7,7 @@ import CarillonSQLite
 extension SQLiteLedger {
     /// How far the WAL may grow before it is moved into the database.
     private static let walLimit: Int64 = 32 << 20
-    /// What is left of it in idle time.
+    /// How much of it may be in use in idle time.
     private static let idleWALLimit: Int64 = 1 << 20
     private static let step: Int64 = 1_000
     /// The first event that a delivery or a suppression still names.
@@ -32,8 +32,8 @@ extension SQLiteLedger {
         let news = try eventsSinceLastLook()
         if try sumUpInTime(news: news) { return true }
         if news == 0 {
-            try attempting("empty the WAL") { () throws(SQLiteFailure) in
-                try database.emptyWAL(whenBeyond: Self.idleWALLimit)
+            try attempting("begin the WAL anew") { () throws(SQLiteFailure) in
+                try database.restartWAL(whenBeyond: Self.idleWALLimit)
             }
         }
         return try retire(now)

@@ -96,7 +96,7 @@ public final class SQLiteLedger {
     /// Adds to a running count.
     func tally(_ name: String, _ change: Int) throws(SQLiteFailure) {
         guard change != 0 else { return }
-        let add = try database.statement(
+        let add = try database.fixed(
             "INSERT INTO tally VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET n = n + ?2")
         add.bind(1, name)
         add.bind(2, Int64(change))

@@ -35,13 +35,13 @@ final class SeenKeys {
 
     /// Starts a transaction: learns what others have added and sealed.
     func open() throws(SQLiteFailure) {
-        let newest = try database.int("SELECT value FROM meta WHERE name = 'segments'") ?? 0
+        let newest = try database.int(fixed: "SELECT value FROM meta WHERE name = 'segments'") ?? 0
         if newest != last.segment {
             try learnSegments()
             fresh = KeySet()
             last = (0, newest)
         }
-        let query = try database.statement("SELECT n, key FROM fresh WHERE n > ? ORDER BY n")
+        let query = try database.fixed("SELECT n, key FROM fresh WHERE n > ? ORDER BY n")
         query.bind(1, last.row)
         defer { query.reset() }
         while try query.step() {

@@ -143,6 +143,13 @@ import Glibc
         return try query.step() ? query.optionalInt(0) : nil
     }
 
+    /// The same of a literal.
+    public func int(fixed sql: StaticString) throws(SQLiteFailure) -> Int64? {
+        let query = try fixed(sql)
+        defer { query.reset() }
+        return try query.step() ? query.optionalInt(0) : nil
+    }
+
     /// Runs `body` in one write transaction: all of it, or nothing when it throws or the process dies.
     public func write<Result>(
         _ reach: Durability = .machine, _ body: () throws(SQLiteFailure) -> Result
@@ -179,16 +186,20 @@ import Glibc
         try checkpoint(SQLITE_CHECKPOINT_RESTART)
     }
 
-    /// Moves the WAL's pages into the database and gives its room back, when its file is larger than `bytes`.
+    /// Moves the WAL's pages into the database and begins it anew, when more than `bytes` of it are in use.
     ///
-    /// For idle time: who opens the database first, after all had left it, reads the WAL from its beginning to its end.
-    public func emptyWAL(whenBeyond bytes: Int64) throws(SQLiteFailure) {
-        var status = stat()
-        guard unsafe stat(path + "-wal", &status) == 0, Int64(status.st_size) > bytes else { return }
-        try checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
+    /// For idle time: who opens the database first, after all had left it, reads the WAL up to its last commit. The file
+    /// keeps its size, as a commit that need not make it longer is on the disk a fifth sooner.
+    public func restartWAL(whenBeyond bytes: Int64) throws(SQLiteFailure) {
+        guard unsafe Int64(walPages.pointee) * 4096 > bytes, try checkpoint(SQLITE_CHECKPOINT_RESTART) else { return }
+        // Only a write begins it anew, so a page is written as it is.
+        let version = try int("PRAGMA user_version") ?? 0
+        try write(.process) { () throws(SQLiteFailure) in try self.execute("PRAGMA user_version=\(version)") }
     }
 
-    private func checkpoint(_ mode: Int32) throws(SQLiteFailure) {
+    /// Whether all pages were moved, and no reader looks at the WAL any more.
+    @discardableResult
+    private func checkpoint(_ mode: Int32) throws(SQLiteFailure) -> Bool {
         try locked { () throws(SQLiteFailure) in
             // It waits for readers no longer than the busy timeout, so it is asked for without one.
             unsafe sqlite3_busy_timeout(self.raw, 0)
@@ -200,6 +211,7 @@ import Glibc
                     code: code, message: String(cString: sqlite3_errmsg(raw)), doing: "checkpoint \(path)")
             }
             unsafe walPages.pointee = code == SQLITE_OK ? 0 : pages - moved
+            return code == SQLITE_OK
         }
     }
 
