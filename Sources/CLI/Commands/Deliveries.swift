@@ -63,10 +63,10 @@ struct Deliveries: ParsableCommand {
             commandName: "list",
             abstract: "Lists deliveries, newest first.",
             discussion: """
-                Events that a rule selected and that were not sent (stale, expired; dedup: an earlier event of the \
-                rule's window was; silence) never became a delivery, nor did single targets of it (already_sent by \
-                another rule; no_contact: nobody knows the owner; no_address). --state suppressed lists them, with a key those \
-                that this delivery stands for.
+                Events that a rule selected and that were not sent (stale, expired; after: too few came; dedup: an \
+                earlier event of the rule's window was; silence) never became a delivery, nor did single targets of \
+                it (already_sent by another rule; no_contact: nobody knows the owner; no_address; channel: not \
+                offered for the event). --state suppressed lists them, with a key those that this delivery stands for.
 
                   carillon deliveries list --workspace vision --state pending
                   carillon deliveries list --subject 123 -o json

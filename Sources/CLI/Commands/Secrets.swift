@@ -10,7 +10,8 @@ struct Secrets: ParsableCommand {
         abstract: "Sets the secrets that rule documents name.",
         discussion: """
             A document says {secret: NAME}; the value is kept in the ledger, sealed (AES-256-GCM), and never shown \
-            again. The key is that of secrets.key_file; without one, secrets.key in the home, which is made.
+            again. The key is that of secrets.key_file; without one, secrets.key in the home, which is made \
+            (but for a ledger in PostgreSQL: all its hosts are given one key).
 
               openssl rand -base64 32 | sed 's/^/whsec_/' |
                 carillon secrets set --workspace vision hook-key
