@@ -4,7 +4,7 @@ import CarillonLedger
 import CarillonPlatform
 import CarillonWorker
 
-struct Send: AsyncParsableCommand {
+struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sends a webhook for every event of a generated file, with neither stream nor ledger.",
         discussion: "What building, signing and carrying a request costs.")
@@ -16,33 +16,33 @@ struct Send: AsyncParsableCommand {
     @Option(help: "Requests on the wire at a time.")
     var concurrency = 256
 
-    func run() async throws {
+    func run() throws {
         let file = try EventFile(path: events)
         let endpoint = Endpoint(
             name: "hook", url: url, method: "POST",
             secrets: [try WebhookSecret.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")], headers: [],
             verifiesTLS: true,
             channel: WebhookChannel())
-        let (bells, bell) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let deliveries = file.events.enumerated().map { outgoing($0, $1, to: endpoint) }
+        let bell = try BellWatch(files: [])
         let courier = CurlCourier(
             configuration: CurlCourier.Configuration(
                 concurrency: concurrency, perLane: concurrency, exemptions: [try CIDR("127.0.0.0/8")]),
             clock: SystemClock()
-        ) { bell.yield() }
+        ) { bell.ring() }
         let meter = Meter()
         var (sent, ended, failed) = (0, 0, 0)
-        bell.yield()
-        for await _ in bells {
+        while ended < deliveries.count {
             let endings = courier.collect()
             courier.settled(endings.count)
             ended += endings.count
             failed += endings.count { $0.outcome != .delivered }
-            guard ended < file.events.count else { break }
-            let next = min(file.events.count, ended + concurrency * 16)
-            if next - sent >= concurrency || next == file.events.count {
-                courier.offer(file.events[sent..<next].enumerated().map { outgoing(sent + $0, $1, to: endpoint) })
+            let next = min(deliveries.count, ended + concurrency * 16)
+            if next - sent >= concurrency || next == deliveries.count {
+                courier.offer(Array(deliveries[sent..<next]))
                 sent = next
             }
+            if endings.isEmpty { _ = bell.wait(milliseconds: 1000) }
         }
         try meter.report(rows: ended, [("failed", failed)])
         courier.close()
