@@ -64,6 +64,8 @@ struct WorkspaceTests {
         let plain = ranking.rules[1]
         #expect(plain.identity == "plain" && !plain.enabled && plain.severity == .warning && plain.order == .subject)
         #expect(plain.expireAfter == .seconds(24 * 3600) && plain.title == nil)
+        #expect(plain.expireAfter(on: .sms) == .seconds(2 * 3600) && plain.expireAfter(on: .mail) == plain.expireAfter)
+        #expect(rule.expireAfter(on: .sms) == rule.expireAfter && rule.statedExpiry == rule.expireAfter)
     }
 
     @Test("files of one workspace are merged, whatever their order")
@@ -134,7 +136,7 @@ struct DifferenceTests {
                 "- endpoint room",
                 "~ rule nightly: name nightly-lost → nightly; events +a -pipeline.*; scope {pipeline: nightly} → none; "
                     + "pattern changed; severity critical → warning; notify +hall -room; title changed; message changed; "
-                    + "order none → subject; expire_after 6h → 1d",
+                    + "order none → subject; expire_after 6h → default",
                 "+ rule new",
                 "- rule plain",
             ])

@@ -55,6 +55,32 @@ struct PeopleTests {
         #expect(try bed.residue() == [])
     }
 
+    @Test("a text tells of what happened within two hours, mail within a day, and both as long as the rule says")
+    func shortLived() throws {
+        let rules = [
+            "{name: usual, events: [job.failed], per_rule: true, notify: [{sms: [alice, $owner]}, {mail: [alice]}]}",
+            "{name: long, events: [job.failed], per_rule: true, expire_after: 5h, notify: [{sms: [alice]}]}",
+        ]
+        let bed = try PeopleBed(
+            "contacts: {alice: {mail: alice@example.com, phone: \"+8613800000001\"}, wei: {phone: \"+8613800000002\"}}",
+            rules.joined(separator: "\n  - "))
+        for (subject, age) in [("now", 1), ("late", 3), ("later", 6)] as [(String, Int64)] {
+            try bed.publish(subject, owner: "wei", age: .seconds(age * 3600))
+        }
+        let arrived = Set(try bed.run().map { "\($0.notice.subject ?? "") \($0.notice.rule) \($0.endpoint.name)" })
+        #expect(
+            arrived == [
+                "now usual sms/alice", "now usual sms/wei", "now usual mail/alice", "now long sms/alice",
+                "late usual mail/alice", "late long sms/alice", "later usual mail/alice",
+            ])
+        #expect(
+            Set(try bed.suppressed()) == [
+                "late usual sms/alice expired -", "late usual sms/wei expired -", "later usual sms/alice expired -",
+                "later usual sms/wei expired -", "later long - expired -",
+            ])
+        #expect(try bed.residue() == [])
+    }
+
     @Test("the severest of the rules that tell a person does, and the others name it")
     func oneCopy() throws {
         let rules = [
@@ -199,11 +225,12 @@ final class PeopleBed {
     }
 
     func publish(
-        _ subject: String, owner: String? = nil, type: String = "job.failed", workspace: String = "vision"
+        _ subject: String, owner: String? = nil, type: String = "job.failed", workspace: String = "vision",
+        age: Duration = .zero
     ) throws {
         count += 1
         let event = SampleEvent(
-            workspace: workspace, id: "e\(count)", type: type, subject: subject, time: clock.now(),
+            workspace: workspace, id: "e\(count)", type: type, subject: subject, time: clock.now() - age,
             data: owner.map { "\"owner\":\"\($0)\"" } ?? "")
         try stream.appender().append([event.encoded])
     }

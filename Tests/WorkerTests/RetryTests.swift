@@ -30,13 +30,10 @@ struct RetryTests {
             giveUpAfter: .milliseconds(Int64.random(in: 0...100_000_000, using: &random)))
         let attempts = Int.random(in: 1...80, using: &random)
         let now = began + .milliseconds(Int64.random(in: -5_000...100_000_000, using: &random))
-        let wish: Duration? =
-            Bool.random(using: &random) ? .milliseconds(Int64.random(in: -10...9_000_000, using: &random)) : nil
-        let lower = min(max(wish ?? .zero, .zero), RetrySchedule.longestWish)
-        let upper = lower + schedule.span(after: attempts)
+        let upper = schedule.span(after: attempts)
         #expect(schedule.span(after: attempts) <= schedule.max, "seed \(seed)")
-        if let at = schedule.next(after: attempts, roundBegan: began, now: now, notBefore: wish, using: &random) {
-            #expect(at - now >= lower && at - now <= upper, "seed \(seed)")
+        if let at = schedule.next(after: attempts, roundBegan: began, now: now, using: &random) {
+            #expect(at >= now && at - now <= upper, "seed \(seed)")
             #expect(at - began <= schedule.giveUpAfter, "seed \(seed)")
         } else {
             #expect((now + upper) - began > schedule.giveUpAfter, "seed \(seed)")
@@ -48,7 +45,7 @@ struct RetryTests {
         var random = SplitMix(seed: 1)
         var delays: [Int64] = []
         for _ in 1...1000 {
-            let at = RetrySchedule().next(after: 8, roundBegan: began, now: began, notBefore: nil, using: &random)
+            let at = RetrySchedule().next(after: 8, roundBegan: began, now: began, using: &random)
             delays.append(((at ?? began) - began).milliseconds)
         }
         for tenth in 0..<10 { #expect(delays.contains { $0 / 60_000 == tenth || $0 == 600_000 && tenth == 9 }) }
@@ -59,7 +56,7 @@ struct RetryTests {
         var random = SplitMix(seed: seed)
         var (now, delays) = (began, [Int64]())
         while let at = schedule.next(
-            after: delays.count + 1, roundBegan: began, now: now, notBefore: nil, using: &random)
+            after: delays.count + 1, roundBegan: began, now: now, using: &random)
         {
             delays.append((at - now).milliseconds)
             now = at
@@ -95,7 +92,7 @@ struct RetryTests {
     func givesUp() {
         var random = SplitMix(seed: 2)
         let late = began + .seconds(86_401)
-        #expect(RetrySchedule().next(after: 3, roundBegan: began, now: late, notBefore: nil, using: &random) == nil)
-        #expect(RetrySchedule().next(after: 160, roundBegan: late, now: late, notBefore: nil, using: &random) != nil)
+        #expect(RetrySchedule().next(after: 3, roundBegan: began, now: late, using: &random) == nil)
+        #expect(RetrySchedule().next(after: 160, roundBegan: late, now: late, using: &random) != nil)
     }
 }

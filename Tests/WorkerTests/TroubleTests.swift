@@ -109,7 +109,7 @@ struct NamedScheduleTests {
         for attempts in 1...1000 {
             guard
                 let next = schedule.next(
-                    after: attempts, roundBegan: now, now: at, notBefore: nil, using: &random)
+                    after: attempts, roundBegan: now, now: at, using: &random)
             else { break }
             delays.append(next - at)
             at = next

@@ -41,6 +41,8 @@ public enum Scope: Sendable, Hashable {
 public final class Rule: Sendable {
     /// How long a notification is worth sending unless the rule says otherwise.
     public static let defaultExpiry = Duration.seconds(24 * 3600)
+    /// The same on a phone, which tells of what is now.
+    public static let defaultExpiryOnPhones = Duration.seconds(2 * 3600)
 
     /// Its name, unique in the workspace.
     public let name: String
@@ -70,8 +72,8 @@ public final class Rule: Sendable {
     public let title: Template?
     /// The message it was given.
     public let message: Template?
-    /// After how long a notification is no longer worth sending.
-    public let expireAfter: Duration
+    /// After how long a notification is no longer worth sending, as it was written; `nil` when that is the channel's matter.
+    public let statedExpiry: Duration?
     /// Whether order is kept.
     public let order: Order
     /// Where it stands.
@@ -86,6 +88,12 @@ public final class Rule: Sendable {
     public let group: Grouping?
     /// What its notifications are to a pager.
     public let incident: IncidentRule?
+    /// After how long a notification is no longer worth sending, but for what a channel makes shorter.
+    public var expireAfter: Duration { statedExpiry ?? Self.defaultExpiry }
+    /// The same on a person's channel; `nil` for an endpoint.
+    public func expireAfter(on channel: PeopleChannel?) -> Duration {
+        statedExpiry ?? (channel == .sms || channel == .voice ? Self.defaultExpiryOnPhones : Self.defaultExpiry)
+    }
     /// How much of the target quota it uses: each endpoint, and each contact once on each channel.
     public var units: Int { targets.count + ownerChannels.count }
     /// Everything it notifies, for lists; the owner as `channel/$owner`.
@@ -98,14 +106,15 @@ public final class Rule: Sendable {
     init(
         name: String, identity: String, enabled: Bool, events: [EventSelector], scope: Scope?, severity: Severity,
         targets: [String], owner ownerChannels: [PeopleChannel] = [], condition: Condition?, onError: OnError,
-        title: Template?, message: Template?, expireAfter: Duration, order: Order, file: String, line: Int,
+        title: Template?, message: Template?, expireAfter statedExpiry: Duration?, order: Order, file: String,
+        line: Int,
         dedup: Dedup?, after: Threshold? = nil, group: Grouping? = nil,
         incident: IncidentRule? = nil, pattern: Pattern?, isPerRule: Bool = false, overflow: [String: Overflow] = [:]
     ) {
         (self.overflow, self.after) = (overflow, after)
         (self.name, self.identity, self.enabled, self.events, self.scope) = (name, identity, enabled, events, scope)
         (self.severity, self.targets, self.condition, self.onError) = (severity, targets, condition, onError)
-        (self.title, self.message, self.expireAfter, self.order) = (title, message, expireAfter, order)
+        (self.title, self.message, self.statedExpiry, self.order) = (title, message, statedExpiry, order)
         (self.file, self.line, self.dedup, self.pattern, self.isPerRule) = (file, line, dedup, pattern, isPerRule)
         (self.ownerChannels, self.incident, self.group) = (ownerChannels, incident, group)
     }
@@ -115,7 +124,7 @@ public final class Rule: Sendable {
         Rule(
             name: name, identity: identity, enabled: enabled, events: events, scope: scope, severity: severity,
             targets: targets, owner: owner, condition: condition, onError: onError, title: title, message: message,
-            expireAfter: expireAfter, order: order, file: file, line: line, dedup: dedup, after: after, group: group,
+            expireAfter: statedExpiry, order: order, file: file, line: line, dedup: dedup, after: after, group: group,
             incident: incident, pattern: pattern, isPerRule: isPerRule, overflow: overflow)
     }
 

@@ -126,7 +126,9 @@ public enum RuleDifference {
             change("after", old.after?.spelled ?? "none", new.after?.spelled ?? "none"),
             change("group", old.group?.spelled ?? "none", new.group?.spelled ?? "none"),
             old.incident == new.incident ? nil : "incident changed",
-            change("expire_after", old.expireAfter.spelled, new.expireAfter.spelled),
+            change(
+                "expire_after", old.statedExpiry?.spelled ?? "default",
+                new.statedExpiry?.spelled ?? "default"),
         ]
     }
 

@@ -62,9 +62,7 @@ struct RuleReading {
         let message = fields["message"].map { template("the message", $0, &findings) }
         let order =
             fields["order"].map { $0.word("'order'", as: Order.self, &findings) } ?? .subject
-        let expiry =
-            fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
-            ?? Rule.defaultExpiry
+        let expiry = fields["expire_after"].map { $0.duration("'expire_after'", in: Self.expiry, &findings) }
         let enabled = fields["enabled"].map { $0.bool("'enabled'", &findings) } ?? true
         let dedup = fields["dedup"].map { Dedup($0, &findings) }
         let after = fields["after"].map { Threshold($0, &findings) }
@@ -77,15 +75,17 @@ struct RuleReading {
             }
         }
         guard condition != .some(nil), incident != .some(nil), let onError, let perRule else { return nil }
-        guard let name, let events, let severity, let targets, let order, let expiry, let enabled,
-            id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil), message != .some(nil),
+        guard let name, let events, let severity, let targets, let order, let enabled,
+            expiry != .some(nil), id != .some(nil), scope != .some(nil), pattern != .some(nil), title != .some(nil),
+            message != .some(nil),
             dedup != .some(nil), after != .some(nil), group != .some(nil)
         else { return nil }
         let rule = Rule(
             name: name, identity: id.flatMap(\.self) ?? name, enabled: enabled, events: events.map(\.selector),
             scope: scope.flatMap(\.self), severity: severity, targets: [], condition: condition.flatMap(\.self),
             onError: onError, title: title.flatMap(\.self),
-            message: message.flatMap(\.self), expireAfter: expiry, order: order, file: fields.place.source.file,
+            message: message.flatMap(\.self), expireAfter: expiry.flatMap(\.self), order: order,
+            file: fields.place.source.file,
             line: fields.place.line, dedup: dedup.flatMap(\.self), after: after.flatMap(\.self),
             group: group.flatMap(\.self), incident: incident.flatMap(\.self), pattern: pattern.flatMap(\.self),
             isPerRule: perRule)

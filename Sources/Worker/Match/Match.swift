@@ -143,8 +143,7 @@ extension Path {
     ) {
         let rule = rules.rules[index]
         let selection = Selecting(
-            index: index, rule: rule, rules: rules, event: event, expires: event.facts.time + rule.expireAfter, now: now
-        )
+            index: index, rule: rule, rules: rules, event: event, now: now, ignoresAge: ignoresAge)
         if let (reason, by) = selection.suppression(maxEventAge: ignoresAge ? nil : configuration.maxEventAge) {
             return matched.suppress(selection, reason, by: by)
         }
@@ -157,6 +156,10 @@ extension Path {
             let reach = rules.reach(target)
             guard mayUse(reach?.channel.rawValue ?? rules.endpoints[target]?.kind, event, matched.batch) else {
                 matched.suppress(selection, .channel, by: nil, target: target)
+                continue
+            }
+            if selection.isTooLate(on: reach?.channel) {
+                matched.suppress(selection, .expired, by: nil, target: target)
                 continue
             }
             matched.deliver(selection, to: target, reach, isCharged: isCharged(target, rules), &room)
@@ -190,6 +193,9 @@ extension Path {
         guard !matched.decisions.deliveries[first...].contains(where: { $0.target == reach.target }) else { return }
         guard mayUse(channel.rawValue, event, matched.batch) else {
             return matched.suppress(selection, .channel, by: nil, target: reach.target)
+        }
+        guard !selection.isTooLate(on: channel) else {
+            return matched.suppress(selection, .expired, by: nil, target: reach.target)
         }
         matched.deliver(selection, to: reach.target, reach, isCharged: isCharged(reach.target, rules), &room)
     }
@@ -244,11 +250,18 @@ struct Selecting {
     let rule: Rule
     let rules: WorkspaceRules
     let event: Chosen
-    let expires, now: Timestamp
+    let now: Timestamp
+    /// Whether what is too old is sent all the same.
+    let ignoresAge: Bool
 
     var isEverywhere: Bool { rules.workspace == RuleBook.everywhereName }
     /// The rule's workspace, when it is not the event's.
     var foreignWorkspace: String? { isEverywhere ? rules.workspace : nil }
+
+    /// Until when it is worth sending on a person's channel, or to an endpoint.
+    func expires(on channel: PeopleChannel?) -> Timestamp { event.facts.time + rule.expireAfter(on: channel) }
+    /// Whether it is too late for one channel and not for all.
+    func isTooLate(on channel: PeopleChannel?) -> Bool { !ignoresAge && expires(on: channel) <= now }
 
     /// Why nothing is sent at all; `nil` when something may be.
     ///
@@ -256,7 +269,7 @@ struct Selecting {
     func suppression(maxEventAge: Duration?) -> (reason: Suppression, by: String?)? {
         if let maxEventAge {
             if event.facts.time + maxEventAge <= now { return (.stale, nil) }
-            if expires <= now { return (.expired, nil) }
+            if isTooLate(on: nil) { return (.expired, nil) }
         }
         return (isEverywhere ? event.silenceEverywhere : event.silence).map { (.silence, "\($0)") }
     }
@@ -297,7 +310,7 @@ extension Matched {
                 key: Key.delivery(
                     event: event.facts.key, rule: rule.identity, target: target, isEverywhere: selection.isEverywhere),
                 target: target, pair: selection.pair(target, breaksQuiet: isCritical && quietEnd != nil),
-                expires: selection.expires,
+                expires: selection.expires(on: reach?.channel),
                 wanted: wait == nil && !isCharged && rule.group == nil && room.take(selection.rules.workspace, target),
                 wait: wait, copy: rule.isPerRule ? nil : reach?.copy, supersedes: rule.order == .supersede))
         plans.append(

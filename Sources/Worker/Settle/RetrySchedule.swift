@@ -5,9 +5,9 @@ import Glibc
 /// When a failed delivery is tried again, and when it is given up.
 ///
 /// The usual one: the span doubles (by `factor`) from `first` to `max`; the delay is any point of that span (full jitter), so
-/// that deliveries that failed together do not return together. A named one has the delays its name promises. A receiver's
-/// `Retry-After` is a lower bound: the jitter comes on top of it, or all who were told "30 s" would come back in the same
-/// instant.
+/// that deliveries that failed together do not return together. A named one has the delays its name promises.
+///
+/// A receiver's `Retry-After` is no matter of the schedule: the endpoint rests, and no try is counted.
 public struct RetrySchedule: Sendable, Equatable {
     /// Schedules that others have made known, by the names they have there.
     public enum Name: String, Sendable, CaseIterable {
@@ -100,15 +100,13 @@ public struct RetrySchedule: Sendable, Equatable {
     /// - Parameters:
     ///   - attempts: tries that failed so far, at least 1. Traps otherwise: the caller counted wrong.
     ///   - roundBegan: when the delivery was first owed, or was reopened by hand.
-    ///   - notBefore: the receiver's wish, from now; at most `longestWish` of it is obeyed.
     /// - Returns: the moment of the next try; `nil` when it would lie behind the end of the round: the delivery is
     /// dead.
     public func next(
-        after attempts: Int, roundBegan: Timestamp, now: Timestamp, notBefore: Duration?,
+        after attempts: Int, roundBegan: Timestamp, now: Timestamp,
         using random: inout some RandomNumberGenerator
     ) -> Timestamp? {
         precondition(attempts >= 1, "the retry schedule was asked before any try was made")
-        let wish = Swift.min(Swift.max(notBefore ?? .zero, .zero), Self.longestWish)
         var delays = Duration.zero...span(after: attempts)
         if let name {
             guard attempts <= name.retries else { return nil }
@@ -116,7 +114,7 @@ public struct RetrySchedule: Sendable, Equatable {
         }
         let range = delays.lowerBound.milliseconds...delays.upperBound.milliseconds
         let delay = Duration.milliseconds(Int64.random(in: range, using: &random))
-        let at = now + (name == nil ? wish + delay : Swift.max(wish, delay))
+        let at = now + delay
         return at - roundBegan <= giveUpAfter ? at : nil
     }
 

@@ -45,7 +45,7 @@ extension Path {
         self.held[ClaimName(delivery: id, epoch: epoch)] = nil
         lanes.free(held.lane)
         meters.failed(channel: "none", .render)
-        var next = settlement(id, epoch, held, retry: .render, after: nil, status: 0, words: unresolved.words)
+        var next = settlement(id, epoch, held, retry: .render, status: 0, words: unresolved.words)
         if next.ending == .dead { meters.gaveUp(channel: "none") }
         next.scopes = held.scopes
         settlements.append(next)
@@ -86,8 +86,7 @@ extension Path {
         case .failed(let reason, nil), .ambiguous(let reason):
             if wasProbe { return postponed(next, held, reason, nil) }
             return settlement(
-                ending.delivery, ending.epoch, held, retry: reason, after: nil, status: ending.status,
-                words: ending.words)
+                ending.delivery, ending.epoch, held, retry: reason, status: ending.status, words: ending.words)
         }
         return next
     }
@@ -109,14 +108,13 @@ extension Path {
     }
 
     private func settlement(
-        _ id: DeliveryID, _ epoch: Int64, _ held: Held, retry reason: FailureReason, after wish: Duration?, status: Int,
-        words: String
+        _ id: DeliveryID, _ epoch: Int64, _ held: Held, retry reason: FailureReason, status: Int, words: String
     ) -> Settlement {
         let now = clock.now()
         let next = (held.endpoint?.retry ?? configuration.retry).next(
-            after: held.attempts + 1, roundBegan: held.roundBegan, now: now, notBefore: wish, using: &random)
+            after: held.attempts + 1, roundBegan: held.roundBegan, now: now, using: &random)
         return Settlement(
             delivery: id, epoch: epoch, ending: next.map { .retry(at: $0) } ?? .dead, reason: reason.rawValue,
-            status: status, words: words, notBefore: wish.map { now + min($0, RetrySchedule.longestWish) })
+            status: status, words: words)
     }
 }
