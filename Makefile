@@ -8,7 +8,7 @@ export SWIFT ?= swift
 STRICT := -Xswiftc -warnings-as-errors
 SWIFT_FILES := Sources Tests Benchmarks Package.swift
 
-.PHONY: help demo demo-slurm test churn check build library up down lint format bench quotas fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
+.PHONY: help demo demo-slurm test churn check build library up down lint format bench quotas faults fuzz setup deps deps-test deps-slurm deps-bench deps-matchers matchers
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,8 @@ lint: ## say where the code strays from .swift-format
 
 format: ## rewrite the code as .swift-format has it
 	$(SWIFT) format --in-place --recursive $(SWIFT_FILES)
+
+faults: churn quotas ## both long tests: workers, brokers and databases killed, cut off and restarted (some 20 minutes)
 
 quotas: deps-test ## the long test of quotas: 16 processes, 100,000 deliveries, kills, crashes, clock steps (some 15 minutes)
 	$(SWIFT) build --build-tests $(STRICT)

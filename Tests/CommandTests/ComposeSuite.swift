@@ -110,6 +110,11 @@ struct ComposeSuite {
         #expect(try TokensFile.read(Self.root + "examples/compose/tokens.yaml").count == 1)
         let server = try #require(try services()["server"])
         #expect(server["command"] as? [String] == ["serve", "--without-worker"])
+        // A plain worker has no /metrics, and the counters are a process's own.
+        let workers = try ["worker-1", "worker-2"].map { try #require(try services()[$0]) }
+        #expect(workers.allSatisfy { $0["command"] as? [String] == ["serve"] })
+        let watched = try text("examples/prometheus/prometheus.yml")
+        #expect(["server", "worker-1", "worker-2"].allSatisfy { watched.contains("\"\($0):8420\"") })
     }
 
     @Test("the workspace's rules pass the check where the workers' channels are offered")
