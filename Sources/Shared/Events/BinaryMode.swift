@@ -16,7 +16,7 @@ extension CloudEvents {
         headers: [(name: String, value: String)], data: [UInt8]?, http: Bool, defaultWorkspace: String? = nil,
         now: Timestamp
     ) throws(EventError) -> EncodedEvent {
-        let contentType = headers.first { $0.name.lowercased() == "content-type" }?.value
+        let contentType = contentType(in: headers)
         if try isStructured(contentType) {
             let body = data ?? []
             return try prepare(body.span, defaultWorkspace: defaultWorkspace, now: now)
@@ -33,7 +33,7 @@ extension CloudEvents {
     public static func structured(
         headers: [(name: String, value: String)], data: [UInt8]?, http: Bool
     ) throws(EventError) -> [UInt8] {
-        let contentType = headers.first { $0.name.lowercased() == "content-type" }?.value
+        let contentType = contentType(in: headers)
         let (attributes, type) = try attributes(in: headers, contentType: contentType, http: http)
         var bytes = Array("{".utf8)
         for (name, value) in attributes { bytes.append(attribute: name, value) }
@@ -84,7 +84,15 @@ extension CloudEvents {
 // MARK: - Headers to attributes
 
 extension CloudEvents {
+    /// What nearly all data is; it is known without being taken apart.
+    private static let usualType = "application/json"
+
+    private static func contentType(in headers: [(name: String, value: String)]) -> String? {
+        headers.first { $0.name.utf8.count == 12 && $0.name.lowercased() == "content-type" }?.value
+    }
+
     private static func isStructured(_ contentType: String?) throws(EventError) -> Bool {
+        guard contentType != usualType else { return false }
         guard let mediaType = contentType.map(mediaType), mediaType.hasPrefix("application/cloudevents") else {
             return false
         }
@@ -126,8 +134,8 @@ extension CloudEvents {
     /// The attribute a header carries; `nil` when it carries none.
     private static func attributeName(_ header: String, http: Bool) throws(EventError) -> String? {
         let folded = http ? header.lowercased() : header
-        guard folded.hasPrefix(http ? "ce-" : "ce_") else { return nil }
-        let name = String(folded.dropFirst(3))
+        guard folded.utf8.starts(with: (http ? "ce-" : "ce_").utf8) else { return nil }
+        let name = String(folded.utf8.dropFirst(3)) ?? ""
         guard Envelope.isAttributeName(name.utf8.span, Slice(0, name.utf8.count)) else {
             throw EventError(.badHeader(name: header, reason: "cannot name an attribute (only a-z and 0-9)"))
         }
@@ -193,6 +201,7 @@ extension CloudEvents {
 extension CloudEvents {
     /// Whether data of this content type is JSON; data without one is, by CloudEvents' JSON format.
     static func isJSON(_ contentType: String?) -> Bool {
+        guard contentType != usualType else { return true }
         guard let type = contentType.map(mediaType), !type.isEmpty else { return true }
         return type.hasSuffix("/json") || type.hasSuffix("+json")
     }

@@ -75,13 +75,8 @@ import CarillonStream
     func append(to batch: inout RecordBatch, orElse topicWorkspace: [UInt8], at appended: Timestamp) {
         let offset = unsafe message.pointee.offset
         let data = unsafe value.map { unsafe Array($0) }
-        var kept = data ?? []
         do throws(EventError) {
-            let headers = try readableHeaders()
-            if isDescribed, !isStructured {
-                kept = (try? CloudEvents.structured(headers: headers, data: data, http: false)) ?? kept
-            }
-            let event = try prepare(headers, data, orElse: topicWorkspace, at: time ?? appended)
+            let event = try prepare(try readableHeaders(), data, orElse: topicWorkspace, at: time ?? appended)
             if unsafe partitionkey.count == 0, unsafe key.count > 0, unsafe !event.workspace.utf8.elementsEqual(key) {
                 batch.mismatched += 1
             }
@@ -91,8 +86,17 @@ import CarillonStream
         } catch {
             batch.refused.append((batch.records.count, error.description))
             let none = [UInt8]()
+            let kept = whatIsKept(data)
             batch.add(offset: offset, appended: appended, key: none.span, type: none.span, value: kept.span)
         }
+    }
+
+    /// What is parked of a record that is no event: as much of it as its headers can be read with.
+    private func whatIsKept(_ data: [UInt8]?) -> [UInt8] {
+        guard isDescribed, !isStructured, let headers = try? readableHeaders(),
+            let text = try? CloudEvents.structured(headers: headers, data: data, http: false)
+        else { return data ?? [] }
+        return text
     }
 
     private func prepare(
