@@ -157,8 +157,8 @@ import CarillonLedger
             request, under: terms, opensOnly: carried.plain != nil, within: timeLeft(for: carried))
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
-                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: transfer.wasBlocked,
-                systemError: 0)
+                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: carried.isRepeated,
+                blocked: transfer.wasBlocked, systemError: 0)
             idle.append(transfer)
             end(carried.outgoing, failure.outcome, words: failure.words)
             return false
@@ -242,6 +242,8 @@ import CarillonLedger
 
     private func conclude(_ carried: Carried, _ transfer: CurlTransfer, _ code: CURLcode) {
         if let answer = transfer.answer(code, now: clock.now()) { return conclude(carried.outgoing, answer) }
+        // Opened, and gone before it could be used.
+        let code = code == CURLE_OK ? CURLE_COULDNT_CONNECT : code
         let failure = CurlFailure(
             code: code, begun: transfer.hasBegun || carried.isRepeated, blocked: transfer.wasBlocked,
             systemError: transfer.systemError)
