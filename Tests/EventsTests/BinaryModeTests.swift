@@ -113,6 +113,30 @@ struct BinaryModeTests {
         if let contentType = body.contentType { #expect(value("content-type", in: back.headers) == contentType) }
     }
 
+    @Test(
+        "a body that would go on with the event it stands in brings it nothing",
+        arguments: [
+            #"1,"subject":"theirs""#, #"{},"workspace":"theirs""#, #""a","data":"b""#, "1}", "1},{", "1,", " ",
+            "\u{feff}{}",
+            #"{"a":1}} "#, #"null,"time":"2020-01-01T00:00:00Z""#, #"1,"data_base64":"AA==""#,
+        ])
+    func goingOn(body: String) throws {
+        let event = try CloudEvents.prepare(headers: kafka(), data: Array(body.utf8), http: false, now: now)
+        #expect(event.workspace == "ws-7" && string("subject", of: event) == nil && !event.text.contains("\"data\""))
+        #expect(try CloudEvents.binaryHeaders(of: event, http: false).data == Array(body.utf8))
+    }
+
+    @Test("a body is nested as deep as an event's data may be, or told", arguments: [255, 256, 257])
+    func depth(levels: Int) {
+        let body =
+            Array(repeating: UInt8(ascii: "["), count: levels) + Array(repeating: UInt8(ascii: "]"), count: levels)
+        switch (levels, kind(kafka(), body)) {
+        case (255, nil), (257, nil): break  // deeper than any JSON: bytes
+        case (256, .json(let fault)?): #expect(fault.fault == .depth)
+        case (_, let other): Issue.record("\(levels) levels: \(String(describing: other))")
+        }
+    }
+
     @Test("an empty body is no data")
     func empty() throws {
         for body in [nil, []] as [[UInt8]?] {

@@ -16,36 +16,51 @@ extension CloudEvents {
         headers: [(name: String, value: String)], data: [UInt8]?, http: Bool, defaultWorkspace: String? = nil,
         now: Timestamp
     ) throws(EventError) -> EncodedEvent {
-        let contentType = contentType(in: headers)
-        if try isStructured(contentType) {
-            let body = data ?? []
-            return try prepare(body.span, defaultWorkspace: defaultWorkspace, now: now)
+        let contentType = headers.first { $0.name.lowercased() == "content-type" }?.value
+        let data = data ?? []
+        if try isStructured(contentType) { return try prepare(data.span, defaultWorkspace: defaultWorkspace, now: now) }
+        var form = BinaryForm(contentType: contentType, http: http)
+        for (name, value) in headers { try form.add(name: name.utf8.span, value: value.utf8.span) }
+        return try form.prepare(data: data.span, defaultWorkspace: defaultWorkspace, now: now)
+    }
+
+    /// Whether the body is an event of its own, as this content type says.
+    ///
+    /// - Throws: for a batch, and for structured modes other than JSON.
+    public static func isStructured(_ contentType: String?) throws(EventError) -> Bool {
+        guard contentType != usualType else { return false }
+        guard let mediaType = contentType.map(mediaType), mediaType.hasPrefix("application/cloudevents") else {
+            return false
         }
-        let bytes = try structured(headers: headers, data: data, http: http)
-        do throws(EventError) {
-            return try prepare(bytes.span, defaultWorkspace: defaultWorkspace, now: now)
-        } catch {
-            throw EventError(error.kind)  // the offset would point into text the caller never saw
+        switch mediaType {
+        case "application/cloudevents", "application/cloudevents+json": return true
+        case _ where mediaType.hasPrefix("application/cloudevents-batch"): throw EventError(.batch)
+        default:
+            let reason = "names '\(mediaType)'; of structured events only application/cloudevents+json is read"
+            throw EventError(.badHeader(name: "content-type", reason: reason))
         }
     }
 
-    /// The structured form of a message in binary mode, whether or not it is an event: what is kept of one that is none.
-    public static func structured(
-        headers: [(name: String, value: String)], data: [UInt8]?, http: Bool
-    ) throws(EventError) -> [UInt8] {
-        let contentType = contentType(in: headers)
-        let (attributes, type) = try attributes(in: headers, contentType: contentType, http: http)
-        var bytes = Array("{".utf8)
-        for (name, value) in attributes { bytes.append(attribute: name, value) }
-        if let data, !data.isEmpty {
-            bytes.append(data: data, contentType: type)
-        } else if bytes.count > 1 {
-            bytes.removeLast()  // the comma
-        }
-        bytes.append(UInt8(ascii: "}"))
-        return bytes
+    /// The media type in lower case, without parameters.
+    public static func mediaType(_ contentType: String) -> String {
+        let bare = contentType.prefix { $0 != ";" }
+        return bare.filter { $0 != " " && $0 != "\t" }.lowercased()
     }
 
+    /// Whether data of this content type is JSON; data without one is, by CloudEvents' JSON format.
+    static func isJSON(_ contentType: String?) -> Bool {
+        guard contentType != usualType else { return true }
+        guard let type = contentType.map(mediaType), !type.isEmpty else { return true }
+        return type.hasSuffix("/json") || type.hasSuffix("+json")
+    }
+
+    /// What nearly all data is; it is known without being taken apart.
+    private static let usualType = "application/json"
+}
+
+// MARK: - The other way
+
+extension CloudEvents {
     /// Takes an event apart into headers and body, the reverse of `prepare(headers:data:http:)`.
     ///
     /// - Returns: `content-type` and the attributes as headers; the data's own bytes, `nil` when there is none.
@@ -79,107 +94,6 @@ extension CloudEvents {
         default: String(decoding: Array(text, raw), as: UTF8.self)
         }
     }
-}
-
-// MARK: - Headers to attributes
-
-extension CloudEvents {
-    /// What nearly all data is; it is known without being taken apart.
-    private static let usualType = "application/json"
-
-    private static func contentType(in headers: [(name: String, value: String)]) -> String? {
-        headers.first { $0.name.utf8.count == 12 && $0.name.lowercased() == "content-type" }?.value
-    }
-
-    private static func isStructured(_ contentType: String?) throws(EventError) -> Bool {
-        guard contentType != usualType else { return false }
-        guard let mediaType = contentType.map(mediaType), mediaType.hasPrefix("application/cloudevents") else {
-            return false
-        }
-        switch mediaType {
-        case "application/cloudevents", "application/cloudevents+json": return true
-        case _ where mediaType.hasPrefix("application/cloudevents-batch"): throw EventError(.batch)
-        default:
-            let reason = "names '\(mediaType)'; of structured events only application/cloudevents+json is read"
-            throw EventError(.badHeader(name: "content-type", reason: reason))
-        }
-    }
-
-    /// The media type in lower case, without parameters.
-    public static func mediaType(_ contentType: String) -> String {
-        let bare = contentType.prefix { $0 != ";" }
-        return bare.filter { $0 != " " && $0 != "\t" }.lowercased()
-    }
-
-    private static func attributes(
-        in headers: [(name: String, value: String)], contentType: String?, http: Bool
-    ) throws(EventError) -> (attributes: [(String, String)], contentType: String?) {
-        var attributes: [(String, String)] = []
-        var contentType = contentType
-        for (header, value) in headers {
-            guard let name = try attributeName(header, http: http) else { continue }
-            if name == "datacontenttype" {
-                guard contentType == nil || contentType == value else {
-                    throw EventError(.badHeader(name: header, reason: "contradicts content-type; leave it out"))
-                }
-                contentType = value
-            } else {
-                attributes.append((name, http ? try decoded(value, of: header) : value))
-            }
-        }
-        if let contentType, !contentType.isEmpty { attributes.append(("datacontenttype", contentType)) }
-        return (attributes, contentType)
-    }
-
-    /// The attribute a header carries; `nil` when it carries none.
-    private static func attributeName(_ header: String, http: Bool) throws(EventError) -> String? {
-        let folded = http ? header.lowercased() : header
-        guard folded.utf8.starts(with: (http ? "ce-" : "ce_").utf8) else { return nil }
-        let name = String(folded.utf8.dropFirst(3)) ?? ""
-        guard Envelope.isAttributeName(name.utf8.span, Slice(0, name.utf8.count)) else {
-            throw EventError(.badHeader(name: header, reason: "cannot name an attribute (only a-z and 0-9)"))
-        }
-        if name == "data" { throw EventError(.badHeader(name: header, reason: "has no place here; data is the body")) }
-        return name
-    }
-
-    /// The text of an HTTP header: quotes taken off (RFC 9110's quoted-string), then percent-decoded once.
-    private static func decoded(_ value: String, of header: String) throws(EventError) -> String {
-        let bytes = unquoted(Array(value.utf8))
-        var text: [UInt8] = []
-        var i = 0
-        while i < bytes.count {
-            guard bytes[i] == UInt8(ascii: "%") else {
-                text.append(bytes[i])
-                i += 1
-                continue
-            }
-            guard i + 2 < bytes.count, let high = JSON.hexDigit(bytes[i + 1]), let low = JSON.hexDigit(bytes[i + 2])
-            else {
-                let reason = "has '%' without two hexadecimal digits; write '%' itself as %25"
-                throw EventError(.badHeader(name: header, reason: reason))
-            }
-            text.append(high << 4 | low)
-            i += 3
-        }
-        guard let decoded = String(validating: text, as: UTF8.self) else {
-            throw EventError(.badHeader(name: header, reason: "is not UTF-8 once percent-decoded"))
-        }
-        return decoded
-    }
-
-    private static func unquoted(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.count >= 2, bytes.first == UInt8(ascii: "\""), bytes.last == UInt8(ascii: "\"") else {
-            return bytes
-        }
-        var text: [UInt8] = []
-        var isEscaped = false
-        for byte in bytes[1..<bytes.count - 1] {
-            isEscaped = !isEscaped && byte == UInt8(ascii: "\\")
-            if !isEscaped { text.append(byte) }
-        }
-        return text
-    }
 
     /// Percent-encoded as the HTTP binding asks: everything but printable ASCII, and space, quote and percent.
     static func percentEncoded(_ value: String) -> String {
@@ -193,35 +107,6 @@ extension CloudEvents {
             }
         }
         return String(decoding: text, as: UTF8.self)
-    }
-}
-
-// MARK: - Data
-
-extension CloudEvents {
-    /// Whether data of this content type is JSON; data without one is, by CloudEvents' JSON format.
-    static func isJSON(_ contentType: String?) -> Bool {
-        guard contentType != usualType else { return true }
-        guard let type = contentType.map(mediaType), !type.isEmpty else { return true }
-        return type.hasSuffix("/json") || type.hasSuffix("+json")
-    }
-}
-
-extension [UInt8] {
-    /// Appends the member that carries `data`.
-    fileprivate mutating func append(data: [UInt8], contentType: String?) {
-        if CloudEvents.isJSON(contentType) {
-            if (try? JSON.check(data.span)) != nil {
-                append("\"data\":")
-                return append(contentsOf: data)
-            }
-        } else if (try? UTF8Span(validating: data.span)) != nil {
-            append("\"data\":")
-            return JSON.append(quoted: data.span, to: &self)
-        }
-        append("\"data_base64\":\"")
-        Base64.append(data, to: &self)
-        append(UInt8(ascii: "\""))
     }
 }
 

@@ -29,7 +29,13 @@ public enum CloudEvents {
     public static func prepare(
         _ text: Span<UInt8>, defaultWorkspace: String? = nil, now: Timestamp
     ) throws(EventError) -> EncodedEvent {
-        let envelope = try Envelope(text)
+        try prepare(text, try Envelope(text), defaultWorkspace: defaultWorkspace, now: now)
+    }
+
+    /// Makes an event ready to append from text that has been read.
+    static func prepare(
+        _ text: Span<UInt8>, _ envelope: Envelope, defaultWorkspace: String?, now: Timestamp
+    ) throws(EventError) -> EncodedEvent {
         let outline = try envelope.outline(hasDefaultWorkspace: defaultWorkspace != nil)
         let filled = try envelope.filled(text, defaultWorkspace: defaultWorkspace)
         let bytes = envelope.completed(text, workspace: filled.added, now: now)

@@ -14,6 +14,7 @@ import CarillonStream
     private var type = unsafe Bytes(start: nil, count: 0)
     private var workspace = unsafe Bytes(start: nil, count: 0)
     private var partitionkey = unsafe Bytes(start: nil, count: 0)
+    private var contentType: Bytes?
     /// Whether a header says how to read it.
     private var isDescribed = false
     private var isStructured = false
@@ -37,7 +38,9 @@ import CarillonStream
             case CARILLON_HEADER_TYPE.rawValue: unsafe type = bytes
             case CARILLON_HEADER_WORKSPACE.rawValue: unsafe workspace = bytes
             case CARILLON_HEADER_PARTITIONKEY.rawValue: unsafe partitionkey = bytes
-            case CARILLON_HEADER_CONTENT_TYPE.rawValue: isStructured = unsafe carillon_is_structured(value, size) != 0
+            case CARILLON_HEADER_CONTENT_TYPE.rawValue where unsafe contentType == nil:
+                unsafe contentType = bytes
+                isStructured = unsafe carillon_is_structured(bytes.baseAddress, bytes.count) != 0
             default: break
             }
         }
@@ -47,8 +50,9 @@ import CarillonStream
         unsafe Bytes(start: message.pointee.key?.assumingMemoryBound(to: UInt8.self), count: message.pointee.key_len)
     }
 
-    private var value: Bytes? {
-        guard let start = unsafe message.pointee.payload else { return nil }
+    /// The body; empty when there is none.
+    private var value: Bytes {
+        guard let start = unsafe message.pointee.payload else { return unsafe Bytes(start: nil, count: 0) }
         return unsafe Bytes(start: start.assumingMemoryBound(to: UInt8.self), count: message.pointee.len)
     }
 
@@ -74,9 +78,8 @@ import CarillonStream
     /// Appends it as structured JSON, or as what it is with the reason why that is no event.
     func append(to batch: inout RecordBatch, orElse topicWorkspace: [UInt8], at appended: Timestamp) {
         let offset = unsafe message.pointee.offset
-        let data = unsafe value.map { unsafe Array($0) }
         do throws(EventError) {
-            let event = try prepare(try readableHeaders(), data, orElse: topicWorkspace, at: time ?? appended)
+            let event = try prepare(orElse: topicWorkspace, at: time ?? appended)
             if unsafe partitionkey.count == 0, unsafe key.count > 0, unsafe !event.workspace.utf8.elementsEqual(key) {
                 batch.mismatched += 1
             }
@@ -86,51 +89,64 @@ import CarillonStream
         } catch {
             batch.refused.append((batch.records.count, error.description))
             let none = [UInt8]()
-            let kept = whatIsKept(data)
+            let kept = whatIsKept
             batch.add(offset: offset, appended: appended, key: none.span, type: none.span, value: kept.span)
         }
     }
 
     /// What is parked of a record that is no event: as much of it as its headers can be read with.
-    private func whatIsKept(_ data: [UInt8]?) -> [UInt8] {
-        guard isDescribed, !isStructured, let headers = try? readableHeaders(),
-            let text = try? CloudEvents.structured(headers: headers, data: data, http: false)
-        else { return data ?? [] }
+    private var whatIsKept: [UInt8] {
+        guard isDescribed, !isStructured, let form = try? readHeaders() else { return unsafe Array(value) }
+        return unsafe form.structured(data: value.span)
+    }
+
+    private func prepare(orElse topicWorkspace: [UInt8], at now: Timestamp) throws(EventError) -> EncodedEvent {
+        // What a command-line tool produces is an event as text, without a header.
+        let isBare = unsafe !isDescribed && message.pointee.payload != nil
+        let isWhole = isBare ? true : try CloudEvents.isStructured(try readContentType())
+        let isNamed = unsafe !isWhole && (workspace.count > 0 || partitionkey.count > 0)
+        let owner = isNamed ? nil : defaultWorkspace(orElse: topicWorkspace)
+        if isWhole { return try unsafe CloudEvents.prepare(value.span, defaultWorkspace: owner, now: now) }
+        return try unsafe readHeaders().prepare(data: value.span, defaultWorkspace: owner, now: now)
+    }
+
+    /// Whose it is when it does not say so itself.
+    private func defaultWorkspace(orElse topicWorkspace: [UInt8]) -> String? {
+        if unsafe key.count > 0 { return unsafe key.text }
+        return topicWorkspace.isEmpty ? nil : unsafe topicWorkspace.withUnsafeBufferPointer { unsafe $0.text }
+    }
+
+    private func readContentType() throws(EventError) -> String? {
+        guard let contentType = unsafe contentType else { return nil }
+        guard let text = unsafe contentType.text else {
+            throw EventError(.badHeader(name: "content-type", reason: "is not UTF-8"))
+        }
         return text
     }
 
-    private func prepare(
-        _ headers: [(name: String, value: String)], _ data: [UInt8]?, orElse topicWorkspace: [UInt8], at now: Timestamp
-    ) throws(EventError) -> EncodedEvent {
-        let owner = unsafe key.count > 0 ? Array(key) : topicWorkspace
-        let workspace = owner.isEmpty ? nil : String(validating: owner, as: UTF8.self)
-        if !isDescribed, let data {
-            // What a command-line tool produces: an event as text, without a header.
-            return try CloudEvents.prepare(data.span, defaultWorkspace: workspace, now: now)
-        }
-        return try CloudEvents.prepare(
-            headers: headers, data: data, http: false, defaultWorkspace: workspace, now: now)
-    }
-
-    /// The headers as text.
-    private func readableHeaders() throws(EventError) -> [(name: String, value: String)] {
-        guard unsafe headers != nil else { return [] }
-        var all: [(name: String, value: String)] = []
+    /// The headers, of which others' are left alone.
+    private func readHeaders() throws(EventError) -> BinaryForm {
+        var form = BinaryForm(contentType: try readContentType(), http: false)
+        guard unsafe headers != nil else { return form }
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
-        var size = 0
-        while unsafe rd_kafka_header_get_all(headers, all.count, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
+        var (size, index) = (0, 0)
+        while unsafe rd_kafka_header_get_all(headers, index, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR {
+            index += 1
             guard let start = unsafe name else { break }
-            let title = unsafe String(cString: start)
-            let bytes = unsafe UnsafeRawBufferPointer(start: value, count: value == nil ? 0 : size)
-            let isForeign = unsafe UInt32(carillon_header(start)) == CARILLON_HEADER_FOREIGN.rawValue
-            guard let text = unsafe String(validating: bytes, as: UTF8.self) else {
-                guard isForeign else { throw EventError(.badHeader(name: title, reason: "is not UTF-8")) }
-                all.append((title, ""))  // others' headers are none of ours
-                continue
-            }
-            all.append((title, text))
+            let letters = unsafe UnsafeRawPointer(start).assumingMemoryBound(to: UInt8.self)
+            let title = unsafe Bytes(start: letters, count: strlen(start))
+            let text = unsafe Bytes(start: value?.assumingMemoryBound(to: UInt8.self), count: value == nil ? 0 : size)
+            try unsafe form.add(name: title.span, value: text.span)
         }
-        return all
+        return form
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// The bytes as text; `nil` when they are not UTF-8.
+    fileprivate var text: String? {
+        guard let valid = try? unsafe UTF8Span(validating: span) else { return nil }
+        return String(copying: valid)
     }
 }
