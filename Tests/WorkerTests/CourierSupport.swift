@@ -33,9 +33,13 @@ struct Received: Sendable {
 /// What a scripted server does with a request.
 indirect enum Reply: Sendable {
     case answer(Int, headers: [String] = [], body: String = "")
+    /// These bytes as they are.
+    case bytes(String)
     /// These bytes and then the end of the connection.
     case raw(String)
     case hangUp
+    /// These bytes and the end of what is said; what is asked is read all the same.
+    case lastWords(String, said: Gate)
     /// The first text at once, then a byte now and then, until nobody takes them any more.
     case trickle(String, then: String)
     /// These bytes, then something.
@@ -50,6 +54,7 @@ final class ScriptedServer: Sendable {
         var received: [Received] = []
         var connections: [Int32] = []
         var waiting: [(count: Int, resume: CheckedContinuation<Void, Never>)] = []
+        var isResetting = false
     }
     let port: UInt16
     private let listener: Int32
@@ -95,6 +100,9 @@ final class ScriptedServer: Sendable {
     /// Takes no more connections; those there are go on.
     func refuse() { shutdown(listener, Int32(SHUT_RDWR)) }
 
+    /// Resets each connection from now on as soon as it is there.
+    func reset() { state.withLock { $0.isResetting = true } }
+
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
         for connection in state.withLock({ $0.connections }) { shutdown(connection, Int32(SHUT_RDWR)) }
@@ -104,6 +112,12 @@ final class ScriptedServer: Sendable {
         while true {
             let connection = accept(listener, nil, nil)
             guard connection >= 0 else { break }
+            if state.withLock({ $0.isResetting }) {
+                var now = linger(l_onoff: 1, l_linger: 0)
+                unsafe setsockopt(connection, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+                Glibc.close(connection)
+                continue
+            }
             let number = state.withLock { state in
                 state.connections.append(connection)
                 return state.connections.count
@@ -138,7 +152,11 @@ final class ScriptedServer: Sendable {
         case .raw(let text):
             _ = write(text, to: connection)
             return false
+        case .bytes(let text): return write(text, to: connection)
         case .hangUp: return false
+        case .lastWords(let text, let said):
+            defer { said.open() }
+            return write(text, to: connection) && shutdown(connection, Int32(SHUT_WR)) == 0
         case .first(let text, let reply): return write(text, to: connection) && send(reply, on: connection)
         case .trickle(let first, let text):
             guard write(first, to: connection) else { return false }

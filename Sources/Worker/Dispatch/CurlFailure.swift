@@ -5,7 +5,7 @@ import Glibc
 struct CurlFailure {
     let code: CURLcode
     /// Whether any byte of the request may have reached the receiver.
-    let begun: Bool
+    var begun: Bool
     /// Whether the guard refused every address.
     let blocked: Bool
     /// The system's own error, 0 when there was none.

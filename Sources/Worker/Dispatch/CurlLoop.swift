@@ -157,10 +157,10 @@ import CarillonLedger
             request, under: terms, opensOnly: carried.plain != nil, within: timeLeft(for: carried))
         guard code == CURLE_OK, unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
             let failure = CurlFailure(
-                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: carried.isRepeated,
-                blocked: transfer.wasBlocked, systemError: 0)
+                code: code == CURLE_OK ? CURLE_FAILED_INIT : code, begun: false, blocked: transfer.wasBlocked,
+                systemError: 0)
             idle.append(transfer)
-            end(carried.outgoing, failure.outcome, words: failure.words)
+            conclude(carried, failure)
             return false
         }
         transfer.carried = carried
@@ -212,8 +212,7 @@ import CarillonLedger
             conclude(carried.outgoing, notes.answer(status: status, now: clock.now()))
         case .failed(let code, let begun):
             crash.reach(.afterAnswer)
-            let failure = CurlFailure(code: code, begun: begun, blocked: false, systemError: 0)
-            end(carried.outgoing, failure.outcome, words: failure.words)
+            conclude(carried, CurlFailure(code: code, begun: begun, blocked: false, systemError: 0))
         case .connectionWasDead:
             guard let plain = carried.plain else { return }
             var again = carried
@@ -245,8 +244,13 @@ import CarillonLedger
         // Opened, and gone before it could be used.
         let code = code == CURLE_OK ? CURLE_COULDNT_CONNECT : code
         let failure = CurlFailure(
-            code: code, begun: transfer.hasBegun || carried.isRepeated, blocked: transfer.wasBlocked,
-            systemError: transfer.systemError)
+            code: code, begun: transfer.hasBegun, blocked: transfer.wasBlocked, systemError: transfer.systemError)
+        conclude(carried, failure)
+    }
+
+    private func conclude(_ carried: Carried, _ failure: CurlFailure) {
+        var failure = failure
+        if carried.isRepeated { failure.begun = true }
         end(carried.outgoing, failure.outcome, words: failure.words)
     }
 
@@ -292,10 +296,10 @@ import CarillonLedger
     private func giveUp() {
         for transfer in transfers {
             guard let carried = transfer.carried else { continue }
-            giveUp(carried.outgoing, begun: transfer.hasBegun || carried.isRepeated)
+            giveUp(carried, begun: transfer.hasBegun)
             release(transfer)
         }
-        for (outgoing, begun) in plain.giveUp() { giveUp(outgoing, begun: begun) }
+        for (carried, begun) in plain.giveUp() { giveUp(carried, begun: begun) }
         endUnsent(desk.leave())
         publish()
         idle = []
@@ -304,8 +308,9 @@ import CarillonLedger
         unsafe _ = curl_multi_cleanup(multi)
     }
 
-    private func giveUp(_ outgoing: Outgoing, begun: Bool) {
-        end(outgoing, begun ? .ambiguous(.other) : .unsent, words: "the worker stopped")
+    private func giveUp(_ carried: Carried, begun: Bool) {
+        let isInDoubt = begun || carried.isRepeated
+        end(carried.outgoing, isInDoubt ? .ambiguous(.other) : .unsent, words: "the worker stopped")
     }
 }
 

@@ -178,7 +178,7 @@ package struct AnswerReader {
             return nil
         }
         notes.headIsComplete = true
-        if status == 204 || status == 304 { return .ended(keeps: keeps) }
+        if status == 204 || status == 304 { return .ended(keeps: keeps && isSurelyEmpty) }
         switch framing {
         case .length(0): return .ended(keeps: keeps)
         case .length(let count): part = .counted(left: count)
@@ -189,6 +189,14 @@ package struct AnswerReader {
             part = .untilClose
         }
         return nil
+    }
+
+    /// Whether whoever sends 204 sends nothing behind it; a 304 was asked for by nobody, so it means anything.
+    private var isSurelyEmpty: Bool {
+        switch framing {
+        case .none, .length(0): status == 204
+        case .length, .chunks, .unclear: false
+        }
     }
 
     private mutating func take(chunkSize line: Span<UInt8>) -> Progress? {

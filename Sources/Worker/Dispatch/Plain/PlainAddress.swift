@@ -4,8 +4,6 @@ import CCurl
 final class PlainOrigin {
     /// Those without work, the last used at the end.
     var idle: [PlainConnection] = []
-    /// All of them.
-    var connections = 0
 }
 
 /// An address of plain HTTP, taken apart once for all its requests.
@@ -42,11 +40,19 @@ struct PlainAddresses {
         guard url.hasPrefix("http://") else { return nil }
         if known.count >= Self.most {
             known = [:]
-            origins = origins.filter { $0.value.connections > 0 }
+            forgetOrigins()
         }
         let address = parse(url)
         known[url] = .some(address)
         return address
+    }
+
+    /// Forgets those that no connection and no request holds.
+    private mutating func forgetOrigins() {
+        for name in Array(origins.keys) {
+            guard var origin = origins.removeValue(forKey: name), !isKnownUniquelyReferenced(&origin) else { continue }
+            origins[name] = origin
+        }
     }
 
     /// Takes an address apart as libcurl does.
@@ -65,7 +71,7 @@ struct PlainAddresses {
         }
         guard unsafe url.withCString({ unsafe curl_url_set(parts, CURLUPART_URL, $0, 0) }) == CURLUE_OK,
             part(CURLUPART_USER) == nil, part(CURLUPART_PASSWORD) == nil, part(CURLUPART_ZONEID) == nil,
-            let host = part(CURLUPART_HOST), let path = part(CURLUPART_PATH),
+            let host = part(CURLUPART_HOST), host.utf8.allSatisfy({ $0 < 0x80 }), let path = part(CURLUPART_PATH),
             let port = part(CURLUPART_PORT, CURLU_DEFAULT_PORT)
         else { return nil }
         let name = port == "80" ? host : "\(host):\(port)"

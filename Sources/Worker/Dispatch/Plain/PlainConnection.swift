@@ -38,6 +38,14 @@ import Glibc
     /// Whether a part of the request waits for the kernel.
     var isSending: Bool { sent < unsent.count }
 
+    /// Whether nothing has come since its last answer, neither its end nor what nobody has asked for.
+    ///
+    /// What came would be read as the answer to what is sent next.
+    var isQuiet: Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(socket, &byte, 1, Int32(MSG_PEEK)) < 0 && Self.isPatience(errno)
+    }
+
     /// Sends as much of a request as the kernel takes; false when the connection is dead.
     func begin(_ request: [UInt8], for carried: Carried) -> Bool {
         (self.carried, hasBegun, hasHeard, looksWithMore) = (carried, false, false, 0)

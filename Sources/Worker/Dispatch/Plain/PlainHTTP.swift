@@ -24,6 +24,9 @@ import Glibc
     /// A connection that has waited for so long is not trusted with a request; libcurl has the same rule.
     private static let longestRest: Int64 = 118_000
 
+    /// So much memory is kept from one request for the next.
+    private static let mostKept = 64 * 1024
+
     private let sockets: CurlSockets
     private let timeout: Int64
     private let mostIdle: Int
@@ -59,7 +62,7 @@ import Glibc
         guard let plain = carried.plain else { return false }
         while let connection = plain.address.origin.idle.popLast() {
             idleCount -= 1
-            if CurlSockets.uptime() - connection.idleSince < Self.longestRest,
+            if CurlSockets.uptime() - connection.idleSince < Self.longestRest, connection.isQuiet,
                 begin(carried, plain, on: connection)
             {
                 return true
@@ -75,7 +78,6 @@ import Glibc
         let connection = PlainConnection(socket, to: plain.address.origin)
         while bySocket.count <= Int(socket) { bySocket.append(nil) }
         bySocket[Int(socket)] = connection
-        connection.origin.connections += 1
         if !begin(carried, plain, on: connection) {
             close(connection)
             ends.append((carried, .failed(CURLE_SEND_ERROR, begun: false)))
@@ -84,6 +86,7 @@ import Glibc
 
     private func begin(_ carried: Carried, _ plain: PlainRequest, on connection: PlainConnection) -> Bool {
         plain.address.write(plain.request, to: &wire)
+        defer { if wire.capacity > Self.mostKept { wire = [] } }
         guard connection.begin(wire, for: carried) else { return false }
         inUse += 1
         nextTimeout = min(nextTimeout, carried.begunAt + timeout)
@@ -151,8 +154,8 @@ import Glibc
         if let carried = connection.carried { ends.append((carried, end)) }
         inUse -= 1
         guard keeps else { return close(connection) }
-        connection.rest(since: now)
         if idleCount >= mostIdle { closeOldest() }
+        connection.rest(since: now)
         connection.origin.idle.append(connection)
         idleCount += 1
     }
@@ -163,12 +166,12 @@ import Glibc
         return ends
     }
 
-    /// Ends everything at once and says what was on the wire, and whether any of it may have arrived.
-    func giveUp() -> [(outgoing: Outgoing, begun: Bool)] {
-        var left: [(Outgoing, Bool)] = []
+    /// Ends everything at once and says what was on the wire, and whether any of it has left.
+    func giveUp() -> [(carried: Carried, begun: Bool)] {
+        var left: [(Carried, Bool)] = []
         for connection in bySocket {
             guard let connection else { continue }
-            if let carried = connection.carried { left.append((carried.outgoing, connection.hasBegun)) }
+            if let carried = connection.carried { left.append((carried, connection.hasBegun)) }
             close(connection)
         }
         return left
@@ -189,8 +192,9 @@ import Glibc
     }
 
     private func close(_ connection: PlainConnection) {
+        // A number that is another's by now must not be written to, nor closed.
+        precondition(bySocket[Int(connection.socket)] === connection, "a connection is closed once")
         bySocket[Int(connection.socket)] = nil
-        connection.origin.connections -= 1
         connection.carried = nil
         sockets.close(kept: connection.socket)
     }
